@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Hexadecimal, base64 (RFC 4648, with padding) and base64url (without). */
+#pragma once
+
+#include "base/buf.h"
+
+void hex_encode(const void *p, size_t len, char *out); /* 2*len + NUL */
+MUST_USE int hex_decode(struct str s, void *out, size_t len); /* exactly len */
+bool b64_encode(struct buf *b, const void *p, size_t len);
+bool b64url_encode(struct buf *b, const void *p, size_t len);
+/* Standard alphabet; white space allowed, anything else is -1. */
+MUST_USE int b64_decode(struct str s, struct buf *b);
+MUST_USE int b64url_decode(struct str s, struct buf *b);
