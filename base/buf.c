@@ -159,8 +159,8 @@ bool buf_json(struct buf *b, struct str s)
 	for (size_t i = 0; i < s.len;) {
 		unsigned char c = (unsigned char)s.p[i];
 		size_t n = c < 0x80 ? 1 : utf8_step(str_from_at(s, i));
-		bool as_is = n && c >= 0x20 && c != '"' && c != '\\' &&
-			     c != 0x7f;
+		bool as_is =
+			n && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f;
 
 		if (as_is) {
 			i += n;

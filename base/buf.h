@@ -19,11 +19,11 @@ struct buf {
 };
 
 #define BUF_INIT(maximum) ((struct buf){.max = (maximum)})
-#define CLEANUP_BUF CLEANUP(buf_done)
+#define CLEANUP_BUF       CLEANUP(buf_done)
 
-void buf_done(struct buf *b); /* frees; the buffer is empty again, max kept */
+void buf_done(struct buf *b);  /* frees; the buffer is empty again, max kept */
 void buf_reset(struct buf *b); /* length 0, failure forgotten, memory kept */
-void buf_wipe(struct buf *b); /* overwrite, then free */
+void buf_wipe(struct buf *b);  /* overwrite, then free */
 bool buf_put(struct buf *b, const void *p, size_t len);
 bool buf_puts(struct buf *b, const char *cstr);
 bool buf_str(struct buf *b, struct str s);
@@ -35,7 +35,7 @@ void buf_commit(struct buf *b, size_t len);
 void buf_drop_front(struct buf *b, size_t len);
 struct str buf_view(const struct buf *b);
 const char *buf_cstr(struct buf *b); /* "" while empty */
-char *buf_take(struct buf *b); /* the caller owns it (mem_free) */
+char *buf_take(struct buf *b);       /* the caller owns it (mem_free) */
 /* Append s as the inside of a JSON string (no quotes); bytes that are not
  * UTF-8 become U+FFFD. */
 bool buf_json(struct buf *b, struct str s);

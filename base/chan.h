@@ -10,7 +10,9 @@
 #include "base/loop.h"
 #include "base/wire.h"
 
-enum { CHAN_FDS_MAX = 16 };
+enum {
+	CHAN_FDS_MAX = 16
+};
 
 struct chan_msg {
 	uint16_t type;

@@ -8,7 +8,9 @@
 int64_t clock_mono_us(void); /* CLOCK_MONOTONIC */
 int64_t clock_real_us(void); /* since 1970, UTC */
 
-enum { CLOCK_TEXT_LEN = 27 }; /* 2026-11-23T15:04:05.123456Z */
+enum {
+	CLOCK_TEXT_LEN = 27
+}; /* 2026-11-23T15:04:05.123456Z */
 /* RFC 3339 with microseconds, always UTC. */
 void clock_format(int64_t real_us, char out[CLOCK_TEXT_LEN + 1]);
 /* RFC 3339, any offset; -1 when it is not one. */

@@ -8,10 +8,14 @@
 #include <string.h>
 
 static const char *const names[] = {
-	[ERR_NONE] = "none",	     [ERR_INVALID] = "invalid",
-	[ERR_DENIED] = "denied",     [ERR_NOT_FOUND] = "not-found",
-	[ERR_CONFLICT] = "conflict", [ERR_LIMIT] = "limit",
-	[ERR_UNAVAILABLE] = "unavailable", [ERR_INTERNAL] = "internal",
+	[ERR_NONE] = "none",
+	[ERR_INVALID] = "invalid",
+	[ERR_DENIED] = "denied",
+	[ERR_NOT_FOUND] = "not-found",
+	[ERR_CONFLICT] = "conflict",
+	[ERR_LIMIT] = "limit",
+	[ERR_UNAVAILABLE] = "unavailable",
+	[ERR_INTERNAL] = "internal",
 };
 
 static void put(struct err *e, const char *fmt, va_list ap)

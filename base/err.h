@@ -10,16 +10,18 @@
 
 enum err_code {
 	ERR_NONE = 0,
-	ERR_INVALID,	 /* the input is wrong: tell the user where */
-	ERR_DENIED,	 /* not allowed: do not retry */
-	ERR_NOT_FOUND,	 /* no such thing */
-	ERR_CONFLICT,	 /* wrong state, exists already */
-	ERR_LIMIT,	 /* a bound was reached: size, quota, disk */
+	ERR_INVALID,     /* the input is wrong: tell the user where */
+	ERR_DENIED,      /* not allowed: do not retry */
+	ERR_NOT_FOUND,   /* no such thing */
+	ERR_CONFLICT,    /* wrong state, exists already */
+	ERR_LIMIT,       /* a bound was reached: size, quota, disk */
 	ERR_UNAVAILABLE, /* try again later */
-	ERR_INTERNAL,	 /* our fault, or the machine's */
+	ERR_INTERNAL,    /* our fault, or the machine's */
 };
 
-enum { ERR_TEXT_MAX = 400 };
+enum {
+	ERR_TEXT_MAX = 400
+};
 
 struct err {
 	enum err_code code;

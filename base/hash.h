@@ -6,7 +6,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { HASH_LEN = 32, HASH_HEX_LEN = 64 };
+enum {
+	HASH_LEN = 32,
+	HASH_HEX_LEN = 64
+};
 
 struct hash {
 	unsigned char b[HASH_LEN];
@@ -26,5 +29,5 @@ struct hash_ctx *hash_begin(void);
 void hash_update(struct hash_ctx *c, const void *p, size_t len);
 struct hash hash_end(struct hash_ctx *c); /* frees */
 
-void random_bytes(void *p, size_t len); /* getrandom(2) */
+void random_bytes(void *p, size_t len);                   /* getrandom(2) */
 bool mem_eq_ct(const void *a, const void *b, size_t len); /* constant time */

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 
-void hex_encode(const void *p, size_t len, char *out); /* 2*len + NUL */
+void hex_encode(const void *p, size_t len, char *out);        /* 2*len + NUL */
 MUST_USE int hex_decode(struct str s, void *out, size_t len); /* exactly len */
 bool b64_encode(struct buf *b, const void *p, size_t len);
 bool b64url_encode(struct buf *b, const void *p, size_t len);

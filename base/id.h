@@ -6,7 +6,9 @@
 
 #include "base/str.h"
 
-enum { ULID_LEN = 26 };
+enum {
+	ULID_LEN = 26
+};
 
 struct ulid {
 	char s[ULID_LEN + 1];

@@ -10,10 +10,10 @@ struct link {
 };
 
 #define LIST_INIT(l) ((struct link){&(l), &(l)})
-#define LIST_ENTRY(l, type, member) \
+#define LIST_ENTRY(l, type, member)                                            \
 	((type *)(void *)((char *)(l)-offsetof(type, member)))
-#define LIST_FOR(it, list) \
-	for (struct link *it = (list)->next, *it##_next = it->next; \
+#define LIST_FOR(it, list)                                                     \
+	for (struct link *it = (list)->next, *it##_next = it->next;            \
 	     it != (list); it = it##_next, it##_next = it->next)
 
 static inline void list_init(struct link *l)

@@ -9,9 +9,9 @@
 struct map;
 struct map *map_new(void);
 void map_free(struct map *m, void (*free_value)(void *)); /* may be NULL */
-void *map_get(const struct map *m, struct str key); /* NULL when absent */
+void *map_get(const struct map *m, struct str key);       /* NULL when absent */
 void *map_put(struct map *m, struct str key, void *value); /* old value */
-void *map_del(struct map *m, struct str key); /* old value */
+void *map_del(struct map *m, struct str key);              /* old value */
 size_t map_len(const struct map *m);
 /* Iterate: *at starts at 0; false at the end.  Deleting the entry just seen
  * is allowed, adding is not. */

@@ -19,7 +19,9 @@ struct arena {
 	size_t total, max;
 };
 
-enum { CHUNK_LEN = 8192 };
+enum {
+	CHUNK_LEN = 8192
+};
 
 static void *need(void *p)
 {

@@ -9,7 +9,7 @@
 #include "base/attr.h"
 #include <stddef.h>
 
-void *mem_alloc(size_t len) MUST_USE; /* zeroed */
+void *mem_alloc(size_t len) MUST_USE;            /* zeroed */
 void *mem_array(size_t n, size_t size) MUST_USE; /* zeroed, checked product */
 void *mem_resize(void *p, size_t n, size_t size) MUST_USE; /* new part as is */
 char *mem_strdup(const char *s) MUST_USE;

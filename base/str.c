@@ -34,8 +34,7 @@ int str_cmp(struct str a, struct str b)
 
 bool str_starts(struct str s, struct str prefix)
 {
-	return s.len >= prefix.len &&
-	       str_eq(str_n(s.p, prefix.len), prefix);
+	return s.len >= prefix.len && str_eq(str_n(s.p, prefix.len), prefix);
 }
 
 bool str_ends(struct str s, struct str suffix)
@@ -127,9 +126,12 @@ static size_t utf8_len(const unsigned char *p, size_t left)
 	static const struct {
 		unsigned char mask, lead, n, lo, hi;
 	} rows[] = {
-		{0xff, 0xe0, 3, 0xa0, 0xbf}, {0xff, 0xed, 3, 0x80, 0x9f},
-		{0xff, 0xf0, 4, 0x90, 0xbf}, {0xff, 0xf4, 4, 0x80, 0x8f},
-		{0xe0, 0xc0, 2, 0x80, 0xbf}, {0xf0, 0xe0, 3, 0x80, 0xbf},
+		{0xff, 0xe0, 3, 0xa0, 0xbf},
+                {0xff, 0xed, 3, 0x80, 0x9f},
+		{0xff, 0xf0, 4, 0x90, 0xbf},
+                {0xff, 0xf4, 4, 0x80, 0x8f},
+		{0xe0, 0xc0, 2, 0x80, 0xbf},
+                {0xf0, 0xe0, 3, 0x80, 0xbf},
 		{0xfc, 0xf0, 4, 0x80, 0xbf},
 	};
 
@@ -140,8 +142,7 @@ static size_t utf8_len(const unsigned char *p, size_t left)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if ((p[0] & rows[i].mask) != rows[i].lead)
 			continue;
-		if (left < rows[i].n || p[1] < rows[i].lo ||
-		    p[1] > rows[i].hi)
+		if (left < rows[i].n || p[1] < rows[i].lo || p[1] > rows[i].hi)
 			return 0;
 		for (size_t k = 2; k < rows[i].n; k++)
 			if ((p[k] & 0xc0) != 0x80)

@@ -9,7 +9,9 @@
 #include "base/buf.h"
 #include "base/hash.h"
 
-enum { WIRE_MAX = 16384 }; /* one message; larger things go as a memfd */
+enum {
+	WIRE_MAX = 16384
+}; /* one message; larger things go as a memfd */
 
 struct wire_writer {
 	unsigned char data[WIRE_MAX];
