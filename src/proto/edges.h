@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Every message on every edge between roles, in one place.  Each role has a
+ * gate table over these; what is not in it ends the sender.
+ *
+ *   server  <-> monitor   one channel, for the life of the server
+ *   server  <-> keeper    one channel, for the life of both
+ *   keeper, spawner, zygote <-> monitor    one channel each
+ *   runner  <-> monitor, keeper, spawner   one each per attempt
+ *
+ * A role's program is executed by the monitor with argv[0] "nfo: ROLE", its
+ * channel to the monitor as descriptor 3, and nothing else; the first message
+ * there is MSG_INIT.
+ */
+#pragma once
+
+#include "base/chan.h"
+#include "proto/grant.h"
+#include "proto/state.h"
+
+enum { ROLE_FD = 3 };
+
+enum role {
+	ROLE_MONITOR,
+	ROLE_SERVER,
+	ROLE_KEEPER,
+	ROLE_SPAWNER,
+	ROLE_ZYGOTE,
+	ROLE_RUNNER,
+	N_ROLES,
+};
+
+const char *role_name(enum role r);
+
+enum msg_type {
+	/* monitor -> role: INIT, see struct role_init; role -> monitor: READY
+	 * (no body) once it serves, or FAILED{text} and exit. */
+	MSG_INIT = 1,
+	MSG_READY,
+	MSG_FAILED,
+	MSG_STOP, /* monitor -> role: finish in order and exit */
+
+	/* server -> monitor */
+	MSG_LAUNCH = 16, /* grant; fds enum launch_fd (all present) */
+	MSG_CANCEL,	 /* attempt_id; ends it with CANCELLED */
+	MSG_RELEASE,	 /* workspace ulid, uid_slot u32: remove a shared one */
+	/* monitor -> server */
+	MSG_ALIVE,     /* attempt_id: runs; sent to a new server, then: */
+	MSG_ALIVE_END, /* no body: what was not named is dead */
+	MSG_STARTED,   /* attempt_id, real_us i64; relayed from the runner */
+	MSG_ENDED,     /* struct ended */
+
+	/* monitor -> keeper, spawner: one attempt's channel end */
+	MSG_GRANT = 32, /* grant; fd 0: the channel to the runner */
+	/* monitor -> zygote */
+	MSG_FORK, /* grant, n_readers u8; fds enum fork_fd */
+	/* zygote -> monitor */
+	MSG_FORKED, /* attempt_id; fd 0: pidfd of the runner */
+
+	/* runner -> monitor */
+	MSG_RUN_STARTED = 48, /* attempt_id, real_us i64 */
+	MSG_RUN_ENDED,	      /* struct ended; result was synced before */
+	/*
+	 * A writer in a pipe group failed and still holds its pipes open.  The
+	 * monitor ends the readers (RUN_CANCEL with KIND_UPSTREAM), waits for
+	 * their RUN_ENDED, then says RUN_RELEASE to the writer.
+	 */
+	MSG_RUN_UPSTREAM, /* attempt_id */
+	/* monitor -> runner */
+	MSG_RUN_CANCEL, /* attempt_id, kind u8 (0: cancelled by somebody) */
+	MSG_RUN_RELEASE,
+
+	/* runner -> keeper; the answer is SECRET or SECRET_NO */
+	MSG_FETCH = 64, /* canonical reference, str */
+	MSG_SECRET,	/* str value up to 16,000 bytes, else fd 0: memfd */
+	MSG_SECRET_NO,	/* code u8 (enum err_code), text str */
+
+	/* runner -> spawner: one MAKE, then KILL at any time */
+	MSG_MAKE = 80, /* see sandbox_make */
+	MSG_KILL,      /* no body: SIGKILL to everything in the sandbox */
+	MSG_REAP,      /* no body: wait, tear down, answer USAGE */
+	/* spawner -> runner */
+	MSG_MADE,      /* struct made; fds enum made_fd */
+	MSG_MAKE_NO,   /* step str, sys u32, text str, kind u8 (fail_kind) */
+	MSG_USAGE,     /* struct usage */
+
+	/* server -> keeper; answers carry the same tag u64 first */
+	MSG_PUT = 96, /* tag, project, name, value (str <= 15,000 | fd memfd) */
+	MSG_LIST,     /* tag, project */
+	MSG_REMOVE,   /* tag, project, name */
+	MSG_SCAN,     /* tag, project, text str: YES when a secret is in it */
+	MSG_STATUS,   /* tag */
+	MSG_OK,	      /* tag; PUT: version u64 */
+	MSG_NO,	      /* tag, code u8, text str */
+	MSG_LISTED,   /* tag; fd 0: sealed memfd, JSON array of metadata */
+	MSG_SCANNED,  /* tag, hit u8 */
+};
+
+/* Both, so that a stale message about an earlier holder is seen as such. */
+struct attempt_id {
+	struct ulid attempt;
+	uint64_t fence;
+};
+
+struct ended {
+	struct attempt_id id;
+	uint8_t state;	   /* enum run_state */
+	uint8_t kind;	   /* enum fail_kind */
+	int32_t exit_code; /* -1: none */
+	uint8_t signo;	   /* 0: none */
+};
+
+/* The descriptors of LAUNCH, in this order; then of FORK behind its own. */
+enum launch_fd {
+	LAUNCH_JOB,	/* sealed memfd: job/attempt.h as JSON */
+	LAUNCH_LOG,	/* log.data, append */
+	LAUNCH_INDEX,	/* log.idx, append */
+	LAUNCH_RESULT,	/* result, write */
+	LAUNCH_STAGING, /* directory for artifacts, write */
+	LAUNCH_FILES,	/* directory of files to lay in, read */
+	LAUNCH_SOURCE,	/* plain tar, read; empty file: no source */
+	N_LAUNCH_FDS,
+};
+
+enum fork_fd {
+	FORK_MONITOR = N_LAUNCH_FDS, /* the runner's channel ends */
+	FORK_KEEPER,
+	FORK_SPAWNER,
+	FORK_STDIN, /* read end of the pipe, or /dev/null */
+	FORK_READERS, /* n_readers write ends follow */
+	FORK_READERS_MAX = 4,
+};
+
+/* runner -> spawner: only names and counts; all authority is in the grant.
+ * Each secret becomes an empty file of mode 0400 owned by the task on the
+ * secrets tmpfs; each file one under $NFO_FILES.  Writable descriptors of
+ * them come back in MADE, in order: control socket, script, secrets..., in
+ * several messages when there are many (see made.more). */
+enum { MAKE_SECRETS_MAX = 64, MAKE_SECRET_NAME_MAX = 127 };
+
+struct make {
+	uint8_t n_secrets;
+	char secrets[MAKE_SECRETS_MAX][MAKE_SECRET_NAME_MAX + 1];
+	/* a name or NAME/FIELD, each part [A-Za-z0-9._-]+, no leading dot */
+};
+
+struct usage {
+	uint64_t cpu_us, memory_peak_bytes;
+	uint32_t pids_peak;
+	uint8_t oom;	      /* the memory limit killed something */
+	uint8_t disk_full;    /* the disk limit was reached */
+	uint32_t not_enforced; /* bits of enum not_enforced */
+};
+
+enum not_enforced {
+	NOT_ENFORCED_MEMORY = 1,
+	NOT_ENFORCED_PIDS = 2,
+	NOT_ENFORCED_CPU = 4,
+	NOT_ENFORCED_DISK = 8,
+	NOT_ENFORCED_SWAP = 16,
+};
+
+void attempt_id_encode(const struct attempt_id *id, struct wire_writer *w);
+MUST_USE int attempt_id_decode(struct wire_reader *r, struct attempt_id *ret);
+void ended_encode(const struct ended *m, struct wire_writer *w);
+MUST_USE int ended_decode(struct wire_reader *r, struct ended *ret);
+void make_encode(const struct make *m, struct wire_writer *w);
+MUST_USE int make_decode(struct wire_reader *r, struct make *ret);
+void usage_encode(const struct usage *m, struct wire_writer *w);
+MUST_USE int usage_decode(struct wire_reader *r, struct usage *ret);
