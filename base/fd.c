@@ -150,7 +150,7 @@ int fd_write_file(int dir_fd, const char *name, struct str content, mode_t mode,
 int fd_open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
-		.flags = (uint64_t)flags | O_CLOEXEC,
+		.flags = (__u64)(unsigned)flags | O_CLOEXEC,
 		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
 			   RESOLVE_NO_MAGICLINKS,
