@@ -3,6 +3,7 @@
 #include "base/tar.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/tar_name.h"
 
 #include <string.h>
 
@@ -116,75 +117,12 @@ static bool checksum_ok(const struct tar_reader *r, const struct ustar *h)
 	return !number(h->chksum, sizeof(h->chksum), &want) && want == sum;
 }
 
-/* Make a clean relative path; -1 for one that is empty, absolute or climbs. */
-static int clean_path(struct str in, struct buf *out)
-{
-	buf_reset(out);
-	if (!in.len || in.p[0] == '/')
-		return -1;
-	while (in.len) {
-		struct str part = str_cut(&in, '/');
-
-		if (!part.len || str_is(part, "."))
-			continue;
-		if (str_is(part, "..") || str_has(part, '\0'))
-			return -1;
-		if (out->len)
-			buf_putc(out, '/');
-		buf_str(out, part);
-	}
-	return out->failed ? -1 : 0;
-}
-
-/* Does a link at path, read lexically, stay inside the tree? */
-static bool link_stays(struct str path, struct str target)
-{
-	long depth = 0;
-
-	if (!target.len || target.p[0] == '/' || str_has(target, '\0'))
-		return false;
-	for (size_t i = 0; i < path.len; i++)
-		depth += path.p[i] == '/';
-	while (target.len) {
-		struct str part = str_cut(&target, '/');
-
-		if (str_is(part, ".."))
-			depth--;
-		else if (part.len && !str_is(part, "."))
-			depth++;
-		if (depth < 0)
-			return false;
-	}
-	return true;
-}
-
 static bool below_link(const struct tar_reader *r, struct str path)
 {
 	for (size_t i = 0; i < path.len; i++)
 		if (path.p[i] == '/' && map_get(r->links, str_n(path.p, i)))
 			return true;
 	return map_get(r->links, path) != NULL;
-}
-
-/* Control characters in names would end up in messages and logs. */
-static bool printable(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return false;
-	return str_utf8_valid(s);
-}
-
-static int refuse(struct err *e, struct str path, const char *why)
-{
-	char shown[128];
-	size_t n = path.len < sizeof(shown) - 1 ? path.len : sizeof(shown) - 1;
-
-	for (size_t i = 0; i < n; i++)
-		shown[i] =
-			path.p[i] < 0x20 || path.p[i] == 0x7f ? '?' : path.p[i];
-	shown[n] = '\0';
-	return err_set(e, ERR_INVALID, "tar entry \"%s\": %s", shown, why);
 }
 
 static int type_of(char flag, enum tar_type *ret, const char **why)
@@ -221,14 +159,15 @@ static int type_of(char flag, enum tar_type *ret, const char **why)
 static int check_entry(struct tar_reader *r, struct str raw,
 		       const struct tar_entry *t, struct err *e)
 {
-	if (!printable(t->path) || !printable(t->link))
-		return refuse(e, raw,
-			      "a control character or no UTF-8 in the "
-			      "name");
+	if (!tar_name_printable(t->path) || !tar_name_printable(t->link))
+		return tar_name_refuse(e, raw,
+				       "a control character or no UTF-8 in the "
+				       "name");
 	if (below_link(r, t->path))
-		return refuse(e, raw, "lies behind a symbolic link");
-	if (t->type == TAR_SYMLINK && !link_stays(t->path, t->link))
-		return refuse(e, raw, "a link that leads out of the tree");
+		return tar_name_refuse(e, raw, "lies behind a symbolic link");
+	if (t->type == TAR_SYMLINK && !tar_name_link_stays(t->path, t->link))
+		return tar_name_refuse(e, raw,
+				       "a link that leads out of the tree");
 	if (r->n_entries >= r->limits.max_entries)
 		return err_set(e, ERR_LIMIT, "more than %llu files in the tar",
 			       (unsigned long long)r->limits.max_entries);
@@ -258,15 +197,17 @@ static int entry(struct tar_reader *r, const struct ustar *h, uint64_t size,
 		}
 		buf_str(&name, field(h->name, sizeof(h->name)));
 	}
-	if (name.failed || clean_path(buf_view(&name), &clean))
-		return refuse(e, buf_view(&name),
-			      "absolute, too long, or with \"..\" in it");
+	if (name.failed || tar_name_clean(buf_view(&name), &clean))
+		return tar_name_refuse(
+			e, buf_view(&name),
+			"absolute, too long, or with \"..\" in it");
 	if (type_of(h->typeflag, &t.type, &why))
-		return refuse(e, buf_view(&name), why);
+		return tar_name_refuse(e, buf_view(&name), why);
 	if (h->typeflag == '0' && str_ends(buf_view(&name), STR("/")))
 		t.type = TAR_DIR; /* old writers */
 	if (number(h->mode, sizeof(h->mode), &mode))
-		return refuse(e, buf_view(&name), "a mode that is no number");
+		return tar_name_refuse(e, buf_view(&name),
+				       "a mode that is no number");
 	t.path = buf_view(&clean);
 	t.mode = (uint32_t)mode & 0777;
 	t.size = t.type == TAR_FILE ? size : 0;
@@ -278,7 +219,7 @@ static int entry(struct tar_reader *r, const struct ustar *h, uint64_t size,
 	r->pad = (TAR_BLOCK - t.size % TAR_BLOCK) % TAR_BLOCK;
 	r->phase = PHASE_DATA;
 	if (!t.path.len) /* "./" itself */
-		return t.size ? refuse(e, STR("."), "has content") : 0;
+		return t.size ? tar_name_refuse(e, STR("."), "has content") : 0;
 	if (check_entry(r, buf_view(&name), &t, e))
 		return -1;
 	r->n_entries++;
@@ -344,12 +285,12 @@ static int pax(struct tar_reader *r, struct err *e)
 			buf_reset(&r->path);
 			r->has_path = true;
 			if (!buf_str(&r->path, rec))
-				return refuse(e, rec, "too long");
+				return tar_name_refuse(e, rec, "too long");
 		} else if (str_is(key, "linkpath")) {
 			buf_reset(&r->link);
 			r->has_link = true;
 			if (!buf_str(&r->link, rec))
-				return refuse(e, rec, "too long");
+				return tar_name_refuse(e, rec, "too long");
 		} else if (str_is(key, "size")) {
 			r->has_size = true;
 			if (str_to_u64(rec, INT64_MAX, &r->size))
@@ -375,7 +316,7 @@ static int extra_end(struct tar_reader *r, struct err *e)
 	text = str_n(text.p, text.p ? strnlen(text.p, text.len) : 0);
 	buf_reset(to);
 	if (!buf_str(to, text))
-		return refuse(e, text, "too long");
+		return tar_name_refuse(e, text, "too long");
 	if (r->extra_type == 'L')
 		r->has_path = true;
 	else

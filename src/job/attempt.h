@@ -12,38 +12,50 @@
 #include "doc/doc.h"
 #include "proto/grant.h"
 
-enum { ATTEMPT_JSON_MAX = 4 << 20 };
+enum {
+	ATTEMPT_JSON_MAX = 4 << 20
+};
 
 struct job_pair {
 	struct str name, value;
 };
 
 struct job_secret_use {
-	struct str name; /* as the task calls it */
-	struct str ref;	 /* canonical, see secrets/ref.h; opaque here */
+	struct str name;  /* as the task calls it */
+	struct str ref;   /* canonical, see secrets/ref.h; opaque here */
 	struct str field; /* "" : none */
-	uint8_t deliver; /* DELIVER_* bits; DELIVER_FILE by default */
-	bool leak_fails; /* on_leak: fail */
+	uint8_t deliver;  /* DELIVER_* bits; DELIVER_FILE by default */
+	bool leak_fails;  /* on_leak: fail */
 };
 
 struct job_output {
 	struct str name, pattern; /* pattern: POSIX ERE, "" for any */
-	uint8_t type;		  /* enum job_type */
-	uint32_t max_bytes;	  /* at most 64 KiB */
+	uint8_t type;             /* enum job_type */
+	uint32_t max_bytes;       /* at most 64 KiB */
 };
 
-enum job_type { TYPE_STRING, TYPE_INT, TYPE_BOOL, TYPE_LIST, TYPE_JSON };
-enum job_when { WHEN_SUCCEEDED = 1, WHEN_FAILED = 2, WHEN_ALWAYS = 3 };
+enum job_type {
+	TYPE_STRING,
+	TYPE_INT,
+	TYPE_BOOL,
+	TYPE_LIST,
+	TYPE_JSON
+};
+enum job_when {
+	WHEN_SUCCEEDED = 1,
+	WHEN_FAILED = 2,
+	WHEN_ALWAYS = 3
+};
 
 struct job_artifact {
 	struct str name;
 	struct str *paths; /* globs below the workspace; several: one tar */
 	size_t n_paths;
-	bool many;	   /* given as a list: becomes a tar also with one hit */
-	uint8_t when;	   /* enum job_when */
+	bool many;    /* given as a list: becomes a tar also with one hit */
+	uint8_t when; /* enum job_when */
 	bool optional, allow_secret;
-	uint64_t max_bytes;  /* 0: the server's limit */
-	uint64_t retain_us;  /* 0: for ever */
+	uint64_t max_bytes; /* 0: the server's limit */
+	uint64_t retain_us; /* 0: for ever */
 };
 
 /* An artifact of another task, laid in read-only as $NFO_FILES/TASK/FILE. */
@@ -53,7 +65,11 @@ struct job_file {
 	char sha256[HASH_HEX_LEN + 1];
 };
 
-enum job_log_mode { LOG_ALL, LOG_NONE, LOG_SIZE };
+enum job_log_mode {
+	LOG_ALL,
+	LOG_NONE,
+	LOG_SIZE
+};
 
 struct job_attempt {
 	struct arena *arena;
@@ -75,9 +91,9 @@ struct job_attempt {
 	struct job_pair *inputs, *matrix; /* become NFO_INPUT_*, NFO_MATRIX_* */
 	size_t n_inputs, n_matrix;
 	/* in and out */
-	bool stdin_pipe;	/* stdin is another task's stdout */
-	uint8_t n_readers;	/* tasks that read our stdout live */
-	uint8_t log_mode;	/* enum job_log_mode, of stdout */
+	bool stdin_pipe;        /* stdin is another task's stdout */
+	uint8_t n_readers;      /* tasks that read our stdout live */
+	uint8_t log_mode;       /* enum job_log_mode, of stdout */
 	uint64_t log_max_bytes; /* both streams; default 64 MiB */
 	struct str stdout_artifact, stdout_file; /* "" : none */
 	struct job_output *outputs;

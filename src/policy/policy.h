@@ -11,13 +11,16 @@
 
 struct policy_set;
 
-enum { POLICY_REASONS_MAX = 16, POLICY_REASON_LEN = 240 };
+enum {
+	POLICY_REASONS_MAX = 16,
+	POLICY_REASON_LEN = 240
+};
 
 struct policy_verdict {
 	bool allowed;
 	bool secrets_env_allowed;
 	struct grant_limits limits; /* as clamped */
-	uint64_t timeout_us;	    /* as clamped */
+	uint64_t timeout_us;        /* as clamped */
 	char reasons[POLICY_REASONS_MAX][POLICY_REASON_LEN];
 	size_t n_reasons; /* of the denial; "policies/default.yaml:7: ..." */
 };

@@ -18,7 +18,9 @@
 #include "proto/grant.h"
 #include "proto/state.h"
 
-enum { ROLE_FD = 3 };
+enum {
+	ROLE_FD = 3
+};
 
 enum role {
 	ROLE_MONITOR,
@@ -42,8 +44,8 @@ enum msg_type {
 
 	/* server -> monitor */
 	MSG_LAUNCH = 16, /* grant; fds enum launch_fd (all present) */
-	MSG_CANCEL,	 /* attempt_id; ends it with CANCELLED */
-	MSG_RELEASE,	 /* workspace ulid, uid_slot u32: remove a shared one */
+	MSG_CANCEL,      /* attempt_id; ends it with CANCELLED */
+	MSG_RELEASE,     /* workspace ulid, uid_slot u32: remove a shared one */
 	/* monitor -> server */
 	MSG_ALIVE,     /* attempt_id: runs; sent to a new server, then: */
 	MSG_ALIVE_END, /* no body: what was not named is dead */
@@ -59,7 +61,7 @@ enum msg_type {
 
 	/* runner -> monitor */
 	MSG_RUN_STARTED = 48, /* attempt_id, real_us i64 */
-	MSG_RUN_ENDED,	      /* struct ended; result was synced before */
+	MSG_RUN_ENDED,        /* struct ended; result was synced before */
 	/*
 	 * A writer in a pipe group failed and still holds its pipes open.  The
 	 * monitor ends the readers (RUN_CANCEL with KIND_UPSTREAM), waits for
@@ -72,17 +74,17 @@ enum msg_type {
 
 	/* runner -> keeper; the answer is SECRET or SECRET_NO */
 	MSG_FETCH = 64, /* canonical reference, str */
-	MSG_SECRET,	/* str value up to 16,000 bytes, else fd 0: memfd */
-	MSG_SECRET_NO,	/* code u8 (enum err_code), text str */
+	MSG_SECRET,     /* str value up to 16,000 bytes, else fd 0: memfd */
+	MSG_SECRET_NO,  /* code u8 (enum err_code), text str */
 
 	/* runner -> spawner: one MAKE, then KILL at any time */
 	MSG_MAKE = 80, /* see sandbox_make */
 	MSG_KILL,      /* no body: SIGKILL to everything in the sandbox */
 	MSG_REAP,      /* no body: wait, tear down, answer USAGE */
 	/* spawner -> runner */
-	MSG_MADE,      /* struct made; fds enum made_fd */
-	MSG_MAKE_NO,   /* step str, sys u32, text str, kind u8 (fail_kind) */
-	MSG_USAGE,     /* struct usage */
+	MSG_MADE,    /* struct made; fds enum made_fd */
+	MSG_MAKE_NO, /* step str, sys u32, text str, kind u8 (fail_kind) */
+	MSG_USAGE,   /* struct usage */
 
 	/* server -> keeper; answers carry the same tag u64 first */
 	MSG_PUT = 96, /* tag, project, name, value (str <= 15,000 | fd memfd) */
@@ -90,8 +92,8 @@ enum msg_type {
 	MSG_REMOVE,   /* tag, project, name */
 	MSG_SCAN,     /* tag, project, text str: YES when a secret is in it */
 	MSG_STATUS,   /* tag */
-	MSG_OK,	      /* tag; PUT: version u64 */
-	MSG_NO,	      /* tag, code u8, text str */
+	MSG_OK,       /* tag; PUT: version u64 */
+	MSG_NO,       /* tag, code u8, text str */
 	MSG_LISTED,   /* tag; fd 0: sealed memfd, JSON array of metadata */
 	MSG_SCANNED,  /* tag, hit u8 */
 };
@@ -104,21 +106,21 @@ struct attempt_id {
 
 struct ended {
 	struct attempt_id id;
-	uint8_t state;	   /* enum run_state */
-	uint8_t kind;	   /* enum fail_kind */
+	uint8_t state;     /* enum run_state */
+	uint8_t kind;      /* enum fail_kind */
 	int32_t exit_code; /* -1: none */
-	uint8_t signo;	   /* 0: none */
+	uint8_t signo;     /* 0: none */
 };
 
 /* The descriptors of LAUNCH, in this order; then of FORK behind its own. */
 enum launch_fd {
-	LAUNCH_JOB,	/* sealed memfd: job/attempt.h as JSON */
-	LAUNCH_LOG,	/* log.data, append */
-	LAUNCH_INDEX,	/* log.idx, append */
-	LAUNCH_RESULT,	/* result, write */
+	LAUNCH_JOB,     /* sealed memfd: job/attempt.h as JSON */
+	LAUNCH_LOG,     /* log.data, append */
+	LAUNCH_INDEX,   /* log.idx, append */
+	LAUNCH_RESULT,  /* result, write */
 	LAUNCH_STAGING, /* directory for artifacts, write */
-	LAUNCH_FILES,	/* directory of files to lay in, read */
-	LAUNCH_SOURCE,	/* plain tar, read; empty file: no source */
+	LAUNCH_FILES,   /* directory of files to lay in, read */
+	LAUNCH_SOURCE,  /* plain tar, read; empty file: no source */
 	N_LAUNCH_FDS,
 };
 
@@ -126,7 +128,7 @@ enum fork_fd {
 	FORK_MONITOR = N_LAUNCH_FDS, /* the runner's channel ends */
 	FORK_KEEPER,
 	FORK_SPAWNER,
-	FORK_STDIN, /* read end of the pipe, or /dev/null */
+	FORK_STDIN,   /* read end of the pipe, or /dev/null */
 	FORK_READERS, /* n_readers write ends follow */
 	FORK_READERS_MAX = 4,
 };
@@ -136,7 +138,10 @@ enum fork_fd {
  * secrets tmpfs; each file one under $NFO_FILES.  Writable descriptors of
  * them come back in MADE, in order: control socket, script, secrets..., in
  * several messages when there are many (see made.more). */
-enum { MAKE_SECRETS_MAX = 64, MAKE_SECRET_NAME_MAX = 127 };
+enum {
+	MAKE_SECRETS_MAX = 64,
+	MAKE_SECRET_NAME_MAX = 127
+};
 
 struct make {
 	uint8_t n_secrets;
@@ -147,8 +152,8 @@ struct make {
 struct usage {
 	uint64_t cpu_us, memory_peak_bytes;
 	uint32_t pids_peak;
-	uint8_t oom;	      /* the memory limit killed something */
-	uint8_t disk_full;    /* the disk limit was reached */
+	uint8_t oom;           /* the memory limit killed something */
+	uint8_t disk_full;     /* the disk limit was reached */
 	uint32_t not_enforced; /* bits of enum not_enforced */
 };
 

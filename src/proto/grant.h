@@ -10,18 +10,30 @@
 #include "base/id.h"
 #include "base/wire.h"
 
-enum { GRANT_REFS_MAX = 64, GRANT_GROUP_MAX = 16, GRANT_NAME_MAX = 63 };
+enum {
+	GRANT_REFS_MAX = 64,
+	GRANT_GROUP_MAX = 16,
+	GRANT_NAME_MAX = 63
+};
 
 enum grant_workspace {
-	WORKSPACE_DISK,	  /* a directory of its own, removed at the end */
+	WORKSPACE_DISK,   /* a directory of its own, removed at the end */
 	WORKSPACE_SHARED, /* one directory for a run; RELEASE removes it */
 	WORKSPACE_MEMORY, /* tmpfs, counts as memory */
 };
 
-enum grant_network { NETWORK_NONE, NETWORK_HOST };
+enum grant_network {
+	NETWORK_NONE,
+	NETWORK_HOST
+};
 
 /* How a secret may reach the task: bits. */
-enum { DELIVER_FILE = 1, DELIVER_FD = 2, DELIVER_STDIN = 4, DELIVER_ENV = 8 };
+enum {
+	DELIVER_FILE = 1,
+	DELIVER_FD = 2,
+	DELIVER_STDIN = 4,
+	DELIVER_ENV = 8
+};
 
 /* Bytes, counts, thousandths of a CPU, microseconds; 0: no limit asked. */
 struct grant_limits {
@@ -40,23 +52,25 @@ struct grant {
 	} refs[GRANT_REFS_MAX];
 	uint8_t n_refs;
 	char profile[GRANT_NAME_MAX + 1]; /* a name the spawner has loaded */
-	uint32_t uid_slot;	 /* belongs to the workspace */
-	struct ulid workspace;	 /* the attempt's id, or the run's */
-	uint8_t workspace_kind;	 /* enum grant_workspace */
-	uint8_t network;	 /* enum grant_network */
-	uint8_t cgroups_required; /* 0: goes on without, and says so */
+	uint32_t uid_slot;                /* belongs to the workspace */
+	struct ulid workspace;            /* the attempt's id, or the run's */
+	uint8_t workspace_kind;           /* enum grant_workspace */
+	uint8_t network;                  /* enum grant_network */
+	uint8_t cgroups_required;         /* 0: goes on without, and says so */
 	struct grant_limits limits;
 	uint64_t timeout_us, grace_us;
 	/*
 	 * A pipe group is launched together: the monitor waits until all
 	 * group_size members came, then makes the pipes.
 	 */
-	struct ulid group;	/* of a lone attempt: its own id */
+	struct ulid group; /* of a lone attempt: its own id */
 	uint8_t group_size, group_index;
 	uint8_t stdin_from; /* index of the writer in the group; 255: none */
 };
 
-enum { GRANT_NO_STDIN = 255 };
+enum {
+	GRANT_NO_STDIN = 255
+};
 
 void grant_encode(const struct grant *g, struct wire_writer *w);
 /* Checks every range and name; -1 when anything is out of bounds. */
