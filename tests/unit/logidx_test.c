@@ -106,11 +106,11 @@ static void test_frame_beyond_data(void **state)
 static void test_bad_fields(void **state)
 {
 	struct logidx_rec bad[] = {
-		{.len = 5,                    .stream = 0                 },
-		{.len = 5,                    .stream = 4                 },
-		{.len = 0,                    .stream = 1                 },
-		{.len = LOGIDX_FRAME_MAX + 1, .stream = 1                 },
-		{.len = 5,                    .stream = 1, .flags = 0x80  },
+		{.len = 5,                    .stream = 0, .flags = 0   },
+		{.len = 5,                    .stream = 4, .flags = 0   },
+		{.len = 0,                    .stream = 1, .flags = 0   },
+		{.len = LOGIDX_FRAME_MAX + 1, .stream = 1, .flags = 0   },
+		{.len = 5,                    .stream = 1, .flags = 0x80},
 	};
 	struct logidx_rec cut = {.stream = 1, .flags = LOGIDX_CUT}, out;
 	unsigned char raw[LOGIDX_LEN];

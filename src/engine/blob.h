@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Files by their content: blobs/sha256/.  A blob is written to tmp/, hashed on
+ * the way, synced and renamed into place with mode 0444; there it never
+ * changes.  Called from any thread.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/hash.h"
+
+/*
+ * Copy what is left of fd.  ERR_LIMIT when it is longer than max_bytes or the
+ * disk is full (err.sys is ENOSPC).
+ */
+MUST_USE int blob_put(int state_fd, int fd, uint64_t max_bytes,
+		      struct hash *ret, uint64_t *ret_bytes, struct err *e);
+/* Open for reading; ERR_NOT_FOUND. */
+MUST_USE int blob_open(int state_fd, const struct hash *h, int *ret_fd,
+		       struct err *e);
+
+/* The same in parts, for what arrives in parts (an upload). */
+struct blob_writer;
+MUST_USE int blob_begin(int state_fd, uint64_t max_bytes,
+			struct blob_writer **ret, struct err *e);
+MUST_USE int blob_write(struct blob_writer *w, const void *p, size_t len,
+			struct err *e);
+/* Frees w either way. */
+MUST_USE int blob_end(struct blob_writer *w, struct hash *ret,
+		      uint64_t *ret_bytes, struct err *e);
+void blob_abort(struct blob_writer *w); /* NULL is fine */

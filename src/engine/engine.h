@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The engine: one thread that owns every run that is alive, starts attempts
+ * through the monitor and is the only writer of the store.  All that waits is
+ * committed together and answered after the commit.
+ *
+ * Threads: what this header declares is called from the owner's thread (in the
+ * server: `http`) and takes no time there; answers and news come back through
+ * engine_fd() and engine_drain(), so that every callback runs in the owner's
+ * thread too.  Reading is not done here: see store/reader.h and engine/view.h.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/id.h"
+#include "doc/problem.h"
+#include "policy/policy.h"
+#include "store/store.h"
+
+struct job;
+struct engine;
+
+/* Every number has a default (0 means it). */
+struct engine_opts {
+	int state_fd;        /* borrowed: STATE; holds runs/, blobs/, tmp/ */
+	struct store *store; /* taken */
+	/* borrowed, lives longer than the engine, never changes */
+	const struct policy_set *policies;
+	int monitor_fd;     /* taken: a chan (edges.h) */
+	uint32_t parallel;  /* attempts at once; default 64 */
+	uint32_t uid_slots; /* workspaces at once; default parallel + 64 */
+	uint32_t live_runs; /* not ended; beyond: ERR_LIMIT; default 2000 */
+	uint32_t commands;  /* waiting for the engine; default 1024 */
+	uint64_t artifact_max_bytes; /* one artifact; default 10 GiB */
+	bool monitor_is_new; /* nothing runs: do not wait for ALIVE_END */
+};
+
+/*
+ * Make the engine: recovers what the store says is alive.  The thread starts
+ * with engine_start().  On failure the store and monitor_fd are closed too.
+ */
+MUST_USE int engine_new(const struct engine_opts *opts, struct engine **ret,
+			struct err *e);
+MUST_USE int engine_start(struct engine *g, struct err *e);
+/* Ends the thread after a last commit; tasks run on.  Then frees.  Callbacks
+ * that were not called yet are called with ERR_UNAVAILABLE. */
+void engine_free(struct engine *g);
+
+/* --- asking for a run --------------------------------------------------- */
+
+/* Who asks for what.  Strings are borrowed for the call. */
+struct engine_ask {
+	struct str project;   /* of the URL, checked by the caller */
+	struct str canonical; /* the job, RFC 8785; its SHA-256 is the
+				 definition_digest */
+	struct str inputs;    /* JSON object as given; "" is {} */
+	struct str labels;    /* JSON object of strings; "" is {} */
+	struct str submitter; /* "uid:1000" */
+	struct str trigger;   /* "api" */
+	int32_t priority;     /* 0..100; -1: the job's */
+	/* Idempotency-Key of this submitter, "" for none, and what "the same
+	 * body" means: a digest that the caller made of the parsed parts. */
+	struct str idempotency_key;
+	struct hash request;
+	/* The source as blob_put() has stored it; size 0: no source. */
+	struct hash source;
+	uint64_t source_bytes;
+};
+
+/*
+ * Expand the job for these inputs and ask policy about every instance: all
+ * that can be known before anything is stored.  Pure; called in the caller's
+ * thread.
+ *
+ * job  taken, also on failure
+ * ret  owned by the caller until engine_run() or engine_order_free()
+ *
+ * Fails with ERR_INVALID (422, see ps) or ERR_DENIED (403, the policy's
+ * reasons are in ps with code "policy").
+ */
+struct engine_order;
+MUST_USE int engine_order_new(const struct policy_set *policies,
+			      const struct engine_ask *ask, struct job *job,
+			      struct engine_order **ret, struct problems *ps,
+			      struct err *e);
+void engine_order_free(struct engine_order *o);
+
+/* --- commands ----------------------------------------------------------- */
+
+struct engine_reply {
+	struct err err;  /* code ERR_NONE: done, and durable */
+	struct ulid run; /* the run it is about */
+	bool replayed;   /* an Idempotency-Key seen before: the run of then */
+};
+typedef void engine_reply_fn(void *ctx, const struct engine_reply *r);
+
+/*
+ * Each returns -1 without calling fn when it cannot be queued: ERR_LIMIT (too
+ * many wait: 429; the disk is full: 507, err.sys is ENOSPC) or
+ * ERR_UNAVAILABLE (stopping).  The reply's codes: ERR_NOT_FOUND, ERR_CONFLICT
+ * (wrong state; for a key: it is another body's, err.sys is EEXIST: 422),
+ * ERR_LIMIT as above.
+ */
+/* Takes o, also on failure. */
+MUST_USE int engine_run(struct engine *g, struct engine_order *o,
+			engine_reply_fn *fn, void *ctx, struct err *e);
+MUST_USE int engine_cancel(struct engine *g, const struct ulid *run,
+			   struct str who, engine_reply_fn *fn, void *ctx,
+			   struct err *e);
+/* Only of a run that has ended: rows, logs and artifacts. */
+MUST_USE int engine_delete(struct engine *g, const struct ulid *run,
+			   struct str who, engine_reply_fn *fn, void *ctx,
+			   struct err *e);
+/* An audit row of something the engine does not do itself ("secret.put"). */
+MUST_USE int engine_audit(struct engine *g, struct str who, struct str action,
+			  struct str what, engine_reply_fn *fn, void *ctx,
+			  struct err *e);
+
+/* --- answers and news --------------------------------------------------- */
+
+/*
+ * Events were committed for a run: read them from the store by id.  Also how a
+ * log's follower learns that its attempt has ended (then what log.idx has is
+ * all there will be).
+ */
+struct engine_news {
+	struct ulid run;  /* all zero: too much happened, look at everything */
+	int64_t event_id; /* the last one */
+	bool ended;       /* the run is final */
+};
+typedef void engine_news_fn(void *ctx, const struct engine_news *n);
+
+int engine_fd(const struct engine *g); /* readable: call engine_drain() */
+/* Calls waiting reply functions and news_fn (may be NULL). */
+void engine_drain(struct engine *g, engine_news_fn *news_fn, void *ctx);
+
+/* --- how it stands: for /readyz and /metrics ---------------------------- */
+
+struct engine_stats {
+	bool ready;      /* recovered: ALIVE_END has come */
+	bool disk_full;  /* new runs are refused with ERR_LIMIT */
+	bool monitor_up; /* the channel is open */
+	uint64_t live_runs, running_attempts;
+	uint64_t runs_made, runs_ended[3]; /* succeeded, failed, cancelled */
+	uint64_t attempts_started, commits;
+};
+struct engine_stats engine_stats(struct engine *g);
