@@ -156,6 +156,7 @@ static void queued_free(struct queued *q)
 {
 	for (size_t i = 0; i < q->n_fds; i++)
 		fd_close(&q->fds[i]);
+	mem_wipe(q->w.data, q->w.len); /* it may carry a secret */
 	mem_free(q);
 }
 

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Putting the API together; see api.h. */
+#include "api/api.h"
+#include "api/follow.h"
+#include "api/internal.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "engine/logwatch.h"
+#include "store/reader.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+
+enum {
+	BEAT_US = 15 * 1000000
+};
+
+static void on_engine(void *ctx, int fd, uint32_t events)
+{
+	struct api *a = ctx;
+
+	(void)fd;
+	(void)events;
+	engine_drain(a->engine, follow_news, a);
+}
+
+static void on_log(void *ctx, int fd, uint32_t events)
+{
+	struct api *a = ctx;
+
+	(void)fd;
+	(void)events;
+	logwatch_drain(a->logwatch);
+}
+
+static void on_beat(void *ctx)
+{
+	struct api *a = ctx;
+
+	follow_beat(a);
+	loop_timer_set(a->beat, clock_mono_us() + BEAT_US);
+}
+
+struct http *api_http(struct api *a)
+{
+	return a->http;
+}
+
+static int watch(struct api *a, const struct api_options *o, struct err *e)
+{
+	if (store_reader_open(o->db_path, &a->reader, e) ||
+	    logwatch_new(&a->logwatch, e) ||
+	    loop_add_fd(a->loop, engine_fd(a->engine), EPOLLIN, on_engine, a,
+			&a->engine_watch, e) ||
+	    loop_add_fd(a->loop, logwatch_fd(a->logwatch), EPOLLIN, on_log, a,
+			&a->log_watch, e))
+		return -1;
+	return http_new(a, a->loop, o->listeners, o->n_listeners, &a->http, e);
+}
+
+int api_new(const struct api_options *o, struct api **ret, struct err *e)
+{
+	struct api *a = mem_alloc(sizeof(*a));
+
+	a->loop = o->loop;
+	a->engine = o->engine;
+	a->policies = o->policies;
+	a->state_fd = o->state_fd;
+	a->version = o->version;
+	a->started_us = clock_real_us();
+	a->auth.owner_uid = o->owner_uid;
+	a->auth.has_token = o->token_hash.len == HASH_LEN;
+	if (a->auth.has_token)
+		memcpy(a->auth.token_hash, o->token_hash.p, HASH_LEN);
+	list_init(&a->followers);
+	random_bytes(a->cursor_key, sizeof(a->cursor_key));
+	a->keeper = keeper_new(a->loop, o->keeper_fd);
+	a->beat = loop_timer_new(a->loop, on_beat, a);
+	loop_timer_set(a->beat, clock_mono_us() + BEAT_US);
+	if (watch(a, o, e)) {
+		api_free(a);
+		return -1;
+	}
+	*ret = a;
+	return 0;
+}
+
+void api_free(struct api *a)
+{
+	if (!a)
+		return;
+	keeper_free(a->keeper);
+	http_free(a->http);
+	loop_timer_free(a->beat);
+	loop_watch_free(a->engine_watch);
+	loop_watch_free(a->log_watch);
+	logwatch_free(a->logwatch);
+	store_reader_close(a->reader);
+	mem_free(a);
+}

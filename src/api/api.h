@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The REST API: libmicrohttpd with an external epoll on the http thread's loop.
+ * (Its internal epoll stalls at exact multiples of 128 ready connections, and
+ * the external mode is not woken by a resume from another thread: so resumes
+ * happen only here, and other threads use loop_wake.)
+ */
+#pragma once
+
+#include "base/chan.h"
+#include "base/err.h"
+#include "base/loop.h"
+
+struct api;
+struct engine;
+struct policy_set;
+
+struct api_options {
+	struct loop *loop;
+	const int *listeners; /* listening sockets: Unix and TCP; borrowed */
+	size_t n_listeners;
+	int state_fd;          /* the server's state directory; borrowed */
+	struct engine *engine; /* borrowed */
+	int keeper_fd;         /* channel to the keeper; taken */
+	const char *db_path;   /* store_path(); borrowed for the call */
+	const struct policy_set *policies; /* borrowed */
+	struct str token_hash; /* SHA-256 of the bearer token, 32 bytes */
+	uint32_t owner_uid;    /* who may do everything on the Unix socket */
+	const char *version;
+};
+
+MUST_USE int api_new(const struct api_options *o, struct api **ret,
+		     struct err *e);
+void api_free(struct api *a);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Streams that stay open: who waits for news of a run, and what they wait
+ * with.  A stream that has nothing to say sleeps in MHD; news, a log that grew
+ * and the heartbeat wake it.
+ */
+#pragma once
+
+#include "api/request.h"
+#include "base/list.h"
+#include "engine/engine.h"
+
+struct follower {
+	struct link link;
+	struct request *r;
+	struct ulid run; /* all zero: of every run */
+	bool beat;       /* a comment is due, so that proxies keep the line */
+};
+
+void follower_add(struct api *a, struct follower *f, struct request *r,
+		  const struct ulid *run);
+void follower_del(struct follower *f);
+
+/* For engine_drain(): wakes whom it concerns. */
+void follow_news(void *ctx, const struct engine_news *n);
+/* Every 15 s: wakes all. */
+void follow_beat(struct api *a);
+
+/* The run named by the path; answers 404 and returns -1 when it is none. */
+MUST_USE int param_run(struct request *r, unsigned i, struct ulid *ret);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Runs: list, look, cancel, delete. */
+#include "api/follow.h"
+#include "api/handlers.h"
+#include "api/internal.h"
+#include "api/reply.h"
+#include "api/route.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/hex.h"
+#include "base/mem.h"
+#include "engine/view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	VIEW_MAX = 32 << 20,
+	CURSOR_MAC = 8
+};
+
+static const char *const no_query[] = {NULL};
+
+/* --- the list ----------------------------------------------------------- */
+
+/* A cursor is the row id and a MAC over it, so that nobody makes one up. */
+static void cursor_make(const struct api *a, int64_t before, struct buf *b)
+{
+	unsigned char raw[8 + CURSOR_MAC];
+	struct hash mac;
+
+	for (int i = 0; i < 8; i++)
+		raw[i] = (unsigned char)(before >> (8 * i));
+	mac = hash_hmac_sha256(a->cursor_key, sizeof(a->cursor_key), raw, 8);
+	memcpy(raw + 8, mac.b, CURSOR_MAC);
+	b64url_encode(b, raw, sizeof(raw));
+}
+
+static int cursor_read(const struct api *a, struct str s, int64_t *ret)
+{
+	CLEANUP_BUF struct buf raw = BUF_INIT(8 + CURSOR_MAC);
+	uint64_t v = 0;
+	struct hash mac;
+
+	if (b64url_decode(s, &raw) || raw.len != 8 + CURSOR_MAC)
+		return -1;
+	mac = hash_hmac_sha256(a->cursor_key, sizeof(a->cursor_key), raw.data,
+			       8);
+	if (!mem_eq_ct(mac.b, raw.data + 8, CURSOR_MAC))
+		return -1;
+	for (int i = 0; i < 8; i++)
+		v |= (uint64_t)(unsigned char)raw.data[i] << (8 * i);
+	*ret = (int64_t)v;
+	return 0;
+}
+
+static int bad(struct request *r, const char *name, const char *want)
+{
+	return reply_problem(r, 400, "bad-parameter", "%s: %s", name, want), -1;
+}
+
+static int filter_states(struct request *r, struct store_filter *f)
+{
+	struct str s;
+
+	for (unsigned i = 0; request_query(r, "state", i, &s); i++) {
+		enum run_state state;
+
+		if (state_parse(s, &state))
+			return bad(r, "state", "not a state");
+		f->states |= 1U << state;
+	}
+	for (unsigned i = 0; request_query(r, "kind", i, &s); i++) {
+		enum fail_kind kind;
+
+		if (kind_parse(s, &kind))
+			return bad(r, "kind", "not a failure kind");
+		f->kinds |= 1U << kind;
+	}
+	return 0;
+}
+
+static int filter_times(struct request *r, struct store_filter *f)
+{
+	struct str s;
+
+	if (request_query(r, "since", 0, &s) && clock_parse(s, &f->since_us))
+		return bad(r, "since", "an RFC 3339 time is wanted");
+	if (request_query(r, "until", 0, &s) && clock_parse(s, &f->until_us))
+		return bad(r, "until", "an RFC 3339 time is wanted");
+	return 0;
+}
+
+static int filter_of(struct request *r, struct store_filter *f)
+{
+	uint64_t limit;
+	struct str s;
+
+	*f = (struct store_filter){0};
+	if (filter_states(r, f) || filter_times(r, f) ||
+	    request_query_u64(r, "limit", 500, 50, &limit))
+		return -1;
+	f->limit = limit ? (uint32_t)limit : 1;
+	if (request_query(r, "project", 0, &s))
+		f->project = s;
+	if (request_query(r, "job", 0, &s))
+		f->job = s;
+	if (request_query(r, "trigger", 0, &s))
+		f->trigger = s;
+	if (request_query(r, "cursor", 0, &s) &&
+	    cursor_read(r->api, s, &f->before))
+		return bad(r, "cursor", "not one that a list gave");
+	return 0;
+}
+
+int h_runs(struct request *r)
+{
+	static const char *const query[] = {
+		"project", "job",   "state", "kind",   "trigger",
+		"since",   "until", "limit", "cursor", NULL};
+	struct buf b = BUF_INIT(VIEW_MAX);
+	CLEANUP_BUF struct buf cursor = BUF_INIT(64), link = BUF_INIT(256);
+	struct store_filter f;
+	int64_t next;
+	struct err e;
+
+	if (request_query_only(r, query) || filter_of(r, &f))
+		return 0;
+	buf_puts(&b, "{\"items\":");
+	if (view_runs(r->api->reader, &f, &b, &next, &e)) {
+		buf_done(&b);
+		return reply_err(r, &e);
+	}
+	if (next) {
+		cursor_make(r->api, next, &cursor);
+		buf_printf(&b, ",\"next_cursor\":\"%s\"}\n", buf_cstr(&cursor));
+		buf_printf(&link, "</v1/runs?cursor=%s>; rel=\"next\"",
+			   buf_cstr(&cursor));
+	} else {
+		buf_puts(&b, ",\"next_cursor\":null}\n");
+	}
+	reply_json(r, 200, &b);
+	if (next)
+		reply_header(r, "Link", buf_cstr(&link));
+	return 0;
+}
+
+/* --- one ---------------------------------------------------------------- */
+
+/* Answer with a view, or with why there is none. */
+static int answer(struct request *r, int failed, struct buf *b,
+		  const struct err *e)
+{
+	if (!failed) {
+		buf_putc(b, '\n');
+		return reply_json(r, 200, b);
+	}
+	buf_done(b);
+	return reply_err(r, e);
+}
+
+int h_run(struct request *r)
+{
+	struct buf b = BUF_INIT(VIEW_MAX);
+	struct ulid run;
+	struct err e;
+
+	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+		return 0;
+	return answer(r, view_run(r->api->reader, &run, &b, &e), &b, &e);
+}
+
+int h_tasks(struct request *r)
+{
+	struct buf b = BUF_INIT(VIEW_MAX);
+	struct ulid run;
+	struct err e;
+	int failed;
+
+	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+		return 0;
+	buf_puts(&b, "{\"items\":");
+	failed = view_tasks(r->api->reader, &run, &b, &e);
+	buf_puts(&b, ",\"next_cursor\":null}");
+	return answer(r, failed, &b, &e);
+}
+
+int h_task(struct request *r)
+{
+	struct buf b = BUF_INIT(VIEW_MAX);
+	struct ulid run;
+	struct err e;
+
+	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+		return 0;
+	return answer(r, view_task(r->api->reader, &run, r->params[1], &b, &e),
+		      &b, &e);
+}
+
+int h_attempt(struct request *r)
+{
+	struct buf b = BUF_INIT(VIEW_MAX);
+	struct ulid run;
+	struct err e;
+	uint64_t n;
+
+	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+		return 0;
+	if (str_to_u64(r->params[2], UINT32_MAX, &n) || !n)
+		return reply_problem(r, 404, "not-found", "no such attempt");
+	return answer(r,
+		      view_attempt(r->api->reader, &run, r->params[1],
+				   (uint32_t)n, &b, &e),
+		      &b, &e);
+}
+
+/* --- changing one ------------------------------------------------------- */
+
+static void on_done(void *ctx, const struct engine_reply *a)
+{
+	struct request *r = ctx;
+	struct buf b = BUF_INIT(VIEW_MAX);
+	struct err e;
+
+	if (a->err.code)
+		reply_err(r, &a->err);
+	else if (r->route->method == METHOD_DELETE)
+		reply_empty(r, 204);
+	else if (view_run(r->api->reader, &a->run, &b, &e))
+		reply_err(r, &e);
+	else
+		reply_json(r, 202, &b);
+	buf_done(&b);
+	request_resume(r);
+}
+
+int h_run_cancel(struct request *r)
+{
+	struct ulid run;
+	struct err e;
+
+	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+		return 0;
+	if (engine_cancel(r->api->engine, &run, str_from(r->who.name), on_done,
+			  r, &e))
+		return reply_err(r, &e);
+	request_wait(r);
+	return 0;
+}
+
+int h_run_delete(struct request *r)
+{
+	struct ulid run;
+	struct err e;
+
+	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+		return 0;
+	if (engine_delete(r->api->engine, &run, str_from(r->who.name), on_done,
+			  r, &e))
+		return reply_err(r, &e);
+	request_wait(r);
+	return 0;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Secrets go in and never come out: octets, {"value"} or {"value_b64"}, handed
+ * to the keeper and wiped here.
+ */
+#include "api/handlers.h"
+#include "api/internal.h"
+#include "api/reply.h"
+#include "base/hex.h"
+#include "base/mem.h"
+#include "doc/doc.h"
+#include "engine/engine.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+	SECRET_MAX = 64 * 1024
+};
+
+static const char *const no_query[] = {NULL};
+
+/* What is known of an answer that is on its way. */
+struct waiting {
+	struct request *r;
+	unsigned status;
+	const char *action;
+	char what[160];
+};
+
+static void on_audited(void *ctx, const struct engine_reply *a)
+{
+	struct request *r = ctx;
+
+	if (a->err.code && r->phase != REQUEST_ANSWERED)
+		reply_err(r, &a->err);
+	request_resume(r);
+}
+
+/* The keeper did it; now it is written down who asked, then answered. */
+static void audited(struct waiting *w)
+{
+	struct request *r = w->r;
+	struct err e;
+
+	if (engine_audit(r->api->engine, str_from(r->who.name),
+			 str_from(w->action), str_from(w->what), on_audited, r,
+			 &e))
+		request_resume(r); /* it is done; the answer stands */
+}
+
+static void on_changed(void *ctx, const struct keeper_answer *a)
+{
+	struct waiting *w = ctx;
+	struct request *r = w->r;
+	struct buf b = BUF_INIT(256);
+	char etag[32];
+
+	if (a->err.code) {
+		reply_err(r, &a->err);
+		request_resume(r);
+		return;
+	}
+	if (w->status == 204) {
+		reply_empty(r, 204);
+	} else {
+		buf_printf(&b, "{\"version\":%" PRIu64 "}\n", a->number);
+		reply_json(r, a->number == 1 ? 201 : 200, &b);
+		(void)snprintf(etag, sizeof(etag), "\"%" PRIu64 "\"",
+			       a->number);
+		reply_header(r, "ETag", etag);
+	}
+	audited(w);
+}
+
+static void on_listed(void *ctx, const struct keeper_answer *a)
+{
+	struct request *r = ((struct waiting *)ctx)->r;
+	struct buf b = BUF_INIT(KEEPER_LIST_MAX + 64);
+
+	if (a->err.code) {
+		reply_err(r, &a->err);
+	} else {
+		buf_puts(&b, "{\"items\":");
+		buf_str(&b, str_trim(a->json));
+		buf_puts(&b, ",\"next_cursor\":null}\n");
+		reply_json(r, 200, &b);
+	}
+	request_resume(r);
+}
+
+static struct waiting *wait_for(struct request *r, unsigned status,
+				const char *action)
+{
+	struct waiting *w = mem_alloc(sizeof(*w));
+
+	w->r = r;
+	w->status = status;
+	w->action = action;
+	(void)snprintf(w->what, sizeof(w->what), STR_FMT "/" STR_FMT,
+		       STR_ARG(r->params[0]), STR_ARG(r->params[1]));
+	r->state = w;
+	r->state_free = mem_free;
+	return w;
+}
+
+/* Waiting, or the refusal. */
+static int asked(struct request *r, int bad, const struct err *e)
+{
+	if (bad)
+		return reply_err(r, e);
+	request_wait(r);
+	return 0;
+}
+
+int h_secrets(struct request *r)
+{
+	struct waiting *w;
+	struct err e;
+
+	if (request_query_only(r, no_query))
+		return 0;
+	w = wait_for(r, 200, "secret.list");
+	return asked(
+		r, keeper_list(r->api->keeper, r->params[0], on_listed, w, &e),
+		&e);
+}
+
+int h_secret_delete(struct request *r)
+{
+	struct waiting *w;
+	struct err e;
+
+	if (request_query_only(r, no_query))
+		return 0;
+	w = wait_for(r, 204, "secret.remove");
+	return asked(r,
+		     keeper_remove(r->api->keeper, r->params[0], r->params[1],
+				   on_changed, w, &e),
+		     &e);
+}
+
+/* {"value": "..."} or {"value_b64": "..."}; the tree's memory is wiped. */
+static int value_of_json(struct request *r, struct buf *value)
+{
+	struct problems *ps = mem_alloc(sizeof(*ps));
+	const struct doc_node *plain, *b64;
+	struct doc *d = NULL;
+	struct str s;
+	int ok = 0;
+
+	if (doc_parse(buf_view(&r->body), DOC_JSON, &d, ps)) {
+		reply_problems(r, 400, "malformed", ps);
+		mem_free(ps);
+		return -1;
+	}
+	plain = doc_get(d->root, "value");
+	b64 = doc_get(d->root, "value_b64");
+	if (d->root->kind == DOC_MAP && d->root->n == 1 && plain &&
+	    !doc_as_string(plain, &s)) {
+		ok = buf_str(value, s);
+	} else if (d->root->kind == DOC_MAP && d->root->n == 1 && b64 &&
+		   !doc_as_string(b64, &s)) {
+		ok = !b64_decode(s, value);
+	}
+	for (const struct doc_node *n = d->root->first; n; n = n->next)
+		mem_wipe((char *)(uintptr_t)n->text.p, n->text.len);
+	doc_free(d);
+	mem_free(ps);
+	if (!ok)
+		return reply_problem(r, 422, "bad-value",
+				     "the body is {\"value\": text} or "
+				     "{\"value_b64\": base64}, at most %d "
+				     "bytes, or octets",
+				     SECRET_MAX),
+		       -1;
+	return 0;
+}
+
+int h_secret_put(struct request *r)
+{
+	struct buf value = BUF_INIT(SECRET_MAX);
+	struct waiting *w;
+	struct err e;
+	int bad;
+
+	if (request_query_only(r, no_query))
+		return 0;
+	if (doc_syntax_of_type(request_header(r, "Content-Type")) == DOC_JSON) {
+		if (value_of_json(r, &value)) {
+			buf_wipe(&value);
+			return 0;
+		}
+	} else if (!buf_str(&value, buf_view(&r->body))) {
+		return reply_problem(r, 413, "too-large",
+				     "a secret has at most %d bytes",
+				     SECRET_MAX);
+	}
+	w = wait_for(r, 200, "secret.put");
+	bad = keeper_put(r->api->keeper, r->params[0], r->params[1],
+			 buf_view(&value), on_changed, w, &e);
+	buf_wipe(&value);
+	return asked(r, bad, &e);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* How the server is: health, readiness, metrics, version, its own document. */
+#include "api/handlers.h"
+#include "api/internal.h"
+#include "api/reply.h"
+#include "api/route.h"
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "job/keys.h"
+
+#include <inttypes.h>
+
+#define SOURCE_URL "https://github.com/NotForOil/notforoil"
+
+static const char *const no_query[] = {NULL};
+
+int h_index(struct request *r)
+{
+	struct buf b = BUF_INIT(4096);
+
+	if (request_query_only(r, no_query))
+		return 0;
+	buf_printf(&b,
+		   "{\"name\":\"NotForOil\",\"version\":\"%s\","
+		   "\"source_url\":\"" SOURCE_URL "\","
+		   "\"license\":\"AGPL-3.0-or-later\","
+		   "\"openapi\":\"/v1/openapi.json\"}\n",
+		   r->api->version);
+	return reply_json(r, 200, &b);
+}
+
+int h_version(struct request *r)
+{
+	struct buf b = BUF_INIT(4096);
+
+	if (request_query_only(r, no_query))
+		return 0;
+	buf_printf(&b, "{\"version\":\"%s\",\"api\":\"v1\",\"format\":1}\n",
+		   r->api->version);
+	return reply_json(r, 200, &b);
+}
+
+int h_whoami(struct request *r)
+{
+	struct buf b = BUF_INIT(1024);
+
+	if (request_query_only(r, no_query))
+		return 0;
+	buf_printf(&b, "{\"name\":\"%s\",\"roles\":[\"%s\"]}\n", r->who.name,
+		   r->who.admin ? "admin" : "none");
+	return reply_json(r, 200, &b);
+}
+
+int h_healthz(struct request *r)
+{
+	struct buf b = BUF_INIT(64);
+
+	if (request_query_only(r, no_query))
+		return 0;
+	buf_puts(&b, "{\"status\":\"ok\"}\n");
+	return reply_json(r, 200, &b);
+}
+
+int h_readyz(struct request *r)
+{
+	struct engine_stats s = engine_stats(r->api->engine);
+	bool keeper = keeper_up(r->api->keeper);
+	bool ready = s.ready && s.monitor_up && !s.disk_full && keeper;
+	struct buf b = BUF_INIT(512);
+
+	if (request_query_only(r, no_query))
+		return 0;
+	buf_printf(&b,
+		   "{\"status\":\"%s\",\"engine\":%s,\"monitor\":%s,"
+		   "\"keeper\":%s,\"disk_full\":%s}\n",
+		   ready ? "ok" : "not-ready", s.ready ? "true" : "false",
+		   s.monitor_up ? "true" : "false", keeper ? "true" : "false",
+		   s.disk_full ? "true" : "false");
+	reply_json(r, ready ? 200 : 503, &b);
+	if (!ready)
+		reply_header(r, "Retry-After", "1");
+	return 0;
+}
+
+static void metric(struct buf *b, const char *name, const char *type,
+		   const char *help, const char *labels, uint64_t v)
+{
+	if (help)
+		buf_printf(b, "# HELP nfo_%s %s\n# TYPE nfo_%s %s\n", name,
+			   help, name, type);
+	buf_printf(b, "nfo_%s%s %" PRIu64 "\n", name, labels, v);
+}
+
+int h_metrics(struct request *r)
+{
+	static const char *const ends[] = {"succeeded", "failed", "cancelled"};
+	struct engine_stats s = engine_stats(r->api->engine);
+	struct buf b = BUF_INIT(1 << 16);
+
+	if (request_query_only(r, no_query))
+		return 0;
+	buf_printf(&b,
+		   "# HELP nfo_build_info The program that runs.\n"
+		   "# TYPE nfo_build_info gauge\n"
+		   "nfo_build_info{version=\"%s\"} 1\n",
+		   r->api->version);
+	metric(&b, "start_time_seconds", "gauge",
+	       "When the server started, since 1970.", "",
+	       (uint64_t)(r->api->started_us / 1000000));
+	metric(&b, "runs_live", "gauge", "Runs that have not ended.", "",
+	       s.live_runs);
+	metric(&b, "attempts_running", "gauge", "Attempts that run now.", "",
+	       s.running_attempts);
+	metric(&b, "runs_created_total", "counter", "Runs accepted.", "",
+	       s.runs_made);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		char labels[64] = {0};
+		struct buf l = BUF_INIT(sizeof(labels));
+
+		buf_printf(&l, "{state=\"%s\"}", ends[i]);
+		metric(&b, "runs_ended_total", "counter",
+		       i ? NULL : "Runs that ended, by state.", buf_cstr(&l),
+		       s.runs_ended[i]);
+		buf_done(&l);
+	}
+	metric(&b, "attempts_started_total", "counter", "Attempts launched.",
+	       "", s.attempts_started);
+	metric(&b, "store_commits_total", "counter",
+	       "Durable transactions of the store.", "", s.commits);
+	metric(&b, "disk_full", "gauge", "1 while new runs are refused.", "",
+	       s.disk_full);
+	for (size_t i = 1; i < ARRAY_LEN(r->api->n_by_class); i++) {
+		struct buf l = BUF_INIT(64);
+
+		buf_printf(&l, "{class=\"%zuxx\"}", i);
+		metric(&b, "http_requests_total", "counter",
+		       i > 1 ? NULL : "Requests answered, by class of status.",
+		       buf_cstr(&l), r->api->n_by_class[i]);
+		buf_done(&l);
+	}
+	return reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8",
+			  &b);
+}
+
+int h_openapi(struct request *r)
+{
+	struct buf b = BUF_INIT(4 << 20);
+
+	if (request_query_only(r, no_query))
+		return 0;
+	route_openapi(&b);
+	return reply_json(r, 200, &b);
+}
+
+int h_schema(struct request *r)
+{
+	struct buf b = BUF_INIT(4 << 20);
+
+	if (request_query_only(r, no_query))
+		return 0;
+	job_schema_json(&b);
+	reply_text(r, 200, "application/schema+json", &b);
+	return 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The handlers that the route table names, a file for each group. */
+#pragma once
+
+#include "api/request.h"
+
+/* h_system.c */
+int h_index(struct request *r);
+int h_healthz(struct request *r);
+int h_readyz(struct request *r);
+int h_metrics(struct request *r);
+int h_version(struct request *r);
+int h_whoami(struct request *r);
+int h_openapi(struct request *r);
+int h_schema(struct request *r);
+/* h_jobs.c */
+int h_validate(struct request *r);
+int h_convert(struct request *r);
+/* h_run_create.c */
+int h_run_create(struct request *r);
+/* h_runs.c */
+int h_runs(struct request *r);
+int h_run(struct request *r);
+int h_run_delete(struct request *r);
+int h_run_cancel(struct request *r);
+int h_tasks(struct request *r);
+int h_task(struct request *r);
+int h_attempt(struct request *r);
+/* h_logs.c */
+int h_task_log(struct request *r);
+int h_attempt_log(struct request *r);
+/* h_events.c */
+int h_run_events(struct request *r);
+int h_events(struct request *r);
+/* h_artifacts.c */
+int h_artifacts(struct request *r);
+int h_artifact(struct request *r);
+/* h_secrets.c */
+int h_secrets(struct request *r);
+int h_secret_put(struct request *r);
+int h_secret_delete(struct request *r);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The HTTP side of the API; see http.c.  All in the loop's thread. */
+#pragma once
+
+#include "api/request.h"
+#include "base/loop.h"
+
+struct http;
+
+MUST_USE int http_new(struct api *api, struct loop *loop, const int *listeners,
+		      size_t n, struct http **ret, struct err *e);
+/* Every request must have been answered, or at least resumed. */
+void http_free(struct http *h);
+/* After a resume: let libmicrohttpd turn once more, soon. */
+void http_kick(struct http *h);
+/* Of the api (api.c): needed where a request is resumed. */
+struct http *api_http(struct api *a);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What the files of src/api share; nobody else includes it. */
+#pragma once
+
+#include "api/api.h"
+#include "api/auth.h"
+#include "api/http.h"
+#include "api/keeper.h"
+#include "base/list.h"
+
+struct api {
+	struct loop *loop;
+	struct http *http;
+	struct engine *engine;
+	struct keeper *keeper;
+	struct store_reader *reader;
+	const struct policy_set *policies;
+	struct logwatch *logwatch;
+	struct link followers; /* streams that wait for news: follow.h */
+	struct loop_timer *beat;
+	struct loop_watch *engine_watch, *log_watch;
+	struct auth auth;
+	int state_fd;
+	const char *version;
+	int64_t started_us; /* real time */
+	unsigned char cursor_key[32];
+	uint64_t n_requests;
+	uint64_t n_by_class[6]; /* answers by status / 100 */
+};

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Questions to the keeper, each with a tag; see keeper.h. */
+#include "api/keeper.h"
+#include "base/chan.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proto/edges.h"
+
+struct pending {
+	struct link link;
+	uint64_t tag;
+	keeper_fn *fn;
+	void *ctx;
+};
+
+struct keeper {
+	struct chan *chan; /* NULL: the keeper is away */
+	struct link pending;
+	uint64_t last_tag;
+};
+
+static void finish(struct pending *p, const struct keeper_answer *a)
+{
+	list_del(&p->link);
+	p->fn(p->ctx, a);
+	mem_free(p);
+}
+
+static void fail_all(struct keeper *k)
+{
+	struct keeper_answer a = {0};
+
+	err_set(&a.err, ERR_UNAVAILABLE, "the keeper is away");
+	LIST_FOR(l, &k->pending)
+	finish(LIST_ENTRY(l, struct pending, link), &a);
+}
+
+static struct pending *find(struct keeper *k, uint64_t tag)
+{
+	LIST_FOR(l, &k->pending)
+	{
+		struct pending *p = LIST_ENTRY(l, struct pending, link);
+
+		if (p->tag == tag)
+			return p;
+	}
+	return NULL;
+}
+
+/* Fill the answer from a message; -1: it is not one that may come here. */
+static int read_answer(struct chan_msg *msg, struct wire_reader *r,
+		       struct buf *json, struct keeper_answer *a)
+{
+	switch (msg->type) {
+	case MSG_OK:
+		a->number = r->left ? wire_get_u64(r) : 0;
+		break;
+	case MSG_NO: {
+		uint8_t code = wire_get_u8(r);
+		struct str text = wire_get_str(r, ERR_TEXT_MAX);
+
+		if (!code || code > ERR_INTERNAL)
+			return -1;
+		err_set(&a->err, (enum err_code)code, STR_FMT, STR_ARG(text));
+		break;
+	}
+	case MSG_LISTED:
+		if (fd_memfd_read(msg->n_fds ? msg->fds[0] : -1, json, &a->err))
+			return -1;
+		a->json = buf_view(json);
+		break;
+	case MSG_SCANNED:
+		a->number = wire_get_u8(r);
+		break;
+	default:
+		return -1;
+	}
+	return wire_end(r) ? 0 : -1;
+}
+
+static int on_msg(void *ctx, struct chan_msg *msg)
+{
+	CLEANUP_BUF struct buf json = BUF_INIT(KEEPER_LIST_MAX);
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	struct keeper_answer a = {0};
+	struct keeper *k = ctx;
+	struct pending *p = find(k, wire_get_u64(&r));
+
+	if (!p || read_answer(msg, &r, &json, &a))
+		return -1;
+	finish(p, &a);
+	return 0;
+}
+
+static void on_close(void *ctx, const struct err *why)
+{
+	struct keeper *k = ctx;
+
+	log_warn("the channel to the keeper closed: %s",
+		 why ? why->text : "end of file");
+	chan_free(k->chan);
+	k->chan = NULL;
+	fail_all(k);
+}
+
+static const struct chan_ops ops = {on_msg, on_close};
+
+struct keeper *keeper_new(struct loop *l, int fd)
+{
+	struct keeper *k = mem_alloc(sizeof(*k));
+
+	list_init(&k->pending);
+	k->chan = chan_new(l, fd, &ops, k);
+	return k;
+}
+
+void keeper_free(struct keeper *k)
+{
+	if (!k)
+		return;
+	chan_free(k->chan);
+	k->chan = NULL;
+	fail_all(k);
+	mem_free(k);
+}
+
+bool keeper_up(const struct keeper *k)
+{
+	return k->chan != NULL;
+}
+
+static int ask(struct keeper *k, enum msg_type type, struct wire_writer *w,
+	       int fd, keeper_fn *fn, void *ctx, struct err *e)
+{
+	struct pending *p;
+
+	if (!k->chan)
+		return err_set(e, ERR_UNAVAILABLE, "the keeper is away");
+	if (chan_post(k->chan, (uint16_t)type, w, &fd, fd >= 0, e))
+		return -1;
+	p = mem_alloc(sizeof(*p));
+	*p = (struct pending){.tag = k->last_tag, .fn = fn, .ctx = ctx};
+	list_push(&k->pending, &p->link);
+	return 0;
+}
+
+static void start(struct keeper *k, struct wire_writer *w, struct str project)
+{
+	w->len = 0;
+	w->failed = false;
+	wire_u64(w, ++k->last_tag);
+	wire_str(w, project);
+}
+
+int keeper_put(struct keeper *k, struct str project, struct str name,
+	       struct str value, keeper_fn *fn, void *ctx, struct err *e)
+{
+	CLEANUP_FD int fd = -1;
+	struct wire_writer w;
+	int r;
+
+	start(k, &w, project);
+	wire_str(&w, name);
+	if (value.len <= KEEPER_INLINE_MAX) {
+		wire_str(&w, value);
+	} else {
+		fd = fd_memfd_sealed("value", value, e);
+		if (fd < 0)
+			return -1;
+	}
+	r = ask(k, MSG_PUT, &w, fd, fn, ctx, e);
+	mem_wipe(w.data, w.len);
+	return r;
+}
+
+int keeper_list(struct keeper *k, struct str project, keeper_fn *fn, void *ctx,
+		struct err *e)
+{
+	struct wire_writer w;
+
+	start(k, &w, project);
+	return ask(k, MSG_LIST, &w, -1, fn, ctx, e);
+}
+
+int keeper_remove(struct keeper *k, struct str project, struct str name,
+		  keeper_fn *fn, void *ctx, struct err *e)
+{
+	struct wire_writer w;
+
+	start(k, &w, project);
+	wire_str(&w, name);
+	return ask(k, MSG_REMOVE, &w, -1, fn, ctx, e);
+}
+
+int keeper_scan(struct keeper *k, struct str project, struct str text,
+		keeper_fn *fn, void *ctx, struct err *e)
+{
+	struct wire_writer w;
+
+	start(k, &w, project);
+	wire_str(&w, text);
+	return ask(k, MSG_SCAN, &w, -1, fn, ctx, e);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The server's side of the edge to the keeper.  The server never sees a stored
+ * value: it can put, list and remove, and ask whether a text holds one.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "base/str.h"
+
+struct keeper;
+
+/* err.code ERR_NONE: done.  json: of a list; number: version, or hit 0/1. */
+struct keeper_answer {
+	struct err err;
+	struct str json;
+	uint64_t number;
+};
+typedef void keeper_fn(void *ctx, const struct keeper_answer *a);
+
+/* Takes fd. */
+struct keeper *keeper_new(struct loop *l, int fd);
+void keeper_free(struct keeper *k); /* what waits gets ERR_UNAVAILABLE */
+bool keeper_up(const struct keeper *k);
+
+/* Each calls fn exactly once, later, in the loop's thread; -1: not, see e. */
+MUST_USE int keeper_put(struct keeper *k, struct str project, struct str name,
+			struct str value, keeper_fn *fn, void *ctx,
+			struct err *e);
+MUST_USE int keeper_list(struct keeper *k, struct str project, keeper_fn *fn,
+			 void *ctx, struct err *e);
+MUST_USE int keeper_remove(struct keeper *k, struct str project,
+			   struct str name, keeper_fn *fn, void *ctx,
+			   struct err *e);
+MUST_USE int keeper_scan(struct keeper *k, struct str project, struct str text,
+			 keeper_fn *fn, void *ctx, struct err *e);
+
+enum {
+	KEEPER_INLINE_MAX = 15000,
+	KEEPER_LIST_MAX = 8 << 20
+};

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Answers; see reply.h.  Also the one table from errors to HTTP. */
+#include "api/reply.h"
+#include "api/internal.h"
+#include "base/fd.h"
+#include "base/mem.h"
+
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct {
+	unsigned status;
+	const char *code;
+} statuses[] = {
+	[ERR_NONE] = {500, "internal"   },
+	[ERR_INVALID] = {422, "invalid"    },
+	[ERR_DENIED] = {403, "denied"     },
+	[ERR_NOT_FOUND] = {404, "not-found"  },
+	[ERR_CONFLICT] = {409, "conflict"   },
+	[ERR_LIMIT] = {429, "limit"      },
+	[ERR_UNAVAILABLE] = {503, "unavailable"},
+	[ERR_INTERNAL] = {500, "internal"   },
+};
+
+static void answer(struct request *r, unsigned status,
+		   struct MHD_Response *reply, const char *type)
+{
+	if (r->reply || r->phase == REQUEST_ANSWERED) {
+		MHD_destroy_response(reply);
+		return;
+	}
+	r->reply = reply;
+	r->status = status;
+	r->phase = REQUEST_ANSWERED;
+	if (type)
+		reply_header(r, "Content-Type", type);
+	reply_header(r, "X-Request-Id", r->id.s);
+	reply_header(r, "Cache-Control", "no-store");
+	reply_header(r, "X-Content-Type-Options", "nosniff");
+	r->api->n_requests++;
+	if (status / 100 < ARRAY_LEN(r->api->n_by_class))
+		r->api->n_by_class[status / 100]++;
+}
+
+void reply_header(struct request *r, const char *name, const char *value)
+{
+	if (r->reply)
+		(void)MHD_add_response_header(r->reply, name, value);
+}
+
+int reply_text(struct request *r, unsigned status, const char *type,
+	       struct buf *b)
+{
+	size_t len = b->len;
+	char *bytes = buf_take(b);
+
+	answer(r, status,
+	       MHD_create_response_from_buffer(len, bytes,
+					       MHD_RESPMEM_MUST_FREE),
+	       type);
+	return 0;
+}
+
+int reply_json(struct request *r, unsigned status, struct buf *b)
+{
+	if (b->failed)
+		return reply_problem(r, 500, "too-large",
+				     "the answer would be too large");
+	return reply_text(r, status, "application/json", b);
+}
+
+int reply_empty(struct request *r, unsigned status)
+{
+	answer(r, status,
+	       MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT),
+	       NULL);
+	return 0;
+}
+
+/* Everything of a problem but the list of errors and the last brace. */
+static void problem_head(struct request *r, struct buf *b, unsigned status,
+			 const char *code, struct str detail)
+{
+	buf_printf(b,
+		   "{\"type\":\"about:blank\",\"status\":%u,\"code\":\"%s\","
+		   "\"title\":\"%s\",\"request_id\":\"%s\",\"detail\":\"",
+		   status, code, MHD_get_reason_phrase_for(status), r->id.s);
+	buf_json(b, detail);
+	buf_putc(b, '"');
+}
+
+static int problem_reply(struct request *r, unsigned status, struct buf *b)
+{
+	reply_text(r, status, "application/problem+json", b);
+	if (status == 429 || status == 503)
+		reply_header(r, "Retry-After", "1");
+	return 0;
+}
+
+int reply_problem(struct request *r, unsigned status, const char *code,
+		  const char *fmt, ...)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(8192), text = BUF_INIT(2048);
+	char detail[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	problem_head(r, &b, status, code, str_from(detail));
+	buf_putc(&b, '}');
+	return problem_reply(r, status, &b);
+}
+
+int reply_err(struct request *r, const struct err *e)
+{
+	size_t i =
+		(size_t)e->code < ARRAY_LEN(statuses) ? e->code : ERR_INTERNAL;
+	bool full = e->code == ERR_LIMIT && e->sys;
+
+	return reply_problem(r, full ? 507 : statuses[i].status,
+			     full ? "disk-full" : statuses[i].code, "%s",
+			     e->text);
+}
+
+int reply_problems(struct request *r, unsigned status, const char *code,
+		   const struct problems *ps)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(1 << 18);
+	char detail[64];
+
+	(void)snprintf(detail, sizeof(detail), "%zu problem%s in the document",
+		       ps->n + ps->n_dropped,
+		       ps->n + ps->n_dropped == 1 ? "" : "s");
+	problem_head(r, &b, status, code, str_from(detail));
+	buf_puts(&b, ",\"errors\":");
+	problems_json(ps, &b);
+	buf_putc(&b, '}');
+	return problem_reply(r, status, &b);
+}
+
+/* --- files -------------------------------------------------------------- */
+
+/* "bytes=A-B", "bytes=A-", "bytes=-N"; -1: none or several (all is sent),
+ * 1: cannot be had. */
+static int parse_range(struct str s, uint64_t size, uint64_t *from,
+		       uint64_t *len)
+{
+	struct str first;
+	uint64_t a, z;
+
+	if (!str_starts(s, STR("bytes=")) || str_has(s, ','))
+		return -1;
+	s = str_from_at(s, 6);
+	if (!str_has(s, '-'))
+		return -1;
+	first = str_trim(str_cut(&s, '-'));
+	s = str_trim(s);
+	if (!first.len) {
+		if (str_to_u64(s, UINT64_MAX, &z))
+			return -1;
+		if (!z || !size)
+			return 1;
+		*from = z < size ? size - z : 0;
+		*len = size - *from;
+		return 0;
+	}
+	if (str_to_u64(first, UINT64_MAX, &a))
+		return -1;
+	z = size ? size - 1 : 0;
+	if (s.len && str_to_u64(s, UINT64_MAX, &z))
+		return -1;
+	if (s.len && z < a)
+		return -1;
+	if (a >= size)
+		return 1;
+	*from = a;
+	*len = (z < size ? z : size - 1) - a + 1;
+	return 0;
+}
+
+int reply_file(struct request *r, int fd, const char *type, const char *etag,
+	       const char *disposition)
+{
+	struct str match = request_header(r, "If-None-Match");
+	struct str range = request_header(r, "Range");
+	uint64_t from = 0, len;
+	struct stat st;
+	int partial;
+	char text[96];
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		fd_close(&fd);
+		return reply_problem(r, 500, "internal", "not a file");
+	}
+	len = (uint64_t)st.st_size;
+	if (etag && match.p && str_is(match, etag)) {
+		fd_close(&fd);
+		reply_empty(r, 304);
+		reply_header(r, "ETag", etag);
+		return 0;
+	}
+	partial = range.p ? parse_range(range, len, &from, &len) : -1;
+	if (partial == 1) {
+		fd_close(&fd);
+		reply_problem(r, 416, "range", "the file has %lld bytes",
+			      (long long)st.st_size);
+		(void)snprintf(text, sizeof(text), "bytes */%lld",
+			       (long long)st.st_size);
+		reply_header(r, "Content-Range", text);
+		return 0;
+	}
+	answer(r, partial ? 200 : 206,
+	       MHD_create_response_from_fd_at_offset64(len, fd, from), type);
+	reply_header(r, "Accept-Ranges", "bytes");
+	if (!partial) {
+		(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%lld",
+			       (unsigned long long)from,
+			       (unsigned long long)(from + len - 1),
+			       (long long)st.st_size);
+		reply_header(r, "Content-Range", text);
+	}
+	if (etag)
+		reply_header(r, "ETag", etag);
+	if (disposition)
+		reply_header(r, "Content-Disposition", disposition);
+	return 0;
+}
+
+/* --- waiting and streams ------------------------------------------------ */
+
+void request_wait(struct request *r)
+{
+	if (r->phase == REQUEST_BODY)
+		r->phase = REQUEST_WAITING;
+}
+
+void request_resume(struct request *r)
+{
+	if (!r->suspended)
+		return; /* answered before it was suspended */
+	r->suspended = false;
+	MHD_resume_connection(r->conn);
+	http_kick(api_http(r->api));
+}
+
+struct stream {
+	struct request *r;
+	reply_more_fn *more;
+	void *ctx;
+	void (*free_ctx)(void *);
+	struct buf b;
+	bool ended;
+};
+
+static ssize_t stream_read(void *cls, uint64_t pos, char *to, size_t max)
+{
+	struct stream *s = cls;
+	size_t n;
+
+	(void)pos;
+	if (!s->b.len && !s->ended) {
+		int more = s->more(s->ctx, &s->b);
+
+		s->ended = more < 0 || s->b.failed;
+	}
+	if (!s->b.len && s->ended)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	if (!s->b.len) { /* sleeps until request_resume() */
+		s->r->suspended = true;
+		MHD_suspend_connection(s->r->conn);
+		return 0;
+	}
+	n = s->b.len < max ? s->b.len : max;
+	memcpy(to, s->b.data, n);
+	buf_drop_front(&s->b, n);
+	return (ssize_t)n;
+}
+
+static void stream_free(void *cls)
+{
+	struct stream *s = cls;
+
+	if (s->free_ctx)
+		s->free_ctx(s->ctx);
+	buf_done(&s->b);
+	mem_free(s);
+}
+
+int reply_stream(struct request *r, const char *type, reply_more_fn *more,
+		 void *ctx, void (*free_ctx)(void *))
+{
+	struct stream *s = mem_alloc(sizeof(*s));
+
+	*s = (struct stream){.r = r,
+			     .more = more,
+			     .ctx = ctx,
+			     .free_ctx = free_ctx,
+			     .b = BUF_INIT(1 << 20)};
+	answer(r, 200,
+	       MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 32768,
+						 stream_read, s, stream_free),
+	       type);
+	reply_header(r, "X-Accel-Buffering", "no");
+	return 0;
+}

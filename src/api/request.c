@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Reading a request; see request.h. */
+#include "api/request.h"
+#include "api/reply.h"
+
+#include <microhttpd.h>
+#include <string.h>
+
+struct str request_header(const struct request *r, const char *name)
+{
+	return str_from(
+		MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, name));
+}
+
+struct find {
+	const char *name;
+	unsigned skip;
+	const char *value;
+};
+
+static enum MHD_Result find_one(void *cls, enum MHD_ValueKind kind,
+				const char *key, const char *value)
+{
+	struct find *f = cls;
+
+	(void)kind;
+	if (strcmp(key, f->name) != 0)
+		return MHD_YES;
+	if (f->skip--)
+		return MHD_YES;
+	f->value = value ? value : "";
+	return MHD_NO;
+}
+
+bool request_query(const struct request *r, const char *name, unsigned index,
+		   struct str *ret)
+{
+	struct find f = {.name = name, .skip = index};
+
+	(void)MHD_get_connection_values(r->conn, MHD_GET_ARGUMENT_KIND,
+					find_one, &f);
+	if (!f.value)
+		return false;
+	*ret = str_from(f.value);
+	return true;
+}
+
+struct str request_param(const struct request *r, unsigned i)
+{
+	return i < REQUEST_PARAMS_MAX ? r->params[i] : str_n(NULL, 0);
+}
+
+struct only {
+	const char *const *names;
+	const char *unknown;
+};
+
+static enum MHD_Result check_one(void *cls, enum MHD_ValueKind kind,
+				 const char *key, const char *value)
+{
+	struct only *o = cls;
+
+	(void)kind;
+	(void)value;
+	for (const char *const *n = o->names; *n; n++) {
+		size_t len = strlen(*n);
+
+		if (!strcmp(key, *n) ||
+		    (len && (*n)[len - 1] == '.' && !strncmp(key, *n, len)))
+			return MHD_YES;
+	}
+	o->unknown = key;
+	return MHD_NO;
+}
+
+int request_query_only(struct request *r, const char *const *names)
+{
+	struct only o = {.names = names};
+
+	(void)MHD_get_connection_values(r->conn, MHD_GET_ARGUMENT_KIND,
+					check_one, &o);
+	if (!o.unknown)
+		return 0;
+	return reply_problem(r, 400, "unknown-parameter",
+			     "no query parameter \"%.60s\" here", o.unknown),
+	       -1;
+}
+
+int request_query_duration(struct request *r, const char *name, int64_t max_us,
+			   int64_t *ret_us)
+{
+	static const struct {
+		char unit;
+		int64_t us;
+	} units[] = {
+		{'s', 1000000   },
+                {'m', 60000000  },
+                {'h', 3600000000}
+        };
+	struct str s;
+	int64_t n;
+
+	*ret_us = 0;
+	if (!request_query(r, name, 0, &s))
+		return 0;
+	for (size_t i = 0; s.len && i < ARRAY_LEN(units); i++) {
+		if (s.p[s.len - 1] != units[i].unit)
+			continue;
+		if (str_to_i64(str_n(s.p, s.len - 1), 0,
+			       INT64_MAX / units[i].us, &n))
+			break;
+		n *= units[i].us;
+		*ret_us = n < max_us ? n : max_us;
+		return 0;
+	}
+	return reply_problem(r, 400, "bad-parameter",
+			     "%s: a duration such as 30s or 2m is wanted",
+			     name),
+	       -1;
+}
+
+int request_query_u64(struct request *r, const char *name, uint64_t max,
+		      uint64_t fallback, uint64_t *ret)
+{
+	struct str s;
+
+	*ret = fallback;
+	if (!request_query(r, name, 0, &s) || !str_to_u64(s, max, ret))
+		return 0;
+	return reply_problem(r, 400, "bad-parameter",
+			     "%s: a number up to %llu is wanted", name,
+			     (unsigned long long)max),
+	       -1;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * One HTTP request from its first header to its answer.  Handlers see this
+ * and reply.h, never libmicrohttpd.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "doc/problem.h"
+
+struct MHD_Connection;
+struct MHD_Response;
+struct MHD_PostProcessor;
+struct api;
+struct route;
+struct upload;
+
+enum who_kind {
+	WHO_NOBODY,
+	WHO_UID,
+	WHO_TOKEN
+};
+
+struct who {
+	enum who_kind kind;
+	uint32_t uid;
+	char name[32]; /* "uid:1000", "token:local" */
+	bool admin;
+};
+
+enum {
+	REQUEST_PARAMS_MAX = 4,
+	REQUEST_BODY_MAX = 1 << 20
+};
+
+enum request_phase {
+	REQUEST_BODY,    /* content is coming */
+	REQUEST_WAITING, /* suspended: somebody else will answer */
+	REQUEST_ANSWERED,
+};
+
+struct request {
+	struct api *api;
+	struct MHD_Connection *conn;
+	const struct route *route;
+	char *path;                            /* decoded; params point in */
+	struct str params[REQUEST_PARAMS_MAX]; /* what {x} stood for */
+	struct who who;
+	struct ulid id;
+	enum request_phase phase;
+	bool head;             /* HEAD: the headers of GET */
+	struct buf body;       /* up to the route's limit */
+	uint64_t body_bytes;   /* seen so far, also of an upload */
+	struct upload *upload; /* multipart, where the route takes one */
+	/* the answer */
+	struct MHD_Response *reply;
+	unsigned status;
+	/* what a handler keeps while it waits; freed with the request */
+	void *state;
+	void (*state_free)(void *state);
+	bool suspended;
+	bool gone; /* the client left while we waited */
+};
+
+/* A header's value, or {NULL, 0}. */
+struct str request_header(const struct request *r, const char *name);
+/* A query parameter; repeated ones by index.  False when absent. */
+bool request_query(const struct request *r, const char *name, unsigned index,
+		   struct str *ret);
+/* Is parameter i of the path equal to this? */
+struct str request_param(const struct request *r, unsigned i);
+/* Check that no other parameters than these (NULL-terminated) were given. */
+MUST_USE int request_query_only(struct request *r, const char *const *names);
+/* A duration such as 30s from the query, at most max_us; 0 when absent. */
+MUST_USE int request_query_duration(struct request *r, const char *name,
+				    int64_t max_us, int64_t *ret_us);
+MUST_USE int request_query_u64(struct request *r, const char *name,
+			       uint64_t max, uint64_t fallback, uint64_t *ret);

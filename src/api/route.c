@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Finding a route; see route.h.  The table itself is routes.c. */
+#include "api/route.h"
+#include "base/hex.h"
+
+#include <string.h>
+
+static const char *const method_names[] = {
+	[METHOD_GET] = "GET",
+	[METHOD_POST] = "POST",
+	[METHOD_PUT] = "PUT",
+	[METHOD_DELETE] = "DELETE",
+};
+
+const char *route_method_name(enum route_method m)
+{
+	return method_names[m];
+}
+
+/* Decode %XX in place; -1 for a bad escape, a NUL or a control character. */
+static int unescape(struct str *s, char *p)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < s->len; i++) {
+		char c = p[i];
+
+		if (c == '%') {
+			if (i + 2 >= s->len ||
+			    hex_decode(str_n(p + i + 1, 2), &c, 1))
+				return -1;
+			i += 2;
+		}
+		if ((unsigned char)c < 0x20 || c == 0x7f)
+			return -1;
+		p[to++] = c;
+	}
+	s->len = to;
+	return 0;
+}
+
+/* Compare segment by segment; "{x}" takes any one that is not empty. */
+static bool match(const char *pattern, struct str path, struct str *params)
+{
+	struct str want = str_from(pattern);
+	unsigned n = 0;
+
+	while (want.p && path.p) {
+		struct str w = str_cut(&want, '/');
+		struct str p = str_cut(&path, '/');
+
+		if (w.len && w.p[0] == '{') {
+			if (!p.len || n == REQUEST_PARAMS_MAX)
+				return false;
+			params[n++] = p;
+		} else if (!str_eq(w, p)) {
+			return false;
+		}
+	}
+	return !want.p && !path.p;
+}
+
+static bool fits(const char *method, enum route_method m)
+{
+	return !strcmp(method, method_names[m]) ||
+	       (m == METHOD_GET && !strcmp(method, "HEAD"));
+}
+
+static void list_allowed(struct buf *allow, enum route_method m)
+{
+	if (m == METHOD_GET)
+		buf_puts(allow, allow->len ? ", GET, HEAD" : "GET, HEAD");
+	else
+		buf_printf(allow, "%s%s", allow->len ? ", " : "",
+			   method_names[m]);
+}
+
+unsigned route_find(struct request *r, const char *method, struct buf *allow)
+{
+	struct str path = str_from(r->path);
+
+	for (size_t i = 0; i < n_routes; i++) {
+		struct str params[REQUEST_PARAMS_MAX] = {0};
+
+		if (!match(routes[i].path, path, params))
+			continue;
+		list_allowed(allow, routes[i].method);
+		if (r->route || !fits(method, routes[i].method))
+			continue;
+		r->route = &routes[i];
+		memcpy(r->params, params, sizeof(params));
+	}
+	if (!r->route && allow->len && !strcmp(method, "OPTIONS")) {
+		buf_puts(allow, ", OPTIONS");
+		return 204;
+	}
+	if (!r->route)
+		return allow->len ? 405 : 404;
+	for (unsigned i = 0; i < REQUEST_PARAMS_MAX; i++)
+		if (r->params[i].len &&
+		    unescape(&r->params[i],
+			     r->path + (r->params[i].p - r->path))) {
+			r->route = NULL;
+			return 404;
+		}
+	return 0;
+}
