@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The log of one attempt: redacted bytes into log.data, then a record into
+ * log.idx, so that a reader never sees a frame without its bytes.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "proto/logidx.h"
+
+#include <stdbool.h>
+
+struct logfile {
+	int data_fd, idx_fd; /* borrowed, opened for appending */
+	uint64_t bytes;	     /* written so far */
+	uint64_t max_bytes;  /* 0: no limit */
+	bool cut;	     /* the limit was reached: the rest is dropped */
+	bool failed;	     /* the disk is full or broken; said once */
+	struct err why;
+};
+
+void logfile_init(struct logfile *l, int data_fd, int idx_fd,
+		  uint64_t max_bytes);
+/* Append what the redactor let through.  Never fails: see l->failed. */
+void logfile_write(struct logfile *l, enum logidx_stream stream, const void *p,
+		   size_t len);
+/* A line of ours ("nfo: ..."); not counted against the limit. */
+void logfile_say(struct logfile *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Durable. */
+MUST_USE int logfile_sync(struct logfile *l, struct err *e);
