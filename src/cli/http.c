@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Requests by libcurl; see http.h. */
+#include "cli/http.h"
+#include "base/fd.h"
+#include "base/mem.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+
+static size_t on_body(char *p, size_t size, size_t n, void *ctx)
+{
+	struct http_answer *a = ctx;
+
+	return buf_put(&a->body, p, size * n) ? size * n : 0;
+}
+
+static size_t read_part(char *p, size_t size, size_t n, void *ctx)
+{
+	const struct http_part *part = ctx;
+	ssize_t got = fd_read(part->fd, p, size * n);
+
+	return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
+}
+
+static void common(CURL *c, const struct server *s, const char *path,
+		   struct buf *url)
+{
+	buf_printf(url, "%s%s", s->base, path);
+	curl_easy_setopt(c, CURLOPT_URL, buf_cstr(url));
+	if (s->socket[0])
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, s->socket);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_PROXY, "");
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "nfo");
+}
+
+static struct curl_slist *headers(const struct server *s, const char *accept,
+				  const char *type, const char *more)
+{
+	struct curl_slist *list = NULL;
+	char line[256];
+
+	(void)snprintf(line, sizeof(line), "Accept: %s",
+		       accept ? accept : "application/json");
+	list = curl_slist_append(list, line);
+	list = curl_slist_append(list, "Expect:");
+	if (type) {
+		(void)snprintf(line, sizeof(line), "Content-Type: %s", type);
+		list = curl_slist_append(list, line);
+	}
+	if (s->token[0]) {
+		(void)snprintf(line, sizeof(line), "Authorization: Bearer %s",
+			       s->token);
+		list = curl_slist_append(list, line);
+		mem_wipe(line, sizeof(line));
+	}
+	return more ? curl_slist_append(list, more) : list;
+}
+
+static curl_mime *form(CURL *c, const struct http_call *call)
+{
+	curl_mime *mime = curl_mime_init(c);
+
+	for (size_t i = 0; i < call->n_parts; i++) {
+		const struct http_part *p = &call->parts[i];
+		curl_mimepart *part = curl_mime_addpart(mime);
+
+		curl_mime_name(part, p->name);
+		curl_mime_type(part, p->type);
+		curl_mime_filename(part, p->file_name);
+		if (p->data.p)
+			curl_mime_data(part, p->data.p, p->data.len);
+		else
+			curl_mime_data_cb(part, -1, read_part, NULL, NULL,
+					  (void *)(uintptr_t)p);
+	}
+	return mime;
+}
+
+static int perform(CURL *c, const struct server *s, struct http_answer *ret,
+		   struct err *e)
+{
+	CURLcode rc = curl_easy_perform(c);
+
+	if (rc == CURLE_WRITE_ERROR)
+		return err_set(e, ERR_LIMIT, "the answer is over %d bytes",
+			       HTTP_ANSWER_MAX);
+	/* A server that refuses early may close while we still send. */
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &ret->status);
+	if (rc != CURLE_OK && ret->status < 400)
+		return err_set(e, ERR_UNAVAILABLE, "%s: %s",
+			       s->socket[0] ? s->socket : s->base,
+			       curl_easy_strerror(rc));
+	return 0;
+}
+
+int http_do(const struct server *s, const struct http_call *call,
+	    struct http_answer *ret, struct err *e)
+{
+	CLEANUP_BUF struct buf url = BUF_INIT(8192);
+	struct curl_slist *list =
+		headers(s, call->accept, call->n_parts ? NULL : call->type,
+			call->header);
+	CURL *c = curl_easy_init();
+	curl_mime *mime = NULL;
+	int bad;
+
+	*ret = (struct http_answer){.body = BUF_INIT(HTTP_ANSWER_MAX)};
+	common(c, s, call->path, &url);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, ret);
+	if (call->n_parts) {
+		mime = form(c, call);
+		curl_easy_setopt(c, CURLOPT_MIMEPOST, mime);
+	} else if (call->body.p || !strcmp(call->method, "POST") ||
+		   !strcmp(call->method, "PUT")) {
+		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE,
+				 (curl_off_t)call->body.len);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS,
+				 call->body.p ? call->body.p : "");
+	}
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, call->method);
+	bad = perform(c, s, ret, e);
+	curl_mime_free(mime);
+	curl_slist_free_all(list);
+	curl_easy_cleanup(c);
+	if (bad)
+		http_answer_done(ret);
+	return bad;
+}
+
+void http_answer_done(struct http_answer *a)
+{
+	buf_wipe(&a->body);
+}
+
+bool http_segment(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || strchr("-._~@,", c))
+			buf_putc(b, s.p[i]);
+		else
+			buf_printf(b, "%%%02X", c);
+	}
+	return !b->failed;
+}
+
+/* --- streams ------------------------------------------------------------ */
+
+struct one {
+	struct one *next;
+	CURL *easy;
+	struct curl_slist *headers;
+	http_stream_fn *fn;
+	http_stream_end_fn *end;
+	void *ctx;
+};
+
+struct http_streams {
+	const struct server *server;
+	CURLM *multi;
+	struct one *list;
+	size_t n_open;
+};
+
+static size_t on_bytes(char *p, size_t size, size_t n, void *ctx)
+{
+	struct one *o = ctx;
+
+	return o->fn(o->ctx, p, size * n) ? 0 : size * n;
+}
+
+int http_streams_new(const struct server *s, struct http_streams **ret,
+		     struct err *e)
+{
+	struct http_streams *h = mem_alloc(sizeof(*h));
+
+	h->server = s;
+	h->multi = curl_multi_init();
+	if (!h->multi) {
+		mem_free(h);
+		return err_set(e, ERR_INTERNAL, "libcurl");
+	}
+	*ret = h;
+	return 0;
+}
+
+static void one_free(struct http_streams *h, struct one *o)
+{
+	curl_multi_remove_handle(h->multi, o->easy);
+	curl_easy_cleanup(o->easy);
+	curl_slist_free_all(o->headers);
+	mem_free(o);
+}
+
+void http_streams_free(struct http_streams *h)
+{
+	if (!h)
+		return;
+	while (h->list) {
+		struct one *o = h->list;
+
+		h->list = o->next;
+		one_free(h, o);
+	}
+	curl_multi_cleanup(h->multi);
+	mem_free(h);
+}
+
+int http_stream_add(struct http_streams *h, const char *path,
+		    const char *accept, http_stream_fn *fn,
+		    http_stream_end_fn *end, void *ctx, struct err *e)
+{
+	CLEANUP_BUF struct buf url = BUF_INIT(8192);
+	struct one *o = mem_alloc(sizeof(*o));
+
+	*o = (struct one){.next = h->list, .fn = fn, .end = end, .ctx = ctx};
+	o->easy = curl_easy_init();
+	o->headers = headers(h->server, accept, NULL, NULL);
+	common(o->easy, h->server, path, &url);
+	curl_easy_setopt(o->easy, CURLOPT_HTTPHEADER, o->headers);
+	curl_easy_setopt(o->easy, CURLOPT_WRITEFUNCTION, on_bytes);
+	curl_easy_setopt(o->easy, CURLOPT_WRITEDATA, o);
+	curl_easy_setopt(o->easy, CURLOPT_PRIVATE, o);
+	if (curl_multi_add_handle(h->multi, o->easy) != CURLM_OK) {
+		one_free(h, o);
+		return err_set(e, ERR_INTERNAL, "libcurl");
+	}
+	h->list = o;
+	h->n_open++;
+	return 0;
+}
+
+static void finished(struct http_streams *h, CURL *easy)
+{
+	struct one *o = NULL;
+	long status = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&o);
+	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	for (struct one **at = &h->list; *at; at = &(*at)->next)
+		if (*at == o) {
+			*at = o->next;
+			break;
+		}
+	h->n_open--;
+	o->end(o->ctx, status);
+	one_free(h, o);
+}
+
+int http_streams_turn(struct http_streams *h, int timeout_ms, size_t *ret_open,
+		      struct err *e)
+{
+	int running, left;
+	CURLMsg *m;
+
+	if (curl_multi_perform(h->multi, &running) != CURLM_OK ||
+	    curl_multi_poll(h->multi, NULL, 0, timeout_ms, NULL) != CURLM_OK)
+		return err_set(e, ERR_INTERNAL, "libcurl");
+	while ((m = curl_multi_info_read(h->multi, &left)))
+		if (m->msg == CURLMSG_DONE)
+			finished(h, m->easy_handle);
+	*ret_open = h->n_open;
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Requests to the server, by libcurl: over its Unix socket or TCP. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum {
+	HTTP_ANSWER_MAX = 32 << 20
+};
+
+struct server {
+	char socket[256]; /* a Unix socket's path; "" for TCP */
+	char base[256];   /* "http://localhost" or what --server says */
+	char token[128];  /* bearer token; "" for none */
+};
+
+struct http_answer {
+	long status;
+	struct buf body; /* the caller's buf_done() */
+};
+
+/* What is sent: one of body (with its type) or a multipart form. */
+struct http_part {
+	const char *name, *type, *file_name;
+	struct str data; /* or, when data.p is NULL: */
+	int fd;          /* read to its end */
+};
+
+struct http_call {
+	const char *method, *path;
+	const char *type, *accept; /* NULL: none, application/json */
+	struct str body;
+	const struct http_part *parts;
+	size_t n_parts;
+	const char *header; /* one more, "Name: value"; NULL */
+};
+
+/* ERR_UNAVAILABLE: no server answered. */
+MUST_USE int http_do(const struct server *s, const struct http_call *c,
+		     struct http_answer *ret, struct err *e);
+void http_answer_done(struct http_answer *a);
+
+/*
+ * Several streams at once: each gives its bytes to fn as they come.  fn
+ * returns -1 to end its stream.  http_streams_turn() waits at most timeout_ms.
+ */
+struct http_streams;
+typedef int http_stream_fn(void *ctx, const char *p, size_t len);
+typedef void http_stream_end_fn(void *ctx, long status);
+
+MUST_USE int http_streams_new(const struct server *s, struct http_streams **ret,
+			      struct err *e);
+void http_streams_free(struct http_streams *h);
+MUST_USE int http_stream_add(struct http_streams *h, const char *path,
+			     const char *accept, http_stream_fn *fn,
+			     http_stream_end_fn *end, void *ctx, struct err *e);
+MUST_USE int http_streams_turn(struct http_streams *h, int timeout_ms,
+			       size_t *ret_open, struct err *e);
+
+/* Percent-encode one path segment. */
+bool http_segment(struct buf *b, struct str s);
