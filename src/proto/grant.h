@@ -11,6 +11,11 @@
 #include "base/wire.h"
 
 enum {
+	GRANT_UID_SLOT_MAX = 65535
+};
+#define GRANT_TIME_MAX_US ((uint64_t)400 * 86400 * 1000000)
+
+enum {
 	GRANT_REFS_MAX = 64,
 	GRANT_GROUP_MAX = 16,
 	GRANT_NAME_MAX = 63

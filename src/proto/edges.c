@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The fixed messages on the wire; see edges.h. */
+#include "proto/edges.h"
+
+#include <string.h>
+
+static const char *const roles[N_ROLES] = {
+	[ROLE_MONITOR] = "monitor", [ROLE_SERVER] = "server",
+	[ROLE_KEEPER] = "keeper",   [ROLE_SPAWNER] = "spawner",
+	[ROLE_ZYGOTE] = "zygote",   [ROLE_RUNNER] = "runner",
+};
+
+const char *role_name(enum role r)
+{
+	return r < N_ROLES ? roles[r] : "unknown";
+}
+
+void attempt_id_encode(const struct attempt_id *id, struct wire_writer *w)
+{
+	wire_bytes(w, id->attempt.s, ULID_LEN);
+	wire_u64(w, id->fence);
+}
+
+int attempt_id_decode(struct wire_reader *r, struct attempt_id *ret)
+{
+	struct attempt_id id = {0};
+
+	wire_get_bytes(r, id.attempt.s, ULID_LEN);
+	id.fence = wire_get_u64(r);
+	if (r->failed || !ulid_valid(str_n(id.attempt.s, ULID_LEN)))
+		return -1;
+	*ret = id;
+	return 0;
+}
+
+void ended_encode(const struct ended *m, struct wire_writer *w)
+{
+	attempt_id_encode(&m->id, w);
+	wire_u8(w, m->state);
+	wire_u8(w, m->kind);
+	wire_u32(w, (uint32_t)m->exit_code);
+	wire_u8(w, m->signo);
+}
+
+int ended_decode(struct wire_reader *r, struct ended *ret)
+{
+	struct ended m = {0};
+
+	if (attempt_id_decode(r, &m.id))
+		return -1;
+	m.state = wire_get_u8(r);
+	m.kind = wire_get_u8(r);
+	m.exit_code = (int32_t)wire_get_u32(r);
+	m.signo = wire_get_u8(r);
+	if (r->failed || m.state >= N_STATES ||
+	    !state_final((enum run_state)m.state) || m.kind >= N_KINDS ||
+	    m.exit_code < -1 || m.exit_code > 255 || m.signo > 64)
+		return -1;
+	*ret = m;
+	return 0;
+}
+
+void make_encode(const struct make *m, struct wire_writer *w)
+{
+	wire_u8(w, m->n_secrets);
+	for (size_t i = 0; i < m->n_secrets && i < MAKE_SECRETS_MAX; i++)
+		wire_str(w, str_from(m->secrets[i]));
+}
+
+/* NAME or NAME/FIELD of [A-Za-z0-9._-], no part empty or with a leading dot. */
+static bool secret_name_ok(struct str s)
+{
+	unsigned slashes = 0;
+	char before = '/';
+
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.p[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9') || c == '_' || c == '-';
+
+		if (before == '/' && !plain)
+			return false;
+		if (!plain && c != '.' && (c != '/' || ++slashes > 1))
+			return false;
+		before = c;
+	}
+	return before != '/';
+}
+
+int make_decode(struct wire_reader *r, struct make *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->n_secrets = wire_get_u8(r);
+	if (ret->n_secrets > MAKE_SECRETS_MAX)
+		return -1;
+	for (size_t i = 0; i < ret->n_secrets; i++) {
+		struct str s = wire_get_str(r, MAKE_SECRET_NAME_MAX);
+
+		if (!secret_name_ok(s))
+			return -1;
+		memcpy(ret->secrets[i], s.p, s.len);
+	}
+	return r->failed ? -1 : 0;
+}
+
+void usage_encode(const struct usage *m, struct wire_writer *w)
+{
+	wire_u64(w, m->cpu_us);
+	wire_u64(w, m->memory_peak_bytes);
+	wire_u32(w, m->pids_peak);
+	wire_u8(w, m->oom);
+	wire_u8(w, m->disk_full);
+	wire_u32(w, m->not_enforced);
+}
+
+int usage_decode(struct wire_reader *r, struct usage *ret)
+{
+	struct usage m = {0};
+
+	m.cpu_us = wire_get_u64(r);
+	m.memory_peak_bytes = wire_get_u64(r);
+	m.pids_peak = wire_get_u32(r);
+	m.oom = wire_get_u8(r);
+	m.disk_full = wire_get_u8(r);
+	m.not_enforced = wire_get_u32(r);
+	if (r->failed || m.oom > 1 || m.disk_full > 1 || m.not_enforced > 31 ||
+	    m.cpu_us > INT64_MAX || m.memory_peak_bytes > INT64_MAX)
+		return -1;
+	*ret = m;
+	return 0;
+}
