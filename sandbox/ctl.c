@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The holder's side of the control socket; see ctl.h. */
+#include "sandbox/ctl.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	EXEC_MAX = 2 << 20,
+	VECTOR_MAX = 65536
+};
+
+static bool put_vector(struct buf *b, char *const *v)
+{
+	for (; *v; v++)
+		buf_put(b, *v, strlen(*v) + 1);
+	return buf_putc(b, '\0'); /* an empty string ends a vector */
+}
+
+int ctl_go(int ctl, char *const *argv, char *const *env, const int stdio[3],
+	   struct err *e)
+{
+	struct buf b = BUF_INIT(EXEC_MAX);
+	CLEANUP_FD int memfd = -1;
+	int r;
+
+	put_vector(&b, argv);
+	if (!put_vector(&b, env)) {
+		buf_wipe(&b);
+		return err_set(e, ERR_LIMIT,
+			       "arguments and environment are too long");
+	}
+	memfd = fd_memfd_sealed("go", buf_view(&b), e);
+	buf_wipe(&b);
+	if (memfd < 0)
+		return -1;
+	r = chan_send(ctl, CTL_GO, NULL,
+		      (int[]){stdio[0], stdio[1], stdio[2], memfd}, 4, e);
+	return r > 0 ? 0 : r ? -1 : err_set(e, ERR_INTERNAL, "no room");
+}
+
+int ctl_term(int ctl, struct err *e)
+{
+	return chan_send(ctl, CTL_TERM, NULL, NULL, 0, e) > 0 ? 0 : -1;
+}
+
+/* One answer; anything else ends the talk. */
+static int answer(int ctl, enum ctl_type want, unsigned char *room,
+		  struct chan_msg *msg, struct err *e)
+{
+	int r = chan_recv(ctl, room, msg, e);
+
+	if (r < 0)
+		return -1;
+	if (!r)
+		return err_set(e, ERR_UNAVAILABLE, "the sandbox is gone");
+	if (msg->type != want) {
+		chan_msg_done(msg);
+		return err_set(e, ERR_INTERNAL, "a message out of turn");
+	}
+	return 0;
+}
+
+int ctl_open(int ctl, const char *path, bool directory, int *ret_fd,
+	     struct err *e)
+{
+	unsigned char room[WIRE_MAX + 2];
+	struct wire_writer w = {.len = 0};
+	struct wire_reader r;
+	struct chan_msg msg;
+	uint32_t sys;
+
+	wire_u8(&w, directory);
+	wire_str(&w, str_from(path));
+	if (chan_send(ctl, CTL_OPEN, &w, NULL, 0, e) <= 0)
+		return -1;
+	if (answer(ctl, CTL_OPENED, room, &msg, e))
+		return -1;
+	r = wire_reader(msg.body, msg.body_len);
+	sys = wire_get_u32(&r);
+	if (wire_end(&r) && !sys && msg.n_fds == 1) {
+		*ret_fd = chan_msg_take(&msg, 0);
+		return 0;
+	}
+	chan_msg_done(&msg);
+	errno = sys ? (int)sys : EPROTO;
+	return err_sys(e, errno, "%s", path);
+}
+
+int ctl_unpack(int ctl, const char *below, bool read_only, int tar_fd,
+	       struct err *e)
+{
+	unsigned char room[WIRE_MAX + 2];
+	struct wire_writer w = {.len = 0};
+	struct wire_reader r;
+	struct chan_msg msg;
+	struct str text;
+
+	wire_str(&w, str_from(below));
+	wire_u8(&w, read_only);
+	if (chan_send(ctl, CTL_UNPACK, &w, &tar_fd, 1, e) <= 0)
+		return -1;
+	if (answer(ctl, CTL_UNPACKED, room, &msg, e))
+		return -1;
+	r = wire_reader(msg.body, msg.body_len);
+	text = wire_get_str(&r, ERR_TEXT_MAX);
+	if (wire_end(&r) && !text.len) {
+		chan_msg_done(&msg);
+		return 0;
+	}
+	err_set(e, ERR_INTERNAL, STR_FMT, STR_ARG(text));
+	chan_msg_done(&msg);
+	return -1;
+}
+
+/* Count the strings of a vector and step behind its end; -1: not ended. */
+static int vector_end(const char **at, const char *end, size_t *ret_n)
+{
+	size_t n = 0;
+
+	while (*at < end) {
+		size_t len = strnlen(*at, (size_t)(end - *at));
+
+		if (*at + len == end)
+			return -1;
+		*at += len + 1;
+		if (!len) {
+			*ret_n = n;
+			return n > VECTOR_MAX ? -1 : 0;
+		}
+		n++;
+	}
+	return -1;
+}
+
+static char **vector(char *text, size_t n)
+{
+	char **v = mem_array(n + 1, sizeof(*v));
+
+	for (size_t i = 0; i < n; i++) {
+		v[i] = text;
+		text += strlen(text) + 1;
+	}
+	return v;
+}
+
+int ctl_exec_read(int memfd, struct ctl_exec *ret, struct err *e)
+{
+	struct buf b = BUF_INIT(EXEC_MAX);
+	const char *at, *env;
+	size_t n_argv, n_env, env_at;
+
+	if (fd_memfd_read(memfd, &b, e))
+		goto bad;
+	at = b.data;
+	if (!at || vector_end(&at, b.data + b.len, &n_argv) || !n_argv)
+		goto malformed;
+	env = at;
+	if (vector_end(&at, b.data + b.len, &n_env) || at != b.data + b.len)
+		goto malformed;
+	env_at = (size_t)(env - b.data);
+	ret->text = buf_take(&b);
+	ret->argv = vector(ret->text, n_argv);
+	ret->env = vector(ret->text + env_at, n_env);
+	return 0;
+malformed:
+	err_set(e, ERR_INVALID, "GO: malformed");
+bad:
+	buf_done(&b);
+	return -1;
+}
+
+bool ctl_path_ok(struct str path)
+{
+	return path.len && path.len < 4096 && path.p[0] != '/' &&
+	       !str_has(path, '\0');
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The control socket of a sandbox: who holds it says GO and hears how it ends.
+ * PID 1 reads from it only after it has lost every privilege.  Messages are
+ * those of base/chan.h.
+ */
+#pragma once
+
+#include "base/chan.h"
+#include <sys/resource.h>
+
+enum ctl_type {
+	/* to PID 1 */
+	CTL_GO = 1, /* fd 0,1,2: stdio; fd 3: memfd of argv and env (ctl.c) */
+	CTL_TERM,   /* SIGTERM to the payload's process group */
+	CTL_OPEN,   /* directory u8, path str; after EXITED */
+	CTL_UNPACK, /* below str (a directory made for it, "" for /work), mode
+		       u8 (1: read-only files); fd 0: plain tar; before GO */
+	/* from PID 1 */
+	CTL_STARTED,     /* the payload's program was executed */
+	CTL_EXEC_FAILED, /* step str, sys u32 */
+	CTL_EXITED,      /* status u32 (wait(2)), cpu_us u64 */
+	CTL_OPENED,      /* sys u32; 0: fd 0 */
+	CTL_UNPACKED,    /* 0: done, else text str */
+};
+
+struct ctl_exit {
+	int status; /* as of wait(2) */
+	uint64_t cpu_us;
+};
+
+/*
+ * GO.  argv and env are NULL-terminated; the three descriptors stay the
+ * caller's.  ERR_LIMIT when argv and env are over 2 MiB.
+ */
+MUST_USE int ctl_go(int ctl, char *const *argv, char *const *env,
+		    const int stdio[3], struct err *e);
+MUST_USE int ctl_term(int ctl, struct err *e);
+/* Blocking: open below /work or (path starting with "out/") the outputs. */
+MUST_USE int ctl_open(int ctl, const char *path, bool directory, int *ret_fd,
+		      struct err *e);
+/* Blocking. */
+MUST_USE int ctl_unpack(int ctl, const char *below, bool read_only, int tar_fd,
+			struct err *e);
+
+/* For PID 1: the memfd of GO back into vectors (one allocation each). */
+struct ctl_exec {
+	char *text;
+	char **argv, **env;
+};
+MUST_USE int ctl_exec_read(int memfd, struct ctl_exec *ret, struct err *e);
+/* For PID 1 and tests: a path of ctl_open is relative and clean. */
+bool ctl_path_ok(struct str path);

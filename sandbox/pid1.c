@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * PID 1 of a sandbox, with the task's identity and no privilege: starts the
+ * payload on GO, reaps, ends everything when the payload has ended, and opens
+ * files for whoever holds the control socket.
+ */
+#include "base/fd.h"
+#include "sandbox/ctl.h"
+#include "sandbox/internal.h"
+#include "sandbox/kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+struct pid1 {
+	struct child *c;
+	int ctl, signals;
+	pid_t payload; /* 0: not started; -1: ended */
+	unsigned char room[WIRE_MAX + 2];
+};
+
+static void say(struct pid1 *p, enum ctl_type type, const struct wire_writer *w,
+		int fd)
+{
+	struct err e;
+
+	if (chan_send(p->ctl, (uint16_t)type, w, &fd, fd >= 0, &e) <= 0)
+		_exit(125);
+}
+
+/* --- the payload -------------------------------------------------------- */
+
+static void exec_failed(int report, const char *step)
+{
+	struct {
+		char step[32];
+		int sys;
+	} r = {.sys = errno};
+
+	(void)strncpy(r.step, step, sizeof(r.step) - 1);
+	if (write(report, &r, sizeof(r)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+/* The process that becomes the program: seccomp last, it forbids the rest. */
+static void payload(struct pid1 *p, struct chan_msg *msg, int report)
+{
+	struct ctl_exec x;
+	sigset_t none;
+	struct err e;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || setpgid(0, 0))
+		exec_failed(report, "session");
+	if (ctl_exec_read(msg->fds[3], &x, &e))
+		exec_failed(report, "arguments");
+	for (int i = 0; i < 3; i++)
+		if (dup2(msg->fds[i], i) < 0)
+			exec_failed(report, "stdio");
+	/* All others are close-on-exec; make it certain. */
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC))
+		exec_failed(report, "descriptors");
+	if (chdir(SANDBOX_WORK))
+		exec_failed(report, "work directory");
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	umask(022);
+	environ = x.env; /* execvpe looks for PATH here */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0,
+		    &p->c->profile->filter))
+		exec_failed(report, "seccomp");
+	execvpe(x.argv[0], x.argv, x.env);
+	exec_failed(report, "execve");
+}
+
+static void start(struct pid1 *p, struct chan_msg *msg)
+{
+	struct {
+		char step[32];
+		int sys;
+	} r = {.sys = 0};
+	struct wire_writer w = {.len = 0};
+	int report[2];
+
+	if (p->payload || msg->n_fds != 4 || pipe2(report, O_CLOEXEC))
+		_exit(125);
+	p->payload = fork();
+	if (!p->payload)
+		payload(p, msg, report[1]);
+	fd_close(&report[1]);
+	chan_msg_done(msg);
+	if (p->payload > 0 &&
+	    fd_read_full(report[0], &r, sizeof(r)) != (ssize_t)sizeof(r)) {
+		say(p, CTL_STARTED, NULL, -1);
+	} else {
+		if (p->payload < 0)
+			r.sys = errno;
+		r.step[sizeof(r.step) - 1] = '\0';
+		wire_str(&w, str_from(p->payload < 0 ? "fork" : r.step));
+		wire_u32(&w, (uint32_t)r.sys);
+		say(p, CTL_EXEC_FAILED, &w, -1);
+	}
+	fd_close(&report[0]);
+}
+
+/* The payload has ended: so does everything it left behind. */
+static void ended(struct pid1 *p, int status)
+{
+	struct wire_writer w = {.len = 0};
+	struct rusage u;
+	uint64_t cpu;
+
+	p->payload = -1;
+	(void)kill(-1, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+	getrusage(RUSAGE_CHILDREN, &u);
+	cpu = (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+	      (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+	wire_u32(&w, (uint32_t)status);
+	wire_u64(&w, cpu);
+	say(p, CTL_EXITED, &w, -1);
+}
+
+static void reap(struct pid1 *p)
+{
+	struct signalfd_siginfo si;
+	int status;
+	pid_t pid;
+
+	if (fd_read(p->signals, &si, sizeof(si)) < 0)
+		return;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == p->payload) {
+			ended(p, status);
+			return;
+		}
+}
+
+/* --- files -------------------------------------------------------------- */
+
+/* Below /work, or below the outputs for "out/...": never through a link. */
+static int open_for(struct str path, bool directory)
+{
+	struct str out = STR("out/");
+	bool outputs = str_starts(path, out);
+	CLEANUP_FD int dir =
+		open(outputs ? SANDBOX_CONTROL "/outputs" : SANDBOX_WORK,
+		     O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char name[4096];
+
+	if (dir < 0)
+		return -1;
+	if (outputs)
+		path = str_from_at(path, out.len);
+	if (!ctl_path_ok(path)) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(name, path.p, path.len);
+	name[path.len] = '\0';
+	return fd_open_beneath(dir, name,
+			       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+				       (directory ? O_DIRECTORY : 0),
+			       0);
+}
+
+static void open_file(struct pid1 *p, struct chan_msg *msg)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	struct wire_writer w = {.len = 0};
+	bool directory = wire_get_u8(&r) != 0;
+	struct str path = wire_get_str(&r, 4095);
+	CLEANUP_FD int fd = -1;
+
+	errno = EINVAL;
+	if (wire_end(&r) && p->payload == -1)
+		fd = open_for(path, directory);
+	wire_u32(&w, fd < 0 ? (uint32_t)errno : 0);
+	say(p, CTL_OPENED, &w, fd);
+}
+
+/* A directory below /work, made where it is missing. */
+static int open_below(struct str below)
+{
+	int dir = open(SANDBOX_WORK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	while (dir >= 0 && below.len) {
+		struct str part = str_cut(&below, '/');
+		char name[256];
+		int next;
+
+		if (!part.len || part.len >= sizeof(name) ||
+		    str_is(part, "..")) {
+			close(dir);
+			errno = EINVAL;
+			return -1;
+		}
+		memcpy(name, part.p, part.len);
+		name[part.len] = '\0';
+		(void)mkdirat(dir, name, 0755);
+		next = openat(dir, name,
+			      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close(dir);
+		dir = next;
+	}
+	return dir;
+}
+
+static void unpack(struct pid1 *p, struct chan_msg *msg)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	struct wire_writer w = {.len = 0};
+	struct str below = wire_get_str(&r, 255);
+	bool read_only = wire_get_u8(&r) != 0;
+	CLEANUP_FD int dir = -1;
+	struct err e = {.text = ""};
+
+	if (!wire_end(&r) || msg->n_fds != 1 || p->payload)
+		_exit(125);
+	dir = open_below(below);
+	if (dir < 0)
+		err_sys(&e, errno, "the workspace");
+	else if (!unpack_tar(msg->fds[0], dir, read_only, &e))
+		e.text[0] = '\0';
+	wire_str(&w, str_from(e.text));
+	say(p, CTL_UNPACKED, &w, -1);
+}
+
+/* --- the loop ----------------------------------------------------------- */
+
+static void on_ctl(struct pid1 *p)
+{
+	struct chan_msg msg;
+	struct err e;
+
+	if (chan_recv(p->ctl, p->room, &msg, &e) <= 0)
+		_exit(0); /* nobody holds us any more: all dies with us */
+	switch (msg.type) {
+	case CTL_GO:
+		start(p, &msg);
+		break;
+	case CTL_TERM:
+		if (p->payload > 0)
+			(void)kill(-p->payload, SIGTERM);
+		break;
+	case CTL_OPEN:
+		open_file(p, &msg);
+		break;
+	case CTL_UNPACK:
+		unpack(p, &msg);
+		break;
+	default:
+		_exit(125);
+	}
+	chan_msg_done(&msg);
+}
+
+void pid1_main(struct child *c)
+{
+	struct pid1 p = {.c = c, .ctl = c->ctl};
+	struct pollfd fds[3];
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	p.signals = signalfd(-1, &set, SFD_CLOEXEC);
+	if (p.signals < 0)
+		_exit(125);
+	fds[0] = (struct pollfd){.fd = p.ctl, .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = p.signals, .events = POLLIN};
+	/* The parent's socket: we leave when it goes. */
+	fds[2] = (struct pollfd){.fd = c->sock, .events = POLLIN};
+	for (;;) {
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+			_exit(125);
+		if (fds[2].revents)
+			_exit(0);
+		if (fds[1].revents)
+			reap(&p);
+		if (fds[0].revents)
+			on_ctl(&p);
+	}
+}
