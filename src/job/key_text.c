@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Finding keys, and the formats of texts; see keys.h. */
+#include "job/keys.h"
+
+#include <string.h>
+
+const struct job_key *job_key_find(const char *where, struct str name)
+{
+	for (size_t i = 0; i < job_n_keys; i++)
+		if (!strcmp(job_keys[i].where, where) &&
+		    str_is(name, job_keys[i].name))
+			return &job_keys[i];
+	return NULL;
+}
+
+const char *job_key_like(const char *where, struct str name)
+{
+	unsigned best = name.len > 4 ? 2 : 1;
+	const char *like = NULL;
+
+	for (size_t i = 0; i < job_n_keys; i++) {
+		unsigned d;
+
+		if (strcmp(job_keys[i].where, where) != 0)
+			continue;
+		d = str_distance(name, str_from(job_keys[i].name), best);
+		if (d <= best && (!like || d < best)) {
+			like = job_keys[i].name;
+			best = d;
+		}
+	}
+	return like;
+}
+
+static int scaled(struct str s, const char *units, const uint64_t *worth,
+		  uint64_t *ret)
+{
+	const char *u = s.len ? strchr(units, s.p[s.len - 1]) : NULL;
+	uint64_t v;
+
+	if (!u || !*u)
+		return -1;
+	if (str_to_u64(str_n(s.p, s.len - 1), INT64_MAX / worth[u - units], &v))
+		return -1;
+	*ret = v * worth[u - units];
+	return 0;
+}
+
+int job_duration(struct str s, uint64_t *ret_us)
+{
+	static const uint64_t worth[] = {1000000, 60000000, 3600000000,
+					 86400000000};
+
+	return scaled(s, "smhd", worth, ret_us);
+}
+
+int job_size(struct str s, uint64_t *ret_bytes)
+{
+	static const uint64_t worth[] = {1 << 10, 1 << 20, 1 << 30,
+					 (uint64_t)1 << 40};
+
+	if (!str_to_u64(s, INT64_MAX, ret_bytes))
+		return 0;
+	return scaled(s, "KMGT", worth, ret_bytes);
+}
+
+bool job_name_ok(struct str s)
+{
+	if (!s.len || s.len > 63 || s.p[0] < 'a' || s.p[0] > 'z')
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		      c == '_' || c == '-'))
+			return false;
+	}
+	return true;
+}
