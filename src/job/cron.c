@@ -8,11 +8,11 @@ static const struct field {
 	unsigned min, max;
 	const char *names; /* three letters each */
 } fields[] = {
-	{0, 59, NULL},
-	{0, 23, NULL},
-	{1, 31, NULL},
+	{0, 59, NULL				  },
+	{0, 23, NULL				  },
+	{1, 31, NULL				  },
 	{1, 12, "janfebmaraprmayjunjulaugsepoctnovdec"},
-	{0, 7, "sunmontuewedthufrisat"},
+	{0, 7,  "sunmontuewedthufrisat"               },
 };
 
 static const char *const field_names[] = {"minute", "hour", "day of the month",

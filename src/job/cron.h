@@ -6,7 +6,7 @@
 
 struct cron {
 	uint64_t minute, hour, day, month, weekday; /* bits */
-	bool any_day, any_weekday; /* were "*" */
+	bool any_day, any_weekday;                  /* were "*" */
 };
 
 /* minute hour day month weekday; names (jan, mon), ranges, steps, lists; 7 is

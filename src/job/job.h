@@ -61,9 +61,8 @@ int32_t job_task_find(const struct job *j, struct str name); /* -1: none */
 const struct doc_node *job_task_get(const struct job *j,
 				    const struct job_task *t, const char *key);
 /* The same for a key of `sandbox`. */
-const struct doc_node *job_sandbox_get(const struct job *j,
-				       const struct job_task *t,
-				       const char *key);
+const struct doc_node *
+job_sandbox_get(const struct job *j, const struct job_task *t, const char *key);
 /* The scalar's text, or fallback. */
 struct str job_text(const struct doc_node *n, const char *fallback);
 uint64_t job_time(const struct doc_node *n, uint64_t fallback_us);

@@ -13,22 +13,22 @@ enum key_form {
 	FORM_TEXT = 1,
 	FORM_INT = 2,
 	FORM_BOOL = 4,
-	FORM_LIST = 8,	  /* of texts */
-	FORM_OBJECT = 16, /* with the keys of `sub` */
+	FORM_LIST = 8,     /* of texts */
+	FORM_OBJECT = 16,  /* with the keys of `sub` */
 	FORM_OBJECTS = 32, /* a list of those */
 	FORM_NAMED = 64,   /* a map from names to those */
 	FORM_TEXTS = 128,  /* a map from names to texts */
-	FORM_ANY = 256,	   /* anything: checked elsewhere */
+	FORM_ANY = 256,    /* anything: checked elsewhere */
 	FORM_LISTS = 512,  /* a map from names to lists of texts */
 };
 
 /* What a text must look like. */
 enum key_text {
 	TEXT_ANY,
-	TEXT_NAME,	 /* [a-z][a-z0-9_-]{0,62} */
-	TEXT_DURATION,	 /* 10s 5m 2h 30d */
-	TEXT_SIZE,	 /* 64K 512M 1G */
-	TEXT_ENUM,	 /* one of `choices` */
+	TEXT_NAME,       /* [a-z][a-z0-9_-]{0,62} */
+	TEXT_DURATION,   /* 10s 5m 2h 30d */
+	TEXT_SIZE,       /* 64K 512M 1G */
+	TEXT_ENUM,       /* one of `choices` */
 	TEXT_EXPRESSION, /* a bare expression, as in `if` */
 	TEXT_REGEX,
 	TEXT_CRON,
@@ -39,10 +39,10 @@ struct job_key {
 	const char *name;
 	unsigned forms;
 	enum key_text text;
-	const char *choices; /* "a|b|c" */
-	const char *sub;     /* where its own keys are */
-	const char *fallback; /* the default, for people; NULL: none */
-	int64_t min, max;     /* of an int; both 0: no bounds */
+	const char *choices;        /* "a|b|c" */
+	const char *sub;            /* where its own keys are */
+	const char *fallback;       /* the default, for people; NULL: none */
+	int64_t min, max;           /* of an int; both 0: no bounds */
 	bool required, expressions; /* ${{ }} allowed */
 	unsigned char live; /* 1: works; else the stage that brings it */
 	const char *help;

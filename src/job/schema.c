@@ -63,11 +63,12 @@ static void one_form(struct buf *b, const struct job_key *k, unsigned form)
 			   k->sub);
 		break;
 	case FORM_NAMED:
-		buf_printf(b,
-			   "{\"type\":\"object\",\"propertyNames\":{\"pattern\""
-			   ":\"^[a-z][a-z0-9_-]{0,62}$\"},"
-			   "\"additionalProperties\":{\"$ref\":\"#/$defs/%s\"}}",
-			   k->sub);
+		buf_printf(
+			b,
+			"{\"type\":\"object\",\"propertyNames\":{\"pattern\""
+			":\"^[a-z][a-z0-9_-]{0,62}$\"},"
+			"\"additionalProperties\":{\"$ref\":\"#/$defs/%s\"}}",
+			k->sub);
 		break;
 	case FORM_TEXTS:
 		buf_puts(b, "{\"type\":\"object\",\"additionalProperties\":{"
@@ -217,8 +218,9 @@ static void explain_one(struct buf *b, const struct job_key *k)
 	if (k->expressions)
 		buf_puts(b, "  ${{ }} expressions are allowed\n");
 	if (k->live > 1)
-		buf_puts(b, "  not supported yet: checked, and a run that needs "
-			    "it is refused\n");
+		buf_puts(b,
+			 "  not supported yet: checked, and a run that needs "
+			 "it is refused\n");
 	if (k->sub) {
 		buf_puts(b, "  keys:   ");
 		for (size_t i = 0; i < job_n_keys; i++)

@@ -128,10 +128,14 @@ static void wrong_type(struct doc_node *n, const struct job_key *k,
 		unsigned form;
 		const char *name;
 	} names[] = {
-		{FORM_TEXT, "a text"},	       {FORM_INT, "a whole number"},
-		{FORM_BOOL, "true or false"},  {FORM_LIST, "a list"},
-		{FORM_OBJECT, "a map"},	       {FORM_OBJECTS, "a list of maps"},
-		{FORM_NAMED, "a map of maps"}, {FORM_TEXTS, "a map of texts"},
+		{FORM_TEXT,    "a text"        },
+                {FORM_INT,     "a whole number"},
+		{FORM_BOOL,    "true or false" },
+                {FORM_LIST,    "a list"        },
+		{FORM_OBJECT,  "a map"         },
+                {FORM_OBJECTS, "a list of maps"},
+		{FORM_NAMED,   "a map of maps" },
+                {FORM_TEXTS,   "a map of texts"},
 	};
 	struct buf want = BUF_INIT(200);
 

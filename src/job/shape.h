@@ -8,5 +8,4 @@
 /* node is a map with the keys of `where`. */
 void shape_check(struct doc_node *node, const char *where, struct problems *ps);
 /* A map of named maps, names checked. */
-void shape_named(struct doc_node *node, const char *where,
-		 struct problems *ps);
+void shape_named(struct doc_node *node, const char *where, struct problems *ps);
