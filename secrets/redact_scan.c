@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * One buffer of text through all views: which bytes are of a secret, and from
+ * where on the end may be the beginning of one.  Pure of any output; streams
+ * and watches are made of it.
+ */
+#include "secrets/redact_internal.h"
+
+#include "base/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	HITS_MAX = 1024 /* of one run that are counted by name */
+};
+
+/* A part of the one mapping, in the order of the calls. */
+static void *carve(struct guard *g, size_t *used, size_t len)
+{
+	void *p = (uint8_t *)g->p + *used;
+
+	*used += (len + 15) & ~(size_t)15;
+	return p;
+}
+
+void redact_scan_init(struct redact_scan *s, const struct redact_set *set,
+		      size_t cap)
+{
+	size_t blocks = cap / REDACT_BLOCK + 1, used = 0;
+
+	*s = (struct redact_scan){.cap = blocks * REDACT_BLOCK};
+	s->mem = redact_guard(
+		2 * s->cap + 2 * REDACT_BLOCK +
+		(blocks + 1) * (sizeof(*s->sq.map) + sizeof(*s->mask)) + 64);
+	s->buf = carve(&s->mem, &used, s->cap + REDACT_BLOCK);
+	s->sq.b = carve(&s->mem, &used, s->cap + REDACT_BLOCK);
+	s->sq.map = carve(&s->mem, &used, blocks * sizeof(*s->sq.map));
+	s->mask = carve(&s->mem, &used, (blocks + 1) * sizeof(*s->mask));
+	s->hits = mem_array(HITS_MAX, sizeof(*s->hits));
+	redact_scan_swap(s, set);
+}
+
+void redact_scan_done(struct redact_scan *s)
+{
+	guard_unmap(&s->mem);
+	if (s->ansi)
+		mem_wipe(s->ansi, sizeof(*s->ansi));
+	mem_free(s->ansi);
+	mem_free(s->hits);
+	mem_free(s->seen);
+	mem_free(s->seen_to);
+	*s = (struct redact_scan){0};
+}
+
+void redact_scan_swap(struct redact_scan *s, const struct redact_set *set)
+{
+	size_t old = s->set ? s->set->n : 0;
+
+	s->seen = mem_resize(s->seen, set->n, sizeof(*s->seen));
+	s->seen_to = mem_resize(s->seen_to, set->n, sizeof(*s->seen_to));
+	for (size_t i = old; i < set->n; i++)
+		s->seen[i] = s->seen_to[i] = 0;
+	s->set = set;
+}
+
+size_t redact_scan_put(struct redact_scan *s, const void *p, size_t len)
+{
+	if (len > s->cap - s->len)
+		len = s->cap - s->len;
+	memcpy(s->buf + s->len, p, len);
+	s->len += len;
+	return len;
+}
+
+void redact_scan_drop(struct redact_scan *s, size_t n)
+{
+	memmove(s->buf, s->buf + n, s->len - n);
+	s->len -= n;
+	s->base += n;
+}
+
+static void mask_range(struct redact_scan *s, size_t from, size_t to)
+{
+	size_t first = from / 64, last = (to - 1) / 64;
+	uint64_t head = ~(uint64_t)0 << (from % 64);
+	uint64_t tail = ~(uint64_t)0 >> (63 - (to - 1) % 64);
+
+	s->any = true;
+	if (first == last) {
+		s->mask[first] |= head & tail;
+		return;
+	}
+	s->mask[first] |= head;
+	for (size_t i = first + 1; i < last; i++)
+		s->mask[i] = ~(uint64_t)0;
+	s->mask[last] |= tail;
+}
+
+size_t redact_scan_next(const struct redact_scan *s, size_t from, size_t to,
+			bool masked)
+{
+	uint64_t flip = masked ? 0 : ~(uint64_t)0;
+
+	if (!s->any)
+		return masked ? to : from;
+	while (from < to) {
+		uint64_t word = (s->mask[from / 64] ^ flip) >> (from % 64);
+
+		if (word) {
+			from += (size_t)__builtin_ctzll(word);
+			break;
+		}
+		from = (from / 64 + 1) * 64;
+	}
+	return from < to ? from : to;
+}
+
+static void add_hit(struct redact_scan *s, size_t from, size_t to,
+		    uint32_t secret)
+{
+	mask_range(s, from, to);
+	if (s->n_hits && s->hits[s->n_hits - 1].secret == secret &&
+	    s->hits[s->n_hits - 1].from <= from &&
+	    s->hits[s->n_hits - 1].to >= from) {
+		if (to > s->hits[s->n_hits - 1].to)
+			s->hits[s->n_hits - 1].to = (uint32_t)to;
+		return;
+	}
+	if (s->n_hits < HITS_MAX)
+		s->hits[s->n_hits++] = (struct redact_hit){
+			secret, (uint32_t)from, (uint32_t)to};
+}
+
+static void raw_hit(void *ctx, size_t at, const struct redact_pat *p)
+{
+	add_hit(ctx, at, at + p->len, p->secret);
+}
+
+static void squeezed_hit(void *ctx, size_t at, const struct redact_pat *p)
+{
+	struct redact_scan *s = ctx;
+
+	add_hit(s, redact_squeeze_origin(&s->sq, s->buf, at),
+		redact_squeeze_origin(&s->sq, s->buf, at + p->len - 1) + 1,
+		p->secret);
+}
+
+static void ansi_hit(void *ctx, size_t at, const struct redact_pat *p)
+{
+	struct redact_scan *s = ctx;
+
+	add_hit(s, s->ansi->at[at], s->ansi->at[at + p->len - 1] + 1,
+		p->secret);
+}
+
+static void ansi_window(void *ctx, const struct redact_ansi *a)
+{
+	struct redact_scan *s = ctx;
+
+	s->counts.verifies += redact_match_scan(
+		&s->set->match[REDACT_VIEW_SQUEEZED], a->b, a->n, ansi_hit, s);
+}
+
+static void hold(struct redact_scan *s, size_t at, size_t kept, size_t end)
+{
+	if (!kept)
+		return;
+	if (at < s->hold_at)
+		s->hold_at = at;
+	if (kept > s->hold_kept)
+		s->hold_kept = kept;
+	if (end > s->hold_end)
+		s->hold_end = end;
+}
+
+/* Where the last kept byte of the buffer is; `len` when that is too far from
+ * the end for a match to go on. */
+static size_t last_kept(const struct redact_scan *s)
+{
+	for (size_t i = 0; i < s->len && i <= REDACT_GAP_MAX; i++)
+		if (redact_kept(s->buf[s->len - 1 - i]))
+			return s->len - 1 - i;
+	return s->len;
+}
+
+static void run_squeezed(struct redact_scan *s)
+{
+	const struct redact_match *m = &s->set->match[REDACT_VIEW_SQUEEZED];
+	size_t last, n, reach = m->max_len ? m->max_len - 1 : 0;
+	bool escapes;
+
+	if (!m->n)
+		return;
+	memset(s->buf + s->len, 0, REDACT_BLOCK);
+	escapes = redact_squeeze(s->buf, s->len, &s->sq);
+	s->counts.verifies +=
+		redact_match_scan(m, s->sq.b, s->sq.n, squeezed_hit, s);
+	last = last_kept(s);
+	if (last < s->len) {
+		n = redact_match_hold(m, s->sq.b, s->sq.n);
+		if (n)
+			hold(s,
+			     redact_squeeze_origin(&s->sq, s->buf, s->sq.n - n),
+			     n, last + 1);
+	}
+	if (!escapes)
+		return;
+	if (!s->ansi)
+		s->ansi = mem_alloc(sizeof(*s->ansi));
+	if (redact_ansi(s->ansi, s->buf, s->len, reach, ansi_window, s)) {
+		const struct redact_ansi *a = s->ansi;
+
+		n = redact_match_hold(m, a->b, a->n);
+		if (n)
+			hold(s, a->at[a->n - n], n, a->at[a->n - 1] + 1);
+	}
+}
+
+static void run_raw(struct redact_scan *s, enum redact_view view)
+{
+	const struct redact_match *m = &s->set->match[view];
+	size_t n;
+
+	if (!m->n)
+		return;
+	s->counts.verifies += redact_match_scan(m, s->buf, s->len, raw_hit, s);
+	n = redact_match_hold(m, s->buf, s->len);
+	hold(s, s->len - n, n, s->len);
+}
+
+static int hit_cmp(const void *a, const void *b)
+{
+	const struct redact_hit *x = a, *y = b;
+
+	if (x->secret != y->secret)
+		return x->secret < y->secret ? -1 : 1;
+	return x->from < y->from ? -1 : x->from > y->from;
+}
+
+/* Ranges of one secret that overlap or touch are one time that it was seen,
+ * also when a part of them was in the buffer before. */
+static void count_hits(struct redact_scan *s)
+{
+	qsort(s->hits, s->n_hits, sizeof(*s->hits), hit_cmp);
+	for (size_t i = 0; i < s->n_hits; i++) {
+		const struct redact_hit *h = &s->hits[i];
+		uint64_t from = s->base + h->from, to = s->base + h->to;
+
+		if (from >= s->seen_to[h->secret] + !!s->seen[h->secret]) {
+			s->seen[h->secret]++;
+			s->n_seen++;
+		}
+		if (to > s->seen_to[h->secret])
+			s->seen_to[h->secret] = to;
+	}
+	s->n_hits = 0;
+}
+
+void redact_scan_run(struct redact_scan *s)
+{
+	if (s->any)
+		memset(s->mask, 0, (s->scanned / 64 + 1) * sizeof(*s->mask));
+	s->any = false;
+	s->scanned = s->len;
+	s->hold_at = s->len;
+	s->hold_kept = s->hold_end = 0;
+	run_squeezed(s);
+	run_raw(s, REDACT_VIEW_RAW);
+	run_raw(s, REDACT_VIEW_SHORT);
+	if (s->n_hits)
+		count_hits(s);
+}
