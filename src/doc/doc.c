@@ -58,10 +58,16 @@ const char *doc_syntax_name(enum doc_syntax s)
 int doc_parse(struct str text, enum doc_syntax syntax, struct doc **ret,
 	      struct problems *ps)
 {
+	return doc_parse_max(text, syntax, DOC_TEXT_MAX, ret, ps);
+}
+
+int doc_parse_max(struct str text, enum doc_syntax syntax, size_t max,
+		  struct doc **ret, struct problems *ps)
+{
 	struct doc *d;
 	int bad;
 
-	if (tree_check_text(&text, ps))
+	if (tree_check_text(&text, max, ps))
 		return -1;
 	d = tree_doc_new(syntax);
 	switch (syntax) {

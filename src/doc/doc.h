@@ -69,6 +69,9 @@ const char *doc_syntax_name(enum doc_syntax s); /* "yaml" */
  */
 MUST_USE int doc_parse(struct str text, enum doc_syntax syntax,
 		       struct doc **ret, struct problems *ps);
+/* The same with another bound on the text, for what we wrote ourselves. */
+MUST_USE int doc_parse_max(struct str text, enum doc_syntax syntax, size_t max,
+			   struct doc **ret, struct problems *ps);
 void doc_free(struct doc *d);
 
 /* Look up; NULL when absent (or node is NULL, or no map). */

@@ -201,7 +201,7 @@ static int value(struct json *j, struct doc_node *parent, const struct str *key,
 
 static int members(struct json *j, struct doc_node *map)
 {
-	CLEANUP_BUF struct buf key = BUF_INIT(DOC_TEXT_MAX);
+	CLEANUP_BUF struct buf key = BUF_INIT(16 << 20);
 
 	space(j);
 	if (peek(j) == '}') {
@@ -319,7 +319,7 @@ static int value(struct json *j, struct doc_node *parent, const struct str *key,
 		return nested(j, parent, key, key_at,
 			      c == '{' ? DOC_MAP : DOC_LIST);
 	if (c == '"') {
-		CLEANUP_BUF struct buf b = BUF_INIT(DOC_TEXT_MAX);
+		CLEANUP_BUF struct buf b = BUF_INIT(16 << 20);
 
 		if (string(j, &b))
 			return -1;

@@ -60,15 +60,15 @@ struct doc_node *tree_add(struct tree *t, struct doc_node *parent,
 	return n;
 }
 
-int tree_check_text(struct str *text, struct problems *ps)
+int tree_check_text(struct str *text, size_t max, struct problems *ps)
 {
 	static const char bom[] = "\xef\xbb\xbf";
 	const struct doc_place start = {1, 1};
 
-	if (text->len > DOC_TEXT_MAX) {
+	if (text->len > max) {
 		problem_add(ps, start, "too-large",
 			    "put large scripts into files of the source",
-			    "more than %d bytes of text", DOC_TEXT_MAX);
+			    "more than %zu bytes of text", max);
 		return -1;
 	}
 	if (str_starts(*text, str_from(bom)))

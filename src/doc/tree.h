@@ -25,6 +25,6 @@ struct doc_node *tree_add(struct tree *t, struct doc_node *parent,
 			  struct doc_place at, const struct str *key,
 			  struct doc_place key_at);
 /* The whole text: size, UTF-8, NUL.  Skips a byte order mark.  -1: added. */
-MUST_USE int tree_check_text(struct str *text, struct problems *ps);
+MUST_USE int tree_check_text(struct str *text, size_t max, struct problems *ps);
 /* Line and column (in characters) of an offset into text. */
 struct doc_place tree_place(struct str text, size_t offset);

@@ -214,7 +214,7 @@ int job_result_decode(struct str json, struct job_result **ret, struct err *e)
 	struct doc *d;
 	int bad;
 
-	if (doc_parse(json, DOC_JSON, &d, ps))
+	if (doc_parse_max(json, DOC_JSON, RESULT_JSON_MAX, &d, ps))
 		return err_set(e, ERR_INVALID, "result: %s",
 			       ps->items[0].message);
 	r = mem_alloc(sizeof(*r));

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The resolved attempt as JSON, out and in; see attempt.h.  The script goes as
+ * base64: it may be any bytes. */
+#include "job/attempt.h"
+#include "base/hex.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+void job_attempt_free(struct job_attempt *a)
+{
+	if (!a)
+		return;
+	arena_free(a->arena);
+	mem_free(a);
+}
+
+/* --- out ---------------------------------------------------------------- */
+
+static void text(struct buf *b, const char *key, struct str s)
+{
+	buf_printf(b, "\"%s\":\"", key);
+	buf_json(b, s);
+	buf_puts(b, "\",");
+}
+
+static void number(struct buf *b, const char *key, uint64_t v)
+{
+	buf_printf(b, "\"%s\":%" PRIu64 ",", key, v);
+}
+
+/* Over the comma behind the last member. */
+static void close_with(struct buf *b, char c)
+{
+	if (b->len && b->data[b->len - 1] == ',')
+		b->len--;
+	buf_putc(b, c);
+	buf_putc(b, ',');
+}
+
+static void texts(struct buf *b, const char *key, const struct str *v, size_t n)
+{
+	buf_printf(b, "\"%s\":[", key);
+	for (size_t i = 0; i < n; i++) {
+		buf_putc(b, '"');
+		buf_json(b, v[i]);
+		buf_puts(b, "\",");
+	}
+	close_with(b, ']');
+}
+
+static void pairs(struct buf *b, const char *key, const struct job_pair *v,
+		  size_t n)
+{
+	buf_printf(b, "\"%s\":[", key);
+	for (size_t i = 0; i < n; i++) {
+		buf_putc(b, '{');
+		text(b, "n", v[i].name);
+		text(b, "v", v[i].value);
+		close_with(b, '}');
+	}
+	close_with(b, ']');
+}
+
+static void encode_lists(const struct job_attempt *a, struct buf *b)
+{
+	buf_puts(b, "\"outputs\":[");
+	for (size_t i = 0; i < a->n_outputs; i++) {
+		buf_putc(b, '{');
+		text(b, "name", a->outputs[i].name);
+		text(b, "pattern", a->outputs[i].pattern);
+		number(b, "type", a->outputs[i].type);
+		number(b, "max", a->outputs[i].max_bytes);
+		close_with(b, '}');
+	}
+	close_with(b, ']');
+	buf_puts(b, "\"artifacts\":[");
+	for (size_t i = 0; i < a->n_artifacts; i++) {
+		const struct job_artifact *x = &a->artifacts[i];
+
+		buf_putc(b, '{');
+		text(b, "name", x->name);
+		texts(b, "paths", x->paths, x->n_paths);
+		number(b, "many", x->many);
+		number(b, "when", x->when);
+		number(b, "optional", x->optional);
+		number(b, "allow_secret", x->allow_secret);
+		number(b, "max", x->max_bytes);
+		number(b, "retain", x->retain_us);
+		close_with(b, '}');
+	}
+	close_with(b, ']');
+	buf_puts(b, "\"files\":[");
+	for (size_t i = 0; i < a->n_files; i++) {
+		buf_putc(b, '{');
+		text(b, "task", a->files[i].task);
+		text(b, "file", a->files[i].file);
+		text(b, "staged", a->files[i].staged);
+		text(b, "sha256", str_from(a->files[i].sha256));
+		close_with(b, '}');
+	}
+	close_with(b, ']');
+	buf_puts(b, "\"secrets\":[");
+	for (size_t i = 0; i < a->n_secrets; i++) {
+		buf_putc(b, '{');
+		text(b, "name", a->secrets[i].name);
+		text(b, "ref", a->secrets[i].ref);
+		text(b, "field", a->secrets[i].field);
+		number(b, "deliver", a->secrets[i].deliver);
+		number(b, "leak_fails", a->secrets[i].leak_fails);
+		close_with(b, '}');
+	}
+	close_with(b, ']');
+}
+
+static void encode_limits(const struct job_attempt *a, struct buf *b)
+{
+	buf_puts(b, "\"limits\":{");
+	number(b, "memory", a->limits.memory_bytes);
+	number(b, "disk", a->limits.disk_bytes);
+	number(b, "log", a->limits.log_bytes);
+	number(b, "pids", a->limits.pids);
+	number(b, "cpu", a->limits.cpu_milli);
+	number(b, "open_files", a->limits.open_files);
+	close_with(b, '}');
+}
+
+bool job_attempt_encode(const struct job_attempt *a, struct buf *b)
+{
+	buf_putc(b, '{');
+	text(b, "project", a->project);
+	text(b, "job", a->job);
+	text(b, "run_id", a->run_id);
+	text(b, "task", a->task);
+	text(b, "attempt", str_from(a->attempt.s));
+	number(b, "number", a->number);
+	number(b, "fence", a->fence);
+	text(b, "submitter", a->submitter);
+	text(b, "trigger", a->trigger);
+	number(b, "has_script", a->has_script);
+	buf_puts(b, "\"script\":\"");
+	b64_encode(b, a->script.p, a->script.len);
+	buf_puts(b, "\",");
+	texts(b, "shell", a->shell, a->n_shell);
+	texts(b, "args", a->args, a->n_args);
+	pairs(b, "env", a->env, a->n_env);
+	pairs(b, "inputs", a->inputs, a->n_inputs);
+	pairs(b, "matrix", a->matrix, a->n_matrix);
+	number(b, "stdin_pipe", a->stdin_pipe);
+	number(b, "n_readers", a->n_readers);
+	number(b, "log_mode", a->log_mode);
+	number(b, "log_max", a->log_max_bytes);
+	text(b, "stdout_artifact", a->stdout_artifact);
+	text(b, "stdout_file", a->stdout_file);
+	encode_lists(a, b);
+	text(b, "profile", a->profile);
+	text(b, "network", a->network);
+	encode_limits(a, b);
+	number(b, "workspace_kind", a->workspace_kind);
+	number(b, "has_source", a->has_source);
+	number(b, "timeout_us", a->timeout_us);
+	number(b, "grace_us", a->grace_us);
+	close_with(b, '}');
+	if (b->len)
+		b->len--; /* the last comma */
+	if (b->data)
+		b->data[b->len] = '\0';
+	return !b->failed;
+}
+
+/* --- in ----------------------------------------------------------------- */
+
+/* The first thing that is wrong sticks; everything after is skipped. */
+struct in {
+	const struct doc_node *map;
+	struct job_attempt *a;
+	const char *wrong;
+};
+
+static struct str get_text(struct in *in, const char *key, size_t max)
+{
+	struct str s = {NULL, 0};
+	char *p;
+
+	if (in->wrong)
+		return s;
+	if (doc_as_string(doc_get(in->map, key), &s) || s.len > max) {
+		in->wrong = key;
+		return str_n(NULL, 0);
+	}
+	p = arena_strndup(in->a->arena, s.p, s.len);
+	if (!p)
+		in->wrong = key;
+	return str_n(p, p ? s.len : 0);
+}
+
+static uint64_t get_num(struct in *in, const char *key, uint64_t max)
+{
+	int64_t v = 0;
+
+	if (in->wrong)
+		return 0;
+	if (doc_as_i64(doc_get(in->map, key), &v) || v < 0 ||
+	    (uint64_t)v > max) {
+		in->wrong = key;
+		return 0;
+	}
+	return (uint64_t)v;
+}
+
+static const struct doc_node *get_list(struct in *in, const char *key,
+				       size_t max, size_t size, void *ret)
+{
+	const struct doc_node *list = doc_get(in->map, key);
+
+	if (in->wrong)
+		return NULL;
+	if (!list || list->kind != DOC_LIST || list->n > max) {
+		in->wrong = key;
+		return NULL;
+	}
+	*(void **)ret = arena_alloc(in->a->arena, (list->n + 1) * size);
+	if (!*(void **)ret)
+		in->wrong = key;
+	return in->wrong ? NULL : list->first;
+}
+
+static size_t get_texts(struct in *in, const char *key, size_t max,
+			struct str **ret)
+{
+	const struct doc_node *n = get_list(in, key, max, sizeof(**ret), ret);
+	size_t count = 0;
+
+	for (; n && !in->wrong; n = n->next) {
+		char *p;
+
+		if (n->kind != DOC_STRING ||
+		    !(p = arena_strndup(in->a->arena, n->text.p, n->text.len)))
+			in->wrong = key;
+		else
+			(*ret)[count++] = str_n(p, n->text.len);
+	}
+	return count;
+}
+
+static size_t get_pairs(struct in *in, const char *key, struct job_pair **ret)
+{
+	const struct doc_node *n = get_list(in, key, 4096, sizeof(**ret), ret);
+	const struct doc_node *map = in->map;
+	size_t count = 0;
+
+	for (; n && !in->wrong; n = n->next) {
+		in->map = n;
+		(*ret)[count].name = get_text(in, "n", 4096);
+		(*ret)[count++].value = get_text(in, "v", 1 << 20);
+	}
+	in->map = map;
+	return count;
+}
+
+static void get_outputs(struct in *in)
+{
+	struct job_attempt *a = in->a;
+	const struct doc_node *map = in->map;
+	const struct doc_node *n =
+		get_list(in, "outputs", 256, sizeof(*a->outputs), &a->outputs);
+
+	for (; n && !in->wrong; n = n->next) {
+		struct job_output *o = &a->outputs[a->n_outputs++];
+
+		in->map = n;
+		o->name = get_text(in, "name", 63);
+		o->pattern = get_text(in, "pattern", 1000);
+		o->type = (uint8_t)get_num(in, "type", TYPE_JSON);
+		o->max_bytes = (uint32_t)get_num(in, "max", 65536);
+	}
+	in->map = map;
+}
+
+static void get_artifacts(struct in *in)
+{
+	struct job_attempt *a = in->a;
+	const struct doc_node *map = in->map;
+	const struct doc_node *n = get_list(
+		in, "artifacts", 256, sizeof(*a->artifacts), &a->artifacts);
+
+	for (; n && !in->wrong; n = n->next) {
+		struct job_artifact *x = &a->artifacts[a->n_artifacts++];
+
+		in->map = n;
+		x->name = get_text(in, "name", 63);
+		x->n_paths = get_texts(in, "paths", 1000, &x->paths);
+		x->many = get_num(in, "many", 1) != 0;
+		x->when = (uint8_t)get_num(in, "when", WHEN_ALWAYS);
+		x->optional = get_num(in, "optional", 1) != 0;
+		x->allow_secret = get_num(in, "allow_secret", 1) != 0;
+		x->max_bytes = get_num(in, "max", INT64_MAX);
+		x->retain_us = get_num(in, "retain", INT64_MAX);
+	}
+	in->map = map;
+}
+
+static void get_files(struct in *in)
+{
+	struct job_attempt *a = in->a;
+	const struct doc_node *map = in->map;
+	const struct doc_node *n =
+		get_list(in, "files", 256, sizeof(*a->files), &a->files);
+
+	for (; n && !in->wrong; n = n->next) {
+		struct job_file *f = &a->files[a->n_files++];
+		struct str hex;
+
+		in->map = n;
+		f->task = get_text(in, "task", 255);
+		f->file = get_text(in, "file", 255);
+		f->staged = get_text(in, "staged", 255);
+		hex = get_text(in, "sha256", HASH_HEX_LEN);
+		if (hex.len)
+			memcpy(f->sha256, hex.p, hex.len);
+	}
+	in->map = map;
+}
+
+static void get_secrets(struct in *in)
+{
+	struct job_attempt *a = in->a;
+	const struct doc_node *map = in->map;
+	const struct doc_node *n = get_list(in, "secrets", GRANT_REFS_MAX,
+					    sizeof(*a->secrets), &a->secrets);
+
+	for (; n && !in->wrong; n = n->next) {
+		struct job_secret_use *u = &a->secrets[a->n_secrets++];
+
+		in->map = n;
+		u->name = get_text(in, "name", 63);
+		u->ref = get_text(in, "ref", 4096);
+		u->field = get_text(in, "field", 255);
+		u->deliver = (uint8_t)get_num(in, "deliver", 15);
+		u->leak_fails = get_num(in, "leak_fails", 1) != 0;
+	}
+	in->map = map;
+}
+
+static void get_limits(struct in *in)
+{
+	struct grant_limits *l = &in->a->limits;
+	const struct doc_node *map = in->map;
+
+	in->map = doc_get(map, "limits");
+	l->memory_bytes = get_num(in, "memory", INT64_MAX);
+	l->disk_bytes = get_num(in, "disk", INT64_MAX);
+	l->log_bytes = get_num(in, "log", INT64_MAX);
+	l->pids = (uint32_t)get_num(in, "pids", 1 << 22);
+	l->cpu_milli = (uint32_t)get_num(in, "cpu", 1 << 22);
+	l->open_files = (uint32_t)get_num(in, "open_files", 1 << 20);
+	in->map = map;
+}
+
+static void get_script(struct in *in)
+{
+	struct buf b = BUF_INIT(DOC_TEXT_MAX);
+	struct str s;
+
+	in->a->has_script = get_num(in, "has_script", 1) != 0;
+	if (in->wrong)
+		return;
+	if (doc_as_string(doc_get(in->map, "script"), &s) ||
+	    b64_decode(s, &b)) {
+		in->wrong = "script";
+	} else {
+		in->a->script = str_n(
+			arena_strndup(in->a->arena, b.data, b.len), b.len);
+		if (!in->a->script.p)
+			in->wrong = "script";
+	}
+	buf_done(&b);
+}
+
+static void get_names(struct in *in)
+{
+	struct job_attempt *a = in->a;
+	struct str id;
+
+	a->project = get_text(in, "project", 63);
+	a->job = get_text(in, "job", 63);
+	a->run_id = get_text(in, "run_id", 63);
+	a->task = get_text(in, "task", 255);
+	id = get_text(in, "attempt", ULID_LEN);
+	if (!in->wrong && !ulid_valid(id))
+		in->wrong = "attempt";
+	else if (!in->wrong)
+		memcpy(a->attempt.s, id.p, ULID_LEN);
+	a->number = (uint32_t)get_num(in, "number", UINT32_MAX);
+	a->fence = get_num(in, "fence", INT64_MAX);
+	a->submitter = get_text(in, "submitter", 255);
+	a->trigger = get_text(in, "trigger", 255);
+}
+
+static void get_all(struct in *in)
+{
+	struct job_attempt *a = in->a;
+
+	get_names(in);
+	get_script(in);
+	a->n_shell = get_texts(in, "shell", 256, &a->shell);
+	a->n_args = get_texts(in, "args", 65536, &a->args);
+	a->n_env = get_pairs(in, "env", &a->env);
+	a->n_inputs = get_pairs(in, "inputs", &a->inputs);
+	a->n_matrix = get_pairs(in, "matrix", &a->matrix);
+	a->stdin_pipe = get_num(in, "stdin_pipe", 1) != 0;
+	a->n_readers = (uint8_t)get_num(in, "n_readers", 4);
+	a->log_mode = (uint8_t)get_num(in, "log_mode", LOG_SIZE);
+	a->log_max_bytes = get_num(in, "log_max", INT64_MAX);
+	a->stdout_artifact = get_text(in, "stdout_artifact", 63);
+	a->stdout_file = get_text(in, "stdout_file", 255);
+	get_outputs(in);
+	get_artifacts(in);
+	get_files(in);
+	get_secrets(in);
+	a->profile = get_text(in, "profile", 63);
+	a->network = get_text(in, "network", 63);
+	get_limits(in);
+	a->workspace_kind =
+		(uint8_t)get_num(in, "workspace_kind", WORKSPACE_MEMORY);
+	a->has_source = get_num(in, "has_source", 1) != 0;
+	a->timeout_us = get_num(in, "timeout_us", INT64_MAX);
+	a->grace_us = get_num(in, "grace_us", INT64_MAX);
+}
+
+int job_attempt_decode(struct str json, struct job_attempt **ret, struct err *e)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	struct in in = {.a = NULL};
+	struct doc *d;
+
+	if (doc_parse_max(json, DOC_JSON, ATTEMPT_JSON_MAX, &d, ps))
+		return err_set(e, ERR_INVALID, "attempt: %s",
+			       ps->items[0].message);
+	in.map = d->root;
+	in.a = mem_alloc(sizeof(*in.a));
+	in.a->arena = arena_new(4 * (size_t)ATTEMPT_JSON_MAX);
+	get_all(&in);
+	doc_free(d);
+	if (in.wrong) {
+		job_attempt_free(in.a);
+		return err_set(e, ERR_INVALID, "attempt: %s", in.wrong);
+	}
+	*ret = in.a;
+	return 0;
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Expanding a job into its instances; see plan.h. */
+#include "job/plan.h"
+#include "job/check.h"
+#include "job/inputs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	PLAN_ARENA_MAX = 64 << 20,
+	INSTANCE_NAME_MAX = 255
+};
+
+static struct str keep(struct arena *a, struct str s)
+{
+	char *p = arena_strndup(a, s.p, s.len);
+
+	return str_n(p ? p : "", p ? s.len : 0);
+}
+
+/* --- the matrix --------------------------------------------------------- */
+
+static bool is_rule(struct str key)
+{
+	return str_is(key, "include") || str_is(key, "exclude") ||
+	       str_is(key, "fail_fast") || str_is(key, "max_parallel");
+}
+
+/* Does a row {a: 1, b: 2} agree with the combination in all that it names? */
+static bool agrees(const struct doc_node *row, const struct job_pair *m,
+		   size_t n)
+{
+	for (const struct doc_node *k = row->first; k; k = k->next) {
+		bool found = false;
+
+		for (size_t i = 0; i < n; i++)
+			found |= str_eq(m[i].name, k->key) &&
+				 str_eq(m[i].value, k->text);
+		if (!found)
+			return false;
+	}
+	return row->kind == DOC_MAP;
+}
+
+static bool excluded(const struct doc_node *matrix, const struct job_pair *m,
+		     size_t n)
+{
+	const struct doc_node *list = doc_get(matrix, "exclude");
+
+	for (const struct doc_node *r = list ? list->first : NULL; r;
+	     r = r->next)
+		if (agrees(r, m, n))
+			return true;
+	return false;
+}
+
+/* "test@unit,release", values in the order declared. */
+static struct str instance_name(struct job_plan *p, struct str task,
+				const struct job_pair *m, size_t n)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(INSTANCE_NAME_MAX);
+
+	buf_str(&b, task);
+	for (size_t i = 0; i < n; i++) {
+		buf_putc(&b, i ? ',' : '@');
+		buf_str(&b, m[i].value);
+	}
+	return b.failed ? str_n(NULL, 0) : keep(p->arena, buf_view(&b));
+}
+
+static int add_instance(struct job_plan *p, size_t task,
+			const struct job_pair *m, size_t n, struct problems *ps)
+{
+	const struct job_task *t = &p->job->tasks[task];
+	struct job_instance *in = &p->instances[p->n];
+	struct str name = instance_name(p, t->name, m, n);
+
+	if (p->n == JOB_INSTANCES_MAX || !name.len) {
+		problem_at_key(ps, t->node, "too-many-tasks", NULL,
+			       "more than %d task instances, or a name over "
+			       "%d bytes",
+			       JOB_INSTANCES_MAX, INSTANCE_NAME_MAX);
+		return -1;
+	}
+	if (job_plan_find(p, name) >= 0) {
+		problem_at_key(ps, t->node, "bad-matrix", NULL,
+			       "matrix: \"" STR_FMT "\" comes twice",
+			       STR_ARG(name));
+		return -1;
+	}
+	*in = (struct job_instance){
+		.name = name,
+		.task = (uint32_t)task,
+		.stdin_from = -1,
+		.is_finally = t->is_finally,
+		.uninterruptible = str_is(
+			job_text(doc_get(t->node, "uninterruptible"), "false"),
+			"true"),
+	};
+	in->matrix = arena_alloc(p->arena, (n + 1) * sizeof(*m));
+	if (n)
+		memcpy(in->matrix, m, n * sizeof(*m));
+	in->n_matrix = n;
+	p->n++;
+	return 0;
+}
+
+/* The product of the lists, the last one turning fastest. */
+static int expand_lists(struct job_plan *p, size_t task,
+			const struct doc_node *matrix,
+			const struct doc_node *at, struct job_pair *m, size_t n,
+			struct problems *ps)
+{
+	while (at && is_rule(at->key))
+		at = at->next;
+	if (!at)
+		return n && excluded(matrix, m, n) ?
+			       0 :
+			       add_instance(p, task, m, n, ps);
+	for (const struct doc_node *v = at->first; v; v = v->next) {
+		m[n] = (struct job_pair){at->key, v->text};
+		if (expand_lists(p, task, matrix, at->next, m, n + 1, ps))
+			return -1;
+	}
+	return 0;
+}
+
+static int expand_include(struct job_plan *p, size_t task,
+			  const struct doc_node *matrix, struct job_pair *m,
+			  struct problems *ps)
+{
+	const struct doc_node *list = doc_get(matrix, "include");
+
+	for (const struct doc_node *r = list ? list->first : NULL; r;
+	     r = r->next) {
+		size_t n = 0;
+
+		for (const struct doc_node *k = r->first; k && n < 16;
+		     k = k->next)
+			m[n++] = (struct job_pair){k->key, k->text};
+		if (add_instance(p, task, m, n, ps))
+			return -1;
+	}
+	return 0;
+}
+
+static int expand_task(struct job_plan *p, size_t task, struct problems *ps)
+{
+	const struct doc_node *matrix =
+		doc_get(p->job->tasks[task].node, "matrix");
+	struct job_pair m[64];
+	bool lists = false;
+
+	if (!matrix)
+		return add_instance(p, task, NULL, 0, ps);
+	if (matrix->n > 20) {
+		problem_at(ps, matrix, "bad-matrix", NULL,
+			   "matrix: more than 20 lists");
+		return -1;
+	}
+	for (const struct doc_node *k = matrix->first; k; k = k->next)
+		lists |= !is_rule(k->key);
+	if (lists && expand_lists(p, task, matrix, matrix->first, m, 0, ps))
+		return -1;
+	return expand_include(p, task, matrix, m, ps);
+}
+
+/* --- relations ---------------------------------------------------------- */
+
+/* All instances of a task; they lie together. */
+static void range_of(const struct job_plan *p, uint32_t task, size_t *from,
+		     size_t *to)
+{
+	*from = 0;
+	while (*from < p->n && p->instances[*from].task != task)
+		(*from)++;
+	*to = *from;
+	while (*to < p->n && p->instances[*to].task == task)
+		(*to)++;
+}
+
+static void relate(struct job_plan *p, struct job_instance *in)
+{
+	const struct job_task *t = &p->job->tasks[in->task];
+	size_t total = 0, from, to;
+
+	for (size_t k = 0; k < t->n_needs; k++) {
+		range_of(p, t->needs[k], &from, &to);
+		total += to - from;
+	}
+	in->needs = arena_alloc(p->arena, (total + 1) * sizeof(*in->needs));
+	for (size_t k = 0; in->needs && k < t->n_needs; k++) {
+		range_of(p, t->needs[k], &from, &to);
+		for (size_t i = from; i < to; i++)
+			in->needs[in->n_needs++] = (uint32_t)i;
+	}
+	if (t->stdin_from < 0)
+		return;
+	range_of(p, (uint32_t)t->stdin_from, &from, &to);
+	if (from < to)
+		in->stdin_from = (int32_t)from;
+}
+
+static void group(struct job_plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		size_t at = i;
+
+		for (size_t hops = 0;
+		     p->instances[at].stdin_from >= 0 && hops < p->n; hops++)
+			at = (size_t)p->instances[at].stdin_from;
+		p->instances[i].group = (uint32_t)at;
+	}
+}
+
+int job_plan_new(struct job *j, struct str inputs,
+		 const struct job_run_facts *facts, struct job_plan **ret,
+		 struct problems *ps)
+{
+	size_t before = ps->n + ps->n_dropped;
+	struct job_plan *p = mem_alloc(sizeof(*p));
+
+	p->job = j;
+	p->arena = arena_new(PLAN_ARENA_MAX);
+	p->instances = arena_alloc(p->arena, (JOB_INSTANCES_MAX + 1) *
+						     sizeof(*p->instances));
+	p->facts.run_id = keep(p->arena, facts->run_id);
+	p->facts.trigger = keep(p->arena, facts->trigger);
+	p->facts.submitter = keep(p->arena, facts->submitter);
+	inputs_take(p, inputs, ps);
+	for (size_t i = 0; i < j->n_tasks; i++)
+		if (expand_task(p, i, ps))
+			break;
+	if (ps->n + ps->n_dropped != before) {
+		job_plan_free(p);
+		return -1;
+	}
+	for (size_t i = 0; i < p->n; i++)
+		relate(p, &p->instances[i]);
+	group(p);
+	*ret = p;
+	return 0;
+}
+
+void job_plan_free(struct job_plan *p)
+{
+	if (!p)
+		return;
+	job_free(p->job);
+	arena_free(p->arena);
+	mem_free(p);
+}
+
+int32_t job_plan_find(const struct job_plan *p, struct str name)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (str_eq(p->instances[i].name, name))
+			return (int32_t)i;
+	return -1;
+}
+
+static void hash_text(struct hash_ctx *c, struct str s)
+{
+	unsigned char len[8];
+
+	for (int i = 0; i < 8; i++)
+		len[i] = (unsigned char)((uint64_t)s.len >> (8 * i));
+	hash_update(c, len, sizeof(len));
+	hash_update(c, s.p, s.len);
+}
+
+struct hash job_run_digest(const struct job_plan *p, struct str canonical,
+			   struct str source, const struct hash *policies)
+{
+	struct hash_ctx *c = hash_begin();
+
+	hash_text(c, STR("nfo-run-digest-v1"));
+	hash_text(c, canonical);
+	for (size_t i = 0; i < p->n_inputs; i++) {
+		hash_text(c, p->inputs[i].name);
+		hash_text(c, p->inputs[i].value);
+	}
+	hash_text(c, source);
+	hash_update(c, policies->b, HASH_LEN);
+	return hash_end(c);
+}
+
+/* --- turns -------------------------------------------------------------- */
+
+static bool bad_end(enum run_state s)
+{
+	return s == STATE_SKIPPED || s == STATE_FAILED || s == STATE_CANCELLED;
+}
+
+/* Have all needs ended, did one end badly?  Of a reader, its writer's too. */
+static bool needs_ended(const struct job_plan *p, size_t i,
+			const struct job_stand *stand, bool *any_bad)
+{
+	bool all = true;
+
+	for (;;) {
+		const struct job_instance *in = &p->instances[i];
+
+		for (size_t k = 0; k < in->n_needs; k++) {
+			enum run_state s = stand->states[in->needs[k]];
+
+			all &= state_final(s);
+			*any_bad |= bad_end(s);
+		}
+		if (in->stdin_from < 0)
+			return all;
+		i = (size_t)in->stdin_from;
+	}
+}
+
+int job_plan_turn(const struct job_plan *p, size_t i,
+		  const struct job_stand *stand, enum job_turn *ret,
+		  struct err *e)
+{
+	const struct job_instance *in = &p->instances[i];
+	const struct doc_node *cond =
+		doc_get(p->job->tasks[in->task].node, "if");
+	bool any_bad = false, truth = true;
+
+	if (!needs_ended(p, i, stand, &any_bad)) {
+		*ret = TURN_WAIT;
+		return 0;
+	}
+	if (any_bad && !(cond && inputs_asks_failure(cond->text))) {
+		*ret = TURN_SKIP;
+		return 0;
+	}
+	if (cond && inputs_eval_if(p, i, stand, cond->text, &truth, e))
+		return -1;
+	*ret = truth ? TURN_RUN : TURN_SKIP;
+	return 0;
+}
+
+/* --- retry -------------------------------------------------------------- */
+
+static bool matches(const struct doc_node *when, enum fail_kind kind,
+		    int exit_code)
+{
+	for (const struct doc_node *n = when->first; n; n = n->next) {
+		enum fail_kind k;
+		uint64_t code;
+
+		if (!kind_parse(n->text, &k) && k == kind)
+			return true;
+		if (kind == KIND_EXIT && str_starts(n->text, STR("exit-")) &&
+		    !str_to_u64(str_from_at(n->text, 5), 255, &code) &&
+		    (int)code == exit_code)
+			return true;
+	}
+	return false;
+}
+
+bool job_plan_retry(const struct job_plan *p, size_t i, uint32_t number,
+		    enum fail_kind kind, int exit_code, uint64_t *ret_delay_us)
+{
+	const struct job_task *t = &p->job->tasks[p->instances[i].task];
+	const struct doc_node *retry = job_task_get(p->job, t, "retry");
+	const struct doc_node *when = doc_get(retry, "when");
+	uint64_t delay, most;
+	int64_t max;
+
+	if (!retry || retry->kind != DOC_MAP ||
+	    doc_as_i64(doc_get(retry, "max"), &max) || number > max)
+		return false;
+	/* Without `when` all that another try may mend. */
+	if (when ? !matches(when, kind, exit_code) :
+		   kind != KIND_EXIT && kind != KIND_SIGNAL &&
+			    kind != KIND_TIMEOUT && kind != KIND_LOST &&
+			    kind != KIND_OOM && kind != KIND_HOST &&
+			    kind != KIND_UPSTREAM)
+		return false;
+	delay = job_time(doc_get(retry, "backoff"), 1000000);
+	most = job_time(doc_get(retry, "max_backoff"), 300000000);
+	for (uint32_t k = 1; k < number && delay < most; k++)
+		delay *= 2;
+	*ret_delay_us = delay < most ? delay : most;
+	return true;
+}
+
+uint32_t job_plan_matrix_parallel(const struct job_plan *p, size_t i)
+{
+	const struct doc_node *m =
+		doc_get(p->job->tasks[p->instances[i].task].node, "matrix");
+	int64_t v;
+
+	return doc_as_i64(doc_get(m, "max_parallel"), &v) ? 0 : (uint32_t)v;
+}
+
+bool job_plan_fail_fast(const struct job_plan *p, size_t i)
+{
+	const struct doc_node *m =
+		doc_get(p->job->tasks[p->instances[i].task].node, "matrix");
+	bool b = true;
+
+	return m && (doc_as_bool(doc_get(m, "fail_fast"), &b) || b);
+}
