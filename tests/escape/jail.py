@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Starting the sandbox, or a probe without one, as root or as a user.
 
-As root everything runs in a throw-away mount and pid namespace, and the probe's
-`guard` refuses to go on in the host's.  A user's sandbox needs neither."""
+As root everything runs in a throw-away mount and pid namespace, and the
+probe's `guard` refuses to go on in the host's.  A user's sandbox needs
+neither."""
 import os
 import pathlib
 import shutil
@@ -10,6 +11,8 @@ import subprocess
 import time
 from typing import NamedTuple
 
+# Who starts the sandbox: root can be both, a user only itself.
+WHO = ("root", "user") if os.geteuid() == 0 else ("user",)
 USER_ID = 62345  # nobody's; needs no entry in /etc/passwd
 TOOLS = "/var"   # a directory of the sandbox's root where the probe is shown
 HOST_MOUNTS = os.readlink("/proc/self/ns/mnt")

@@ -40,6 +40,28 @@ static void fds(char **args)
 	}
 }
 
+/* Standard input, a file of the host that was opened for reading only. */
+static void reopen_stdin(char **args)
+{
+	(void)args;
+	probe_open("/proc/self/fd/0", O_RDWR);
+	probe_open("/proc/self/fd/0", O_WRONLY | O_APPEND);
+	probe_open("/dev/stdin", O_WRONLY);
+	probe_tried("ftruncate", ftruncate(0, 0));
+	probe_tried("link", linkat(AT_FDCWD, "/proc/self/fd/0", AT_FDCWD,
+				   "/tmp/probe-link", AT_SYMLINK_FOLLOW));
+}
+
+/* Standard input, a directory of the host: a way out by relative paths. */
+static void climb_stdin(char **args)
+{
+	(void)args;
+	probe_tried("fchdir", fchdir(0));
+	probe_tried("fstatat", fstatat(0, "etc", &(struct stat){0}, 0));
+	probe_tried("openat", openat(0, "etc/passwd", O_RDONLY | O_CLOEXEC));
+	probe_tried("faccessat", faccessat(0, "home", F_OK, 0));
+}
+
 /* args: the directory it must be. */
 static void cwd(char **args)
 {
@@ -218,6 +240,8 @@ static void own_setuid(char **args)
 
 const struct probe probes_fds[] = {
 	{"fds",             fds            },
+	{"reopen_stdin",    reopen_stdin   },
+	{"climb_stdin",     climb_stdin    },
 	{"cwd",             cwd            },
 	{"climb",           climb          },
 	{"ids",             ids            },

@@ -133,6 +133,19 @@ static void find_traces(char **args)
 		    connect(s, (struct sockaddr *)&a, (socklen_t)len));
 }
 
+/* args: as of leave_traces; for traces left without a sandbox. */
+static void remove_traces(char **args)
+{
+	char path[128];
+	int id = shmget((key_t)strtol(args[1], NULL, 0), 0, 0);
+
+	(void)snprintf(path, sizeof(path), "/tmp/%s", args[0]);
+	probe_tried(path, unlink(path));
+	(void)snprintf(path, sizeof(path), "/dev/shm/%s", args[0]);
+	probe_tried(path, unlink(path));
+	probe_tried("segment", shmctl(id, IPC_RMID, NULL));
+}
+
 /* args: pairs of a probe's name and its words; all must be as expected. */
 static void each(char **args)
 {
@@ -142,18 +155,6 @@ static void each(char **args)
 
 		probe_held(args[0], probe_spawn(argv) == 0);
 	}
-}
-
-/* The uid as the host sees it. */
-static void show_uid(char **args)
-{
-	char map[256], line[300];
-
-	(void)args;
-	probe_read("/proc/self/uid_map", map, sizeof(map));
-	(void)snprintf(line, sizeof(line), "uid %u map %s", getuid(), map);
-	say(line);
-	probe_held("shown", true);
 }
 
 /* args: number of a system call, errno, program and its arguments.  The
@@ -199,14 +200,14 @@ static void guard(char **args)
 }
 
 const struct probe probes_scenes[] = {
-	{"stubborn",     stubborn    },
-	{"leave_daemon", leave_daemon},
-	{"end_with",     end_with    },
-	{"leave_traces", leave_traces},
-	{"find_traces",  find_traces },
-	{"each",         each        },
-	{"show_uid",     show_uid    },
-	{"refuse",       refuse      },
-	{"guard",        guard       },
-	{NULL,           NULL        },
+	{"stubborn",      stubborn     },
+	{"leave_daemon",  leave_daemon },
+	{"end_with",      end_with     },
+	{"leave_traces",  leave_traces },
+	{"find_traces",   find_traces  },
+	{"remove_traces", remove_traces},
+	{"each",          each         },
+	{"refuse",        refuse       },
+	{"guard",         guard        },
+	{NULL,            NULL         },
 };

@@ -6,9 +6,10 @@ profiles where the row holds
 expect   outcomes that are right: errno names, signals, "held" (a property that
          must hold does), "ok" (the call works: only in the positive controls)
 args     for the probe; {names} are filled in from the host's scenery
-bare     who may run it without a sandbox: there it must be found ALLOWED, which
-         shows that the probe can tell ("root" only in a throw-away namespace)
-needs    "root": the scenery can only be made by root
+bare     who may run it without a sandbox: there it must be found ALLOWED,
+         which shows that the probe can tell; what could harm the host, or
+         needs a sandbox to be meaningful, is not run so
+needs    "root": the scenery can only be made by root; "scope": Landlock's
 """
 from typing import NamedTuple
 
@@ -76,6 +77,17 @@ ROWS = (
     Row(21, "ipc", PROFILES, "ENOENT,EPERM,ENOSYS,EACCES",
         ("{key}", "{queue}", "{shm_file}"), bare=BOTH),
     Row(21, "hostname", PROFILES, "held," + NO, ("{hostname}",)),
+    # A workspace of the host, and its network.
+    Row(19, "mount_table", PROFILES, "held", ("/work",),
+        ("--bind", "{work}:/work")),
+    Row(6, "own_setuid", ("build",), "held", ("/work",),
+        ("--bind", "{work}:/work")),
+    Row(0, "write_files", PROFILES, "ok,held", ("/work",),
+        ("--bind", "{work}:/work")),
+    Row(23, "local_sockets", ("net",), "EPERM,ENOENT,ECONNREFUSED",
+        ("@{abstract}", "{socket}"), ("--net", "host"), needs="scope"),
+    Row(24, "raw_sockets", ("net",), "EPERM,EACCES,EAFNOSUPPORT", (),
+        ("--net", "host")),
     # The network.
     Row(22, "interfaces", PROFILES, "held"),
     Row(22, "connect_out", ("strict",), NO, ("127.0.0.1", "{port}")),
