@@ -11,6 +11,7 @@ void follower_add(struct api *a, struct follower *f, struct request *r,
 {
 	f->r = r;
 	f->beat = false;
+	f->news = NULL;
 	memset(&f->run, 0, sizeof(f->run));
 	if (run)
 		f->run = *run;
@@ -32,7 +33,11 @@ void follow_news(void *ctx, const struct engine_news *n)
 	{
 		struct follower *f = LIST_ENTRY(l, struct follower, link);
 
-		if (all || !f->run.s[0] || !strcmp(f->run.s, n->run.s))
+		if (!all && f->run.s[0] && strcmp(f->run.s, n->run.s) != 0)
+			continue;
+		if (f->news)
+			f->news(f);
+		else
 			request_resume(f->r);
 	}
 }
@@ -44,7 +49,8 @@ void follow_beat(struct api *a)
 		struct follower *f = LIST_ENTRY(l, struct follower, link);
 
 		f->beat = true;
-		request_resume(f->r);
+		if (!f->news)
+			request_resume(f->r);
 	}
 }
 

@@ -10,11 +10,15 @@
 #include "base/list.h"
 #include "engine/engine.h"
 
+struct follower;
+typedef void follower_news_fn(struct follower *f);
+
 struct follower {
 	struct link link;
 	struct request *r;
-	struct ulid run; /* all zero: of every run */
-	bool beat;       /* a comment is due, so that proxies keep the line */
+	struct ulid run;        /* all zero: of every run */
+	follower_news_fn *news; /* instead of waking; NULL */
+	bool beat; /* a comment is due, so that proxies keep the line */
 };
 
 void follower_add(struct api *a, struct follower *f, struct request *r,

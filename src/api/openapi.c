@@ -4,64 +4,67 @@
 
 #include <string.h>
 
-#define STRING "{\"type\":\"string\"}"
-#define INTEGER "{\"type\":\"integer\"}"
+#define STRING   "{\"type\":\"string\"}"
+#define INTEGER  "{\"type\":\"integer\"}"
 #define MAYBE(t) "{\"type\":[\"" t "\",\"null\"]}"
 
 /* The shapes that answers name; additional properties stay possible. */
 static const struct {
 	const char *name, *json;
 } schemas[] = {
-	{"Status", "{\"type\":\"object\",\"required\":[\"status\"],"
-		   "\"properties\":{\"status\":" STRING "}}"},
-	{"Index", "{\"type\":\"object\",\"required\":[\"name\",\"version\","
+	{"Status",        "{\"type\":\"object\",\"required\":[\"status\"],"
+		   "\"properties\":{\"status\":" STRING "}}"                },
+	{"Index",         "{\"type\":\"object\",\"required\":[\"name\",\"version\","
 		  "\"source_url\"],\"properties\":{\"name\":" STRING
-		  ",\"version\":" STRING ",\"source_url\":" STRING "}}"},
-	{"Version", "{\"type\":\"object\",\"required\":[\"version\",\"api\"],"
+		  ",\"version\":" STRING ",\"source_url\":" STRING "}}"      },
+	{"Version",       "{\"type\":\"object\",\"required\":[\"version\",\"api\"],"
 		    "\"properties\":{\"version\":" STRING ",\"api\":" STRING
-		    ",\"format\":" INTEGER "}}"},
-	{"Whoami", "{\"type\":\"object\",\"required\":[\"name\",\"roles\"],"
+		    ",\"format\":" INTEGER "}}"                            },
+	{"Whoami",        "{\"type\":\"object\",\"required\":[\"name\",\"roles\"],"
 		   "\"properties\":{\"name\":" STRING ",\"roles\":{\"type\":"
-		   "\"array\",\"items\":" STRING "}}}"},
+		   "\"array\",\"items\":" STRING "}}}"                      },
 	{"Validated",
 	 "{\"type\":\"object\",\"required\":[\"valid\","
 	 "\"definition_digest\"],\"properties\":{\"valid\":{\"type\":"
-	 "\"boolean\"},\"definition_digest\":" STRING "}}"},
+	 "\"boolean\"},\"definition_digest\":" STRING "}}"                                    },
 	{"Task",
 	 "{\"type\":\"object\",\"required\":[\"name\",\"state\",\"attempt\"],"
 	 "\"properties\":{\"name\":" STRING
 	 ",\"state\":{\"$ref\":\"#/components/schemas/State\"},"
-	 "\"kind\":" MAYBE("string") ",\"attempt\":" INTEGER
-	 ",\"exit_code\":" MAYBE("integer") ",\"signal\":" MAYBE("integer") "}}"},
-	{"State", "{\"type\":\"string\",\"enum\":[\"queued\",\"blocked\","
+	 "\"kind\":" MAYBE(
+		 "string") ",\"attempt\":" INTEGER
+			   ",\"exit_code\":" MAYBE("integer") ",\"signal\":" MAYBE(
+				   "integer") "}}"                                            },
+	{"State",         "{\"type\":\"string\",\"enum\":[\"queued\",\"blocked\","
 		  "\"running\",\"succeeded\",\"failed\",\"cancelled\","
-		  "\"skipped\"]}"},
+		  "\"skipped\"]}"					    },
 	{"Run",
 	 "{\"type\":\"object\",\"required\":[\"id\",\"project\",\"job\","
 	 "\"state\",\"created_at\"],\"properties\":{\"id\":{\"type\":"
 	 "\"string\",\"pattern\":\"^run_[0-9A-HJKMNP-TV-Z]{26}$\"},"
 	 "\"project\":" STRING ",\"job\":" STRING
 	 ",\"state\":{\"$ref\":\"#/components/schemas/State\"},"
-	 "\"kind\":" MAYBE("string") ",\"created_at\":" STRING
-	 ",\"tasks\":{\"type\":\"array\",\"items\":{\"$ref\":"
-	 "\"#/components/schemas/Task\"}}}}"},
+	 "\"kind\":" MAYBE(
+		 "string") ",\"created_at\":" STRING
+			   ",\"tasks\":{\"type\":\"array\",\"items\":{\"$ref\":"
+			   "\"#/components/schemas/Task\"}}}}"                                },
 	{"Artifact",
 	 "{\"type\":\"object\",\"required\":[\"name\",\"file\",\"size\","
 	 "\"sha256\"],\"properties\":{\"name\":" STRING ",\"file\":" STRING
-	 ",\"size\":" INTEGER ",\"sha256\":" STRING "}}"},
+	 ",\"size\":" INTEGER ",\"sha256\":" STRING "}}"                                      },
 	{"SecretVersion", "{\"type\":\"object\",\"required\":[\"version\"],"
 			  "\"properties\":{\"version\":" INTEGER "}}"},
-	{"Secret", "{\"type\":\"object\",\"required\":[\"name\"],"
-		   "\"properties\":{\"name\":" STRING "}}"},
+	{"Secret",        "{\"type\":\"object\",\"required\":[\"name\"],"
+		   "\"properties\":{\"name\":" STRING "}}"                  },
 	{"Problem",
 	 "{\"type\":\"object\",\"required\":[\"status\",\"code\","
-	 "\"request_id\"],\"properties\":{\"type\":" STRING
-	 ",\"title\":" STRING ",\"status\":" INTEGER ",\"code\":" STRING
-	 ",\"detail\":" STRING ",\"request_id\":" STRING
+	 "\"request_id\"],\"properties\":{\"type\":" STRING ",\"title\":" STRING
+	 ",\"status\":" INTEGER ",\"code\":" STRING ",\"detail\":" STRING
+	 ",\"request_id\":" STRING
 	 ",\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
 	 "\"properties\":{\"code\":" STRING ",\"pointer\":" STRING
 	 ",\"line\":" INTEGER ",\"column\":" INTEGER ",\"message\":" STRING
-	 ",\"hint\":" STRING "}}}}}"},
+	 ",\"hint\":" STRING "}}}}}"							  },
 };
 
 static const char *const pages[] = {"Run", "Task", "Artifact", "Secret"};
@@ -109,8 +112,8 @@ static void put_parameters(struct buf *b, const struct route *r)
 	for (const char *p = strchr(r->path, '{'); p; p = strchr(p, '{')) {
 		const char *end = strchr(++p, '}');
 
-		put_parameter(b, &first, p, (size_t)(end - p), "path",
-			      "string", "");
+		put_parameter(b, &first, p, (size_t)(end - p), "path", "string",
+			      "");
 	}
 	for (size_t i = 0; i < ROUTE_QUERY_MAX && r->query[i].name; i++)
 		put_parameter(b, &first, r->query[i].name,
@@ -122,15 +125,15 @@ static void put_parameters(struct buf *b, const struct route *r)
 static void put_body(struct buf *b, const struct route *r)
 {
 	static const char *const types[][5] = {
-		[BODY_NONE] = {NULL},
-		[BODY_JSON] = {"application/json", NULL},
-		[BODY_JOB] = {"application/yaml", "application/json",
-			      "application/toml", "text/x-shellscript", NULL},
-		[BODY_RUN] = {"application/json", "application/yaml",
-			      "application/toml", "multipart/form-data", NULL},
-		[BODY_BYTES] = {"application/octet-stream",
-				"application/json", NULL},
-		[BODY_ANY] = {"*/*", NULL},
+		[BODY_NONE] = {NULL               },
+		[BODY_JSON] = { "application/json",               NULL},
+		[BODY_JOB] = { "application/yaml", "application/json",
+			       "application/toml", "text/x-shellscript", NULL},
+		[BODY_RUN] = {    "application/json",               "application/yaml",
+			       "application/toml", "multipart/form-data", NULL},
+		[BODY_BYTES] = {               "application/octet-stream","application/json",
+                               NULL},
+		[BODY_ANY] = {    "*/*",               NULL},
 	};
 
 	if (r->body == BODY_NONE)

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The decision; see policy.h.  Pure. */
+#include "job/keys.h"
+#include "policy/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct question {
+	const struct policy_set *set;
+	const struct job_attempt *a;
+	struct policy_verdict *v;
+};
+
+double policy_number(struct str s)
+{
+	char text[32], *end;
+	double v;
+
+	if (!s.len || s.len >= sizeof(text))
+		return 0;
+	memcpy(text, s.p, s.len);
+	text[s.len] = '\0';
+	v = strtod(text, &end);
+	return *end || !(v > 0) || v > 1e15 ? 0 : v;
+}
+
+static void deny(struct question *q, const struct policy_file *f,
+		 const struct doc_node *at, const char *what, struct str value,
+		 const char *why)
+{
+	struct policy_verdict *v = q->v;
+	char place[160] = "policies";
+
+	v->allowed = false;
+	if (v->n_reasons == POLICY_REASONS_MAX)
+		return;
+	if (f && at)
+		(void)snprintf(place, sizeof(place), "%s:%u", f->name,
+			       at->at.line);
+	(void)snprintf(v->reasons[v->n_reasons++], POLICY_REASON_LEN,
+		       "%s: %s \"" STR_FMT "\" %s", place, what,
+		       STR_ARG(str_n(value.p, value.len < 80 ? value.len : 80)),
+		       why);
+}
+
+/* "{project}" in a pattern is the attempt's own. */
+static bool fits(const struct job_attempt *a, struct str pattern, struct str s,
+		 bool path)
+{
+	static const char own[] = "{project}";
+	const char *at = pattern.len ? memmem(pattern.p, pattern.len, own,
+					      sizeof(own) - 1) :
+				       NULL;
+	CLEANUP_BUF struct buf b = BUF_INIT(4096);
+
+	if (!at)
+		return str_glob(pattern, s, path);
+	buf_put(&b, pattern.p, (size_t)(at - pattern.p));
+	buf_str(&b, a->project);
+	buf_str(&b, str_from_at(pattern,
+				(size_t)(at - pattern.p) + sizeof(own) - 1));
+	return !b.failed && str_glob(buf_view(&b), s, path);
+}
+
+static const struct doc_node *listed(const struct job_attempt *a,
+				     const struct doc_node *list, struct str s,
+				     bool path)
+{
+	for (const struct doc_node *n = list ? list->first : NULL; n;
+	     n = n->next)
+		if (fits(a, n->text, s, path))
+			return n;
+	return NULL;
+}
+
+static bool for_us(const struct job_attempt *a, const struct doc_node *rule)
+{
+	const struct {
+		const char *key;
+		struct str value;
+	} who[] = {
+		{"projects",   a->project  },
+		{"jobs",       a->job      },
+		{"submitters", a->submitter}
+        };
+
+	for (size_t i = 0; i < ARRAY_LEN(who); i++) {
+		const struct doc_node *list = doc_get(rule, who[i].key);
+
+		if (list && !listed(a, list, who[i].value, false))
+			return false;
+	}
+	return true;
+}
+
+/* The next rule that counts; start with *file 0 and *rule NULL. */
+static bool next_rule(const struct question *q, size_t *file,
+		      const struct doc_node **rule)
+{
+	const struct doc_node *at = *rule ? (*rule)->next : NULL;
+	bool fresh = !*rule;
+
+	for (; *file < q->set->n; (*file)++, fresh = true) {
+		const struct doc_node *list =
+			doc_get(q->set->files[*file].doc->root, "rules");
+
+		if (fresh)
+			at = list ? list->first : NULL;
+		for (; at; at = at->next)
+			if (for_us(q->a, at)) {
+				*rule = at;
+				return true;
+			}
+	}
+	return false;
+}
+
+/* Any deny wins; else any allow does; else it is denied. */
+static void ask(struct question *q, const char *key, const char *what,
+		struct str value, bool path)
+{
+	const struct doc_node *rule = NULL;
+	bool allowed = false;
+	size_t file = 0;
+
+	while (next_rule(q, &file, &rule)) {
+		const struct doc_node *no = listed(
+			q->a, doc_get(doc_get(rule, "deny"), key), value, path);
+
+		if (no) {
+			deny(q, &q->set->files[file], no, what, value,
+			     "is denied");
+			return;
+		}
+		allowed |= listed(q->a, doc_get(doc_get(rule, "allow"), key),
+				  value, path) != NULL;
+	}
+	if (!allowed)
+		deny(q, NULL, NULL, what, value, "is allowed by no rule");
+}
+
+static const struct {
+	unsigned bit;
+	const char *name;
+} deliveries[] = {
+	{DELIVER_FILE,  "file" },
+	{DELIVER_FD,    "fd"   },
+	{DELIVER_STDIN, "stdin"},
+	{DELIVER_ENV,   "env"  }
+};
+
+static void ask_secrets(struct question *q)
+{
+	const struct job_attempt *a = q->a;
+	const struct doc_node *rule = NULL;
+	size_t file = 0;
+
+	for (size_t i = 0; i < a->n_secrets; i++) {
+		ask(q, "secrets", "secret", a->secrets[i].ref, true);
+		for (size_t k = 0; k < ARRAY_LEN(deliveries); k++)
+			if (a->secrets[i].deliver & deliveries[k].bit)
+				ask(q, "deliver", "delivery of a secret by",
+				    str_from(deliveries[k].name), false);
+	}
+	while (a->n_secrets && a->workspace_kind == WORKSPACE_SHARED &&
+	       next_rule(q, &file, &rule)) {
+		const struct doc_node *n = doc_get(doc_get(rule, "allow"),
+						   "shared_workspace_secrets");
+
+		if (n && str_is(n->text, "false"))
+			deny(q, &q->set->files[file], n, "workspace",
+			     STR("run"), "is denied where there are secrets");
+	}
+}
+
+static void ask_env(struct question *q)
+{
+	const struct doc_node *rule = NULL;
+	size_t file = 0;
+
+	while (next_rule(q, &file, &rule)) {
+		const struct doc_node *list =
+			doc_get(doc_get(rule, "deny"), "env");
+
+		for (size_t i = 0; i < q->a->n_env; i++) {
+			const struct doc_node *n =
+				listed(q->a, list, q->a->env[i].name, false);
+
+			if (n)
+				deny(q, &q->set->files[file], n, "variable",
+				     q->a->env[i].name, "is denied");
+		}
+	}
+}
+
+/* --- limits ------------------------------------------------------------- */
+
+static uint64_t limit_value(const struct doc_node *n)
+{
+	uint64_t v;
+
+	if (!n)
+		return 0;
+	if (str_is(n->key, "timeout"))
+		return job_duration(n->text, &v) ? 0 : v;
+	if (str_is(n->key, "cpu"))
+		return (uint64_t)(policy_number(n->text) * 1000);
+	return job_size(n->text, &v) ? 0 : v;
+}
+
+/* Where it is not asked for, the first default; then the smallest most. */
+static uint64_t clamp(struct question *q, const char *key, uint64_t asked)
+{
+	const struct doc_node *rule = NULL;
+	uint64_t most = 0, fallback = 0;
+	size_t file = 0;
+
+	while (next_rule(q, &file, &rule)) {
+		const struct doc_node *limits = doc_get(rule, "limits");
+		uint64_t m = limit_value(doc_get(doc_get(limits, "most"), key));
+		uint64_t d =
+			limit_value(doc_get(doc_get(limits, "default"), key));
+
+		if (m && (!most || m < most))
+			most = m;
+		if (d && !fallback)
+			fallback = d;
+	}
+	if (!asked)
+		asked = fallback ? fallback : most;
+	return most && asked > most ? most : asked;
+}
+
+static void clamp_limits(struct question *q)
+{
+	const struct grant_limits *l = &q->a->limits;
+	struct policy_verdict *v = q->v;
+
+	v->limits.memory_bytes = clamp(q, "memory", l->memory_bytes);
+	v->limits.disk_bytes = clamp(q, "disk", l->disk_bytes);
+	v->limits.log_bytes = clamp(q, "log", l->log_bytes);
+	v->limits.pids = (uint32_t)clamp(q, "pids", l->pids);
+	v->limits.cpu_milli = (uint32_t)clamp(q, "cpu", l->cpu_milli);
+	v->limits.open_files = (uint32_t)clamp(q, "open_files", l->open_files);
+	v->timeout_us = clamp(q, "timeout", q->a->timeout_us);
+}
+
+void policy_decide(const struct policy_set *s, const struct job_attempt *a,
+		   struct policy_verdict *ret)
+{
+	struct question q = {.set = s, .a = a, .v = ret};
+	size_t denied;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->allowed = true;
+	ask(&q, "profiles", "profile", a->profile, false);
+	ask(&q, "networks", "network", a->network, false);
+	ask_secrets(&q);
+	ask_env(&q);
+	clamp_limits(&q);
+	denied = ret->n_reasons;
+	if (denied < POLICY_REASONS_MAX) {
+		ask(&q, "deliver", "", STR("env"), false);
+		ret->secrets_env_allowed = ret->n_reasons == denied;
+	}
+	ret->n_reasons = denied;
+	ret->allowed = !denied;
+}
