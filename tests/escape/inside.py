@@ -97,11 +97,28 @@ def killed(launcher, tools):
                    stdin=subprocess.DEVNULL, check=True)
 
 
+def interrupted(launcher, tools):
+    """Ctrl-C, or a polite end: everything is put away before it leaves."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        process = subprocess.Popen(
+            command(launcher, tools, "/var/probe", "stubborn", "held",
+                    "many"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        process.stdout.readline()
+        process.send_signal(number)
+        if not select.select([process.stdout], [], [], 4)[0]:
+            yield f"the payload outlived signal {number} to its launcher"
+            process.kill()
+        process.wait()
+
+
+SCENES = {"many": many, "killed": killed, "interrupted": interrupted}
+
+
 def main(scene, launcher, tools):
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     before = groups(), mounts()
-    wrong = [*{"many": many, "killed": killed}[scene](launcher, tools),
-             *leftovers(*before)]
+    wrong = [*SCENES[scene](launcher, tools), *leftovers(*before)]
     print("\n".join(wrong), end="")
     return 1 if wrong else 0
 

@@ -11,7 +11,7 @@ import scenery
 INSIDE = pathlib.Path(__file__).with_name("inside.py")
 
 
-@pytest.mark.parametrize("scene", ("many", "killed"))
+@pytest.mark.parametrize("scene", ("many", "killed", "interrupted"))
 def test_nothing_is_left(jail, home, who, scene):
     """List 71 (in a short form) and 60."""
     script = home / "inside.py"

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Where a bind lands.  An earlier payload may have filled the workspace, so a
+link in it must not lead a mount elsewhere (list, attack classes: mount and
+symlink races); and no name may lead above the sandbox's root."""
+import pytest
+
+import jail as jails
+
+
+@pytest.fixture
+def workspace(home, tmp_path_factory):
+    """As an earlier payload could have left it."""
+    path = home / f"left-{tmp_path_factory.mktemp('n').name}"
+    path.mkdir()
+    path.chmod(0o1777)
+    (path / "plain").mkdir()
+    (path / "up").symlink_to("../etc")
+    (path / "absolute").symlink_to("/etc")
+    return path
+
+
+def show(jail, who, workspace, to, where):
+    """Bind the tools at to, and list where."""
+    return jail.run(who, [jail.nfo, "sandbox", "--timeout", "10s",
+                          "--bind", f"{workspace}:/work",
+                          "--bind-ro", f"{jail.tools}:{to}", "--",
+                          "ls", where])
+
+
+def test_bind_in_the_workspace(jail, who, workspace):
+    result = show(jail, who, workspace, "/work/plain", "/work/plain")
+    assert result.code == 0 and "probe" in result.out, result
+
+
+@pytest.mark.parametrize("to", ("/work/up", "/work/absolute", "/work/up/ssl",
+                                "/work/absolute/ssl"))
+def test_bind_through_a_link(jail, who, workspace, to):
+    result = show(jail, who, workspace, to, "/etc/ssl")
+    assert result.code == 125, result
+    assert "nfo sandbox: " in result.err
+
+
+@pytest.mark.parametrize("to", ("/../roots", "/work/../../roots", "/..", "/",
+                                "relative"))
+def test_bind_above_the_root(jail, who, workspace, to):
+    result = show(jail, who, workspace, to, "/")
+    assert result.code == 125, result
+    assert "nfo sandbox: " in result.err
+
+
+def test_bind_is_read_only(jail, who, workspace):
+    """Not by the mode of the file: the mount itself refuses."""
+    (jail.tools / "open").write_text("as it was")
+    (jail.tools / "open").chmod(0o666)
+    result = jail.run(who, [*jail.sandbox("default"), "sh", "-c",
+                            f"echo x >>{jails.TOOLS}/open"])
+    assert result.code != 0
+    assert (jail.tools / "open").read_text() == "as it was"
+
+
+def test_missing_source(jail, who, home):
+    result = jail.run(who, [jail.nfo, "sandbox", "--bind-ro",
+                            f"{home}/nowhere:/work", "--", "true"])
+    assert result.code == 125 and "nowhere" in result.err, result
