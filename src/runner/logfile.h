@@ -12,10 +12,10 @@
 
 struct logfile {
 	int data_fd, idx_fd; /* borrowed, opened for appending */
-	uint64_t bytes;	     /* written so far */
+	uint64_t bytes;      /* written so far */
 	uint64_t max_bytes;  /* 0: no limit */
-	bool cut;	     /* the limit was reached: the rest is dropped */
-	bool failed;	     /* the disk is full or broken; said once */
+	bool cut;            /* the limit was reached: the rest is dropped */
+	bool failed;         /* the disk is full or broken; said once */
 	struct err why;
 };
 

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * From GO to the end: both streams through the redactor into the log, standard
+ * output also raw into the pipes of its readers and into its artifact, and an
+ * eye on the clock and on the monitor.
+ */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "runner/internal.h"
+#include "sandbox/ctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	BLOCK = 1 << 18,
+};
+
+struct tee {
+	int fd; /* -1: gone or none */
+	size_t at;
+};
+
+struct capture {
+	struct run *r;
+	struct redact_stream *streams[2];
+	struct redact_watch
+		*both;            /* as a reader of the terminal would see it */
+	struct redact_watch *raw; /* stdout, for pipes and the artifact */
+	struct tee readers[FORK_READERS_MAX];
+	int artifact;
+	uint64_t artifact_bytes;
+	char *block;
+	size_t block_len; /* of stdout, still going to readers */
+	int64_t term_at, kill_at, tick_at; /* monotonic; 0: not set */
+	bool killed;
+};
+
+static void sink_out(void *ctx, const void *p, size_t len)
+{
+	struct run *r = ctx;
+
+	if (r->a->log_mode != LOG_NONE)
+		logfile_write(&r->log, LOGIDX_STDOUT, p, len);
+}
+
+static void sink_err(void *ctx, const void *p, size_t len)
+{
+	logfile_write(&((struct run *)ctx)->log, LOGIDX_STDERR, p, len);
+}
+
+static void kill_now(struct capture *c)
+{
+	c->kill_at = c->term_at = 0;
+	if (!c->killed)
+		lay_kill(c->r);
+	c->killed = true;
+}
+
+static void end_gently(struct capture *c)
+{
+	struct err e;
+
+	c->term_at = 0;
+	if (c->kill_at || c->killed)
+		return;
+	c->kill_at = clock_mono_us() + (int64_t)c->r->a->grace_us;
+	if (ctl_term(c->r->ctl, &e))
+		kill_now(c);
+}
+
+static void leak(struct capture *c, size_t i, const char *where)
+{
+	struct run *r = c->r;
+
+	if (r->leaked)
+		return;
+	r->leaked = true;
+	run_fail(r, KIND_LEAK, "on_leak: fail, or a pipe or artifact",
+		 "secret \"%s\" was seen in %s", redact_set_name(r->set, i),
+		 where);
+	kill_now(c);
+}
+
+/* Secrets whose task asked to fail when they are printed. */
+static void check_leaks(struct capture *c)
+{
+	struct run *r = c->r;
+
+	for (size_t i = 0; i < r->a->n_secrets; i++)
+		if (r->a->secrets[i].leak_fails &&
+		    (redact_stream_seen(c->streams[0], i) ||
+		     redact_stream_seen(c->streams[1], i) ||
+		     redact_watch_seen(c->both, i)))
+			leak(c, i, "the log");
+}
+
+/* --- raw copies --------------------------------------------------------- */
+
+/* Before a byte goes on: does it complete a secret? */
+static bool raw_clean(struct capture *c, const char *p, size_t len)
+{
+	if (!c->raw || !redact_watch_write(c->raw, p, len))
+		return true;
+	for (size_t i = 0; i < redact_set_size(c->r->set); i++)
+		if (redact_watch_seen(c->raw, i))
+			leak(c, i, "a pipe or an artifact of stdout");
+	return false;
+}
+
+static void keep_artifact(struct capture *c, const char *p, size_t len)
+{
+	if (c->artifact < 0)
+		return;
+	c->artifact_bytes += len;
+	if (fd_write_all(c->artifact, p, len)) {
+		run_fail(c->r, KIND_ARTIFACT, "", "artifact of stdout: %s",
+			 strerror(errno));
+		fd_close(&c->artifact);
+	}
+}
+
+static bool pending(const struct capture *c)
+{
+	for (size_t i = 0; i < c->r->n_readers; i++)
+		if (c->readers[i].fd >= 0 && c->readers[i].at < c->block_len)
+			return true;
+	return false;
+}
+
+/* As much as the pipes take; a reader that left is dropped. */
+static void push(struct capture *c)
+{
+	for (size_t i = 0; i < c->r->n_readers; i++) {
+		struct tee *t = &c->readers[i];
+
+		while (t->fd >= 0 && t->at < c->block_len) {
+			ssize_t n = fd_write(t->fd, c->block + t->at,
+					     c->block_len - t->at);
+
+			if (n < 0 && errno == EAGAIN)
+				break;
+			if (n < 0)
+				fd_close(&t->fd);
+			else
+				t->at += (size_t)n;
+		}
+	}
+	if (!pending(c))
+		c->block_len = 0;
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+static void take_block(struct capture *c, int which, const char *p, size_t len)
+{
+	if (which == 0 && (c->r->n_readers || c->artifact >= 0)) {
+		if (!raw_clean(c, p, len))
+			return;
+		keep_artifact(c, p, len);
+	}
+	redact_stream_write(c->streams[which], p, len);
+	redact_watch_write(c->both, p, len);
+	check_leaks(c);
+	c->tick_at = clock_mono_us() + REDACT_FLUSH_MS * 1000;
+}
+
+static void read_stream(struct capture *c, int which)
+{
+	struct run *r = c->r;
+	ssize_t n = fd_read(r->out[which], c->block, BLOCK);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		fd_close(&r->out[which]);
+		redact_stream_end(c->streams[which]);
+		return;
+	}
+	take_block(c, which, c->block, (size_t)n);
+	if (which == 0 && r->n_readers && !r->leaked) {
+		c->block_len = (size_t)n;
+		for (size_t i = 0; i < r->n_readers; i++)
+			c->readers[i].at = 0;
+		push(c);
+	}
+}
+
+static void read_ctl(struct capture *c)
+{
+	static unsigned char room[WIRE_MAX + 2];
+	struct run *r = c->r;
+	struct wire_reader w;
+	struct chan_msg msg;
+	struct err e;
+
+	if (chan_recv(r->ctl, room, &msg, &e) <= 0) {
+		r->exited = true; /* all of it was killed */
+		r->status = SIGKILL;
+		return;
+	}
+	w = wire_reader(msg.body, msg.body_len);
+	if (msg.type == CTL_STARTED) {
+		struct attempt_id id = {r->g->attempt, r->g->fence};
+		struct wire_writer out = {.len = 0};
+
+		r->started = true;
+		r->result.started_us = clock_real_us();
+		attempt_id_encode(&id, &out);
+		wire_i64(&out, r->result.started_us);
+		(void)!chan_send(r->fds[FORK_MONITOR], MSG_RUN_STARTED, &out,
+				 NULL, 0, &e);
+	} else if (msg.type == CTL_EXEC_FAILED) {
+		struct str step = wire_get_str(&w, 32);
+		int sys = (int)wire_get_u32(&w);
+		bool missing = sys == ENOENT && str_is(step, "execve");
+
+		r->result.exit_code = missing ? 127 : 126;
+		run_fail(r, str_is(step, "execve") ? KIND_EXIT : KIND_SETUP,
+			 missing ? "the host may have it, the sandbox shows "
+				   "only /usr and the workspace" :
+				   "",
+			 STR_FMT ": %s", STR_ARG(step), strerror(sys));
+	} else if (msg.type == CTL_EXITED) {
+		r->exited = true;
+		r->status = (int)wire_get_u32(&w);
+		r->cpu_us = wire_get_u64(&w);
+	}
+	chan_msg_done(&msg);
+}
+
+static void read_monitor(struct capture *c)
+{
+	static unsigned char room[WIRE_MAX + 2];
+	struct run *r = c->r;
+	struct attempt_id id;
+	struct wire_reader w;
+	struct chan_msg msg;
+	struct err e;
+	uint8_t kind;
+
+	if (chan_recv(r->fds[FORK_MONITOR], room, &msg, &e) <= 0) {
+		fd_close(&r->fds[FORK_MONITOR]);
+		kill_now(c); /* nobody would hear of it: it is lost */
+		return;
+	}
+	w = wire_reader(msg.body, msg.body_len);
+	if (msg.type == MSG_RUN_CANCEL && !attempt_id_decode(&w, &id)) {
+		kind = wire_get_u8(&w);
+		r->cancelled = true;
+		r->cancel_kind =
+			kind < N_KINDS ? (enum fail_kind)kind : KIND_NONE;
+		if (r->cancel_kind == KIND_UPSTREAM)
+			kill_now(c); /* before it can see an end-of-file */
+		else
+			end_gently(c);
+	}
+	chan_msg_done(&msg);
+}
+
+/* --- time --------------------------------------------------------------- */
+
+static void earliest(int64_t *at, int64_t t)
+{
+	if (t && (!*at || t < *at))
+		*at = t;
+}
+
+static bool streams_wait(const struct capture *c)
+{
+	return redact_stream_waits(c->streams[0]) ||
+	       redact_stream_waits(c->streams[1]);
+}
+
+static int wait_ms(const struct capture *c)
+{
+	int64_t at = 0, left;
+
+	earliest(&at, c->term_at);
+	earliest(&at, c->kill_at);
+	if (streams_wait(c))
+		earliest(&at, c->tick_at);
+	if (!at)
+		return -1;
+	left = at - clock_mono_us();
+	return left <= 0 ? 0 : left > 60000000 ? 60000 : (int)(left / 1000) + 1;
+}
+
+static void check_time(struct capture *c)
+{
+	int64_t now = clock_mono_us();
+	struct run *r = c->r;
+
+	if (c->kill_at && now >= c->kill_at) {
+		kill_now(c);
+	} else if (c->term_at && now >= c->term_at) {
+		r->timed_out = true;
+		run_fail(r, KIND_TIMEOUT, "timeout: of the task",
+			 "the time ran out");
+		end_gently(c);
+	}
+	if (c->tick_at && now >= c->tick_at) {
+		c->tick_at = 0;
+		for (int i = 0; i < 2; i++)
+			if (r->out[i] >= 0)
+				redact_stream_tick(c->streams[i]);
+	}
+}
+
+/* --- the loop ----------------------------------------------------------- */
+
+static void turn(struct capture *c)
+{
+	enum {
+		CTL = 2,
+		MONITOR,
+		READERS
+	};
+	struct pollfd p[READERS + FORK_READERS_MAX];
+	struct run *r = c->r;
+	bool busy = pending(c);
+
+	for (int i = 0; i < 2; i++)
+		p[i] = (struct pollfd){.fd = busy ? -1 : r->out[i],
+				       .events = POLLIN};
+	p[CTL] = (struct pollfd){.fd = r->exited ? -1 : r->ctl,
+				 .events = POLLIN};
+	p[MONITOR] =
+		(struct pollfd){.fd = r->fds[FORK_MONITOR], .events = POLLIN};
+	for (size_t i = 0; i < FORK_READERS_MAX; i++)
+		p[READERS + i] = (struct pollfd){
+			.fd = busy && c->readers[i].at < c->block_len ?
+				      c->readers[i].fd :
+				      -1,
+			.events = POLLOUT};
+	if (poll(p, ARRAY_LEN(p), wait_ms(c)) < 0 && errno != EINTR)
+		kill_now(c);
+	if (busy)
+		push(c);
+	for (int i = 0; i < 2; i++)
+		if (p[i].revents && !pending(c))
+			read_stream(c, i);
+	if (p[MONITOR].revents)
+		read_monitor(c);
+	if (p[CTL].revents)
+		read_ctl(c);
+	check_time(c);
+}
+
+static void begin(struct capture *c, struct run *r)
+{
+	bool watch =
+		r->a->n_secrets && (r->n_readers || r->a->stdout_artifact.len);
+
+	*c = (struct capture){.r = r, .artifact = -1};
+	c->block = mem_alloc(BLOCK);
+	c->streams[0] = redact_stream_new(r->set, sink_out, r);
+	c->streams[1] = redact_stream_new(r->set, sink_err, r);
+	c->both = redact_watch_new(r->set);
+	c->raw = watch ? redact_watch_new(r->set) : NULL;
+	for (size_t i = 0; i < FORK_READERS_MAX; i++) {
+		c->readers[i].fd =
+			i < r->n_readers ? r->fds[FORK_READERS + i] : -1;
+		if (c->readers[i].fd >= 0 &&
+		    fd_set_nonblock(c->readers[i].fd, true))
+			c->readers[i].fd = -1;
+	}
+	c->term_at = clock_mono_us() + (int64_t)r->a->timeout_us;
+	if (r->a->stdout_artifact.len)
+		c->artifact = openat(r->fds[LAUNCH_STAGING], "stdout",
+				     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
+					     O_NOFOLLOW,
+				     0600);
+}
+
+static void finish(struct capture *c)
+{
+	struct run *r = c->r;
+
+	for (int i = 0; i < 2; i++) {
+		r->result.redactions +=
+			redact_stream_counts(c->streams[i])->marks;
+		redact_stream_free(c->streams[i]);
+	}
+	redact_watch_free(c->both);
+	redact_watch_free(c->raw);
+	/* A reader that was dropped is closed here, the others at the very
+	 * end, when it is known how the task ended (runner.c). */
+	for (size_t i = 0; i < r->n_readers; i++)
+		r->fds[FORK_READERS + i] = c->readers[i].fd;
+	fd_close(&c->artifact);
+	mem_wipe(c->block, BLOCK);
+	mem_free(c->block);
+}
+
+void capture(struct run *r)
+{
+	struct capture c;
+
+	begin(&c, r);
+	while (!r->exited || ((r->out[0] >= 0 || r->out[1] >= 0)) ||
+	       pending(&c))
+		turn(&c);
+	finish(&c);
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What a task leaves behind: outputs and artifacts, opened by PID 1 as the
+ * task itself, looked at before a byte is copied: a regular file with one
+ * name, not too large, and without a secret in it.
+ */
+#include "base/fd.h"
+#include "base/hex.h"
+#include "base/tar.h"
+#include "runner/glob.h"
+#include "runner/internal.h"
+#include "sandbox/ctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <regex.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	COPY_BLOCK = 65536
+};
+
+#define ARTIFACT_MAX ((uint64_t)10 << 30)
+
+static int open_inside(void *ctx, const char *path, bool directory)
+{
+	struct run *r = ctx;
+	struct err e;
+	int fd;
+
+	return ctl_open(r->ctl, path, directory, &fd, &e) ? -1 : fd;
+}
+
+/* A regular file with one name; -1 with what it is instead. */
+static int open_file(struct run *r, const char *path, struct stat *st,
+		     const char **why)
+{
+	int fd = open_inside(r, path, false);
+
+	*why = fd < 0 ? (errno == ELOOP  ? "a symbolic link" :
+			 errno == EXDEV  ? "leads out of the workspace" :
+			 errno == ENOENT ? "is not there" :
+			 errno == EINVAL ? "leads out of the workspace" :
+					   strerror(errno)) :
+			NULL;
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, st) || !S_ISREG(st->st_mode))
+		*why = "is not a regular file";
+	else if (st->st_nlink != 1)
+		*why = "has several names (hard links)";
+	if (*why)
+		fd_close(&fd);
+	return fd;
+}
+
+/* --- outputs ------------------------------------------------------------ */
+
+static bool fits_pattern(struct str pattern, struct str s)
+{
+	CLEANUP_BUF struct buf whole = BUF_INIT(2000);
+	CLEANUP_MEM char *text = mem_strndup(s.p, s.len);
+	regex_t re;
+	bool fits;
+
+	if (!pattern.len)
+		return true;
+	buf_puts(&whole, "^(");
+	buf_str(&whole, pattern);
+	buf_puts(&whole, ")$");
+	if (whole.failed || str_has(s, '\n') ||
+	    regcomp(&re, buf_cstr(&whole), REG_EXTENDED | REG_NOSUB))
+		return false;
+	fits = !regexec(&re, text, 0, NULL, 0);
+	regfree(&re);
+	return fits;
+}
+
+static bool fits_type(uint8_t type, struct str s)
+{
+	CLEANUP_MEM struct problems *ps = NULL;
+	struct doc *d;
+	int64_t i;
+	bool ok;
+
+	switch (type) {
+	case TYPE_INT:
+		return !str_to_i64(s, INT64_MIN, INT64_MAX, &i);
+	case TYPE_BOOL:
+		return str_is(s, "true") || str_is(s, "false");
+	case TYPE_LIST:
+	case TYPE_JSON:
+		ps = mem_alloc(sizeof(*ps));
+		if (doc_parse(s, DOC_JSON, &d, ps))
+			return false;
+		ok = type == TYPE_JSON || d->root->kind == DOC_LIST;
+		doc_free(d);
+		return ok;
+	default:
+		return str_utf8_valid(s);
+	}
+}
+
+/* One line end at the end belongs to the tool that wrote it. */
+static struct str chomp(struct str s)
+{
+	if (s.len && s.p[s.len - 1] == '\n')
+		s.len--;
+	return s;
+}
+
+static int take_output(struct run *r, const struct job_output *o)
+{
+	struct buf b = BUF_INIT(o->max_bytes + 1), clean = BUF_INIT(1 << 20);
+	struct job_pair *pair = &r->outputs[r->result.n_outputs];
+	char path[80];
+	CLEANUP_FD int fd = -1;
+	const char *why;
+	struct stat st;
+	struct str v;
+	struct err e;
+	int bad;
+
+	(void)snprintf(path, sizeof(path), "out/" STR_FMT, STR_ARG(o->name));
+	fd = open_file(r, path, &st, &why);
+	if (fd < 0)
+		return run_fail(
+			r, KIND_OUTPUT, "write it to \"$NFO_OUTPUT/NAME\"",
+			"output \"" STR_FMT "\" %s", STR_ARG(o->name), why);
+	if (fd_read_buf(fd, &b, &e)) {
+		buf_done(&b);
+		return run_fail(r, KIND_OUTPUT, "",
+				"output \"" STR_FMT "\": over %" PRIu32
+				" bytes",
+				STR_ARG(o->name), o->max_bytes);
+	}
+	v = chomp(buf_view(&b));
+	bad = 0;
+	if (!fits_type(o->type, v) || !fits_pattern(o->pattern, v))
+		bad = run_fail(r, KIND_OUTPUT, "see `outputs` of the task",
+			       "output \"" STR_FMT "\" has the wrong type or "
+			       "does not match its pattern",
+			       STR_ARG(o->name));
+	else if (redact_buf(r->set, v.p, v.len, false, &clean) != 0)
+		bad = run_fail(r, KIND_LEAK, "",
+			       "output \"" STR_FMT "\" holds a secret",
+			       STR_ARG(o->name));
+	if (!bad) {
+		pair->name = o->name;
+		pair->value = str_n(arena_strndup(r->result.arena, v.p, v.len),
+				    v.len);
+		r->result.n_outputs++;
+	}
+	buf_wipe(&b);
+	buf_wipe(&clean);
+	return bad;
+}
+
+/* --- artifacts ---------------------------------------------------------- */
+
+struct copy {
+	struct run *r;
+	const struct job_artifact *x;
+	int to;
+	struct hash_ctx *hash;
+	struct redact_watch *watch;
+	uint64_t bytes, max;
+};
+
+static int put(struct copy *c, const void *p, size_t len)
+{
+	c->bytes += len;
+	if (c->bytes > c->max)
+		return run_fail(c->r, KIND_ARTIFACT, "max: of the artifact",
+				"artifact \"" STR_FMT "\": over %" PRIu64
+				" bytes",
+				STR_ARG(c->x->name), c->max);
+	if (c->watch && redact_watch_write(c->watch, p, len))
+		return run_fail(c->r, KIND_LEAK, "allow_secret: true",
+				"artifact \"" STR_FMT "\" holds a secret",
+				STR_ARG(c->x->name));
+	hash_update(c->hash, p, len);
+	if (fd_write_all(c->to, p, len))
+		return run_fail(c->r, KIND_ARTIFACT, "",
+				"artifact \"" STR_FMT "\": %s",
+				STR_ARG(c->x->name), strerror(errno));
+	return 0;
+}
+
+/* Exactly len bytes: a file that shrinks meanwhile is refused. */
+static int put_file(struct copy *c, int fd, uint64_t len, const char *path)
+{
+	CLEANUP_MEM char *block = mem_alloc(COPY_BLOCK);
+
+	while (len) {
+		ssize_t n = fd_read(
+			fd, block, len < COPY_BLOCK ? (size_t)len : COPY_BLOCK);
+
+		if (n <= 0)
+			return run_fail(c->r, KIND_ARTIFACT, "",
+					"artifact \"" STR_FMT "\": %s changed "
+					"while it was read",
+					STR_ARG(c->x->name), path);
+		if (put(c, block, (size_t)n))
+			return -1;
+		len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+static int put_one(struct copy *c, const char *path, bool in_tar)
+{
+	CLEANUP_BUF struct buf head = BUF_INIT(8192), pad = BUF_INIT(1024);
+	CLEANUP_FD int fd = -1;
+	struct tar_entry t = {.type = TAR_FILE};
+	const char *why;
+	struct stat st;
+
+	fd = open_file(c->r, path, &st, &why);
+	if (fd < 0)
+		return run_fail(c->r, KIND_ARTIFACT, "",
+				"artifact \"" STR_FMT "\": %s %s",
+				STR_ARG(c->x->name), path, why);
+	t.path = str_from(path);
+	t.size = (uint64_t)st.st_size;
+	t.mode = st.st_mode & 0111 ? 0755 : 0644;
+	if (!in_tar)
+		return put_file(c, fd, t.size, path);
+	tar_header(&head, &t);
+	tar_pad(&pad, t.size);
+	return put(c, head.data, head.len) || put_file(c, fd, t.size, path) ||
+			       put(c, pad.data, pad.len) ?
+		       -1 :
+		       0;
+}
+
+static int put_tar(struct copy *c, const struct glob_list *list)
+{
+	CLEANUP_BUF struct buf end = BUF_INIT(2048);
+
+	for (size_t i = 0; i < list->n; i++)
+		if (put_one(c, list->paths[i], true))
+			return -1;
+	tar_end(&end);
+	return put(c, end.data, end.len);
+}
+
+/* What to offer it as: its last name, or NAME.tar. */
+static struct str offer(struct run *r, const struct job_artifact *x, bool tar,
+			const char *path)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(255);
+	const char *slash = strrchr(path, '/');
+
+	if (tar) {
+		buf_str(&b, x->name);
+		buf_puts(&b, ".tar");
+	} else {
+		buf_puts(&b, slash ? slash + 1 : path);
+	}
+	if (!b.len || b.data[0] == '.' || b.failed) {
+		buf_reset(&b);
+		buf_str(&b, x->name);
+	}
+	return str_n(arena_strndup(r->result.arena, b.data, b.len), b.len);
+}
+
+static void record(struct run *r, struct str name, struct str file,
+		   const char *staged, uint64_t size, const struct hash *h)
+{
+	struct job_result_artifact *a = &r->artifacts[r->result.n_artifacts++];
+
+	a->name = name;
+	a->file = file;
+	a->staged =
+		str_n(arena_strndup(r->result.arena, staged, strlen(staged)),
+		      strlen(staged));
+	a->size = size;
+	hash_hex(h, a->sha256);
+}
+
+static int keep(struct run *r, const struct job_artifact *x,
+		const struct glob_list *list)
+{
+	bool tar = x->many || list->n > 1;
+	struct copy c = {.r = r, .x = x, .to = -1};
+	char staged[96];
+	struct hash h;
+	int bad;
+
+	(void)snprintf(staged, sizeof(staged), "a-" STR_FMT, STR_ARG(x->name));
+	c.to = openat(r->fds[LAUNCH_STAGING], staged,
+		      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		      0600);
+	if (c.to < 0)
+		return run_fail(r, KIND_ARTIFACT, "", "staging: %s",
+				strerror(errno));
+	c.max = x->max_bytes && x->max_bytes < ARTIFACT_MAX ? x->max_bytes :
+							      ARTIFACT_MAX;
+	c.hash = hash_begin();
+	c.watch = r->a->n_secrets && !x->allow_secret ?
+			  redact_watch_new(r->set) :
+			  NULL;
+	bad = tar ? put_tar(&c, list) : put_one(&c, list->paths[0], false);
+	h = hash_end(c.hash);
+	redact_watch_free(c.watch);
+	if (!bad)
+		record(r, x->name, offer(r, x, tar, list->paths[0]), staged,
+		       c.bytes, &h);
+	fd_close(&c.to);
+	return bad;
+}
+
+static int take_artifact(struct run *r, const struct job_artifact *x)
+{
+	struct glob_list list = {0};
+	struct err e;
+	int bad = 0;
+
+	for (size_t i = 0; !bad && i < x->n_paths; i++)
+		if (glob_match(open_inside, r, x->paths[i], &list, &e))
+			bad = run_fail(r, KIND_ARTIFACT, "",
+				       "artifact \"" STR_FMT "\": %s",
+				       STR_ARG(x->name), e.text);
+	glob_sort(&list);
+	if (!bad && list.n)
+		bad = keep(r, x, &list);
+	else if (!bad && !x->optional)
+		bad = run_fail(r, KIND_ARTIFACT,
+			       "optional: true, if it may be missing",
+			       "artifact \"" STR_FMT "\": nothing matches",
+			       STR_ARG(x->name));
+	glob_done(&list);
+	return bad;
+}
+
+static void take_stdout(struct run *r)
+{
+	CLEANUP_FD int fd = -1;
+	struct hash h;
+	uint64_t len;
+
+	if (!r->a->stdout_artifact.len || r->leaked)
+		return;
+	fd = openat(r->fds[LAUNCH_STAGING], "stdout",
+		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && !hash_fd(fd, &h, &len))
+		record(r, r->a->stdout_artifact, r->a->stdout_file, "stdout",
+		       len, &h);
+}
+
+void collect(struct run *r)
+{
+	bool ok = r->result.state == STATE_SUCCEEDED;
+
+	for (size_t i = 0; ok && i < r->a->n_outputs; i++)
+		if (take_output(r, &r->a->outputs[i]))
+			break;
+	if (ok)
+		take_stdout(r);
+	for (size_t i = 0; i < r->a->n_artifacts; i++) {
+		const struct job_artifact *x = &r->a->artifacts[i];
+		uint8_t now = r->result.state == STATE_SUCCEEDED ?
+				      WHEN_SUCCEEDED :
+				      WHEN_FAILED;
+
+		if (r->result.n_artifacts + 2 < RESULT_LIST_MAX &&
+		    x->when & now && take_artifact(r, x))
+			break;
+	}
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The attempt's secrets: fetched over the channel that is the attempt. */
+#include "base/fd.h"
+#include "runner/internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	VALUE_MAX = 64 * 1024
+};
+
+/* From the message itself, or the memory file beside it. */
+static int take_value(struct run *r, size_t i, struct chan_msg *msg)
+{
+	struct wire_reader w = wire_reader(msg->body, msg->body_len);
+	struct err e;
+	size_t len;
+
+	if (!msg->n_fds) {
+		struct str s = wire_get_str(&w, WIRE_MAX);
+
+		if (!wire_end(&w))
+			return -1;
+		return secret_new(s.p, s.len, 0, &r->values[i], &e);
+	}
+	if (fd_memfd_check(msg->fds[0], VALUE_MAX, &len, &e) ||
+	    secret_new(NULL, len, 0, &r->values[i], &e))
+		return -1;
+	return pread(msg->fds[0], secret_room(r->values[i]), len, 0) ==
+			       (ssize_t)len ?
+		       0 :
+		       -1;
+}
+
+static int fetch_one(struct run *r, size_t i)
+{
+	const struct job_secret_use *u = &r->a->secrets[i];
+	static unsigned char room[WIRE_MAX + 2];
+	struct wire_writer w = {.len = 0};
+	struct chan_msg msg;
+	struct err e;
+	int bad = 0;
+
+	wire_str(&w, u->ref);
+	if (chan_send(r->fds[FORK_KEEPER], MSG_FETCH, &w, NULL, 0, &e) <= 0 ||
+	    chan_recv(r->fds[FORK_KEEPER], room, &msg, &e) <= 0)
+		return run_fail(r, KIND_SECRET, "",
+				"secret \"" STR_FMT "\": the keeper is away",
+				STR_ARG(u->name));
+	if (msg.type == MSG_SECRET) {
+		bad = take_value(r, i, &msg);
+		if (bad)
+			run_fail(r, KIND_SECRET, "",
+				 "secret \"" STR_FMT "\": malformed",
+				 STR_ARG(u->name));
+	} else {
+		struct wire_reader rd = wire_reader(msg.body, msg.body_len);
+		struct str text;
+
+		(void)wire_get_u8(&rd);
+		text = wire_get_str(&rd, ERR_TEXT_MAX);
+		bad = run_fail(r, KIND_SECRET,
+			       "put it there: nfo secret put NAME < FILE",
+			       "secret \"" STR_FMT "\" (" STR_FMT "): " STR_FMT,
+			       STR_ARG(u->name), STR_ARG(u->ref),
+			       STR_ARG(text));
+	}
+	chan_msg_done(&msg);
+	mem_wipe(room, sizeof(room));
+	return bad;
+}
+
+int fetch_secrets(struct run *r)
+{
+	struct redact_secret list[GRANT_REFS_MAX];
+	struct str words[3] = {r->a->project, r->a->job, r->a->task};
+	CLEANUP_BUF struct buf names = BUF_INIT(GRANT_REFS_MAX * 80);
+	size_t at[GRANT_REFS_MAX];
+	struct err e;
+
+	for (size_t i = 0; i < r->a->n_secrets; i++)
+		if (fetch_one(r, i))
+			return -1;
+	for (size_t i = 0; i < r->a->n_secrets; i++) {
+		at[i] = names.len;
+		buf_str(&names, r->a->secrets[i].name);
+		buf_putc(&names, '\0');
+	}
+	for (size_t i = 0; i < r->a->n_secrets; i++)
+		list[i] = (struct redact_secret){names.data + at[i],
+						 r->values[i]};
+	if (redact_set_new(list, r->a->n_secrets, words, ARRAY_LEN(words),
+			   &r->set, &e))
+		return run_fail(r, KIND_SECRET, "", "redactor: %s", e.text);
+	for (size_t i = 0; i < r->a->n_secrets; i++) {
+		enum redact_status s = redact_set_status(r->set, i);
+
+		if (s != REDACT_FULL)
+			logfile_say(&r->log, "nfo: secret \"%s\": %s",
+				    redact_set_name(r->set, i),
+				    redact_status_text(s));
+	}
+	return 0;
+}
+
+void fetch_done(struct run *r)
+{
+	redact_set_free(r->set);
+	r->set = NULL;
+	for (size_t i = 0; i < GRANT_REFS_MAX; i++) {
+		secret_free(r->values[i]);
+		r->values[i] = NULL;
+	}
+}
+
+struct str fetch_clean(struct run *r, struct str s)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
+	char *copy;
+
+	if (r->set ? redact_buf(r->set, s.p, s.len, true, &b) < 0 :
+		     !buf_str(&b, s))
+		return STR("(too long to show)");
+	copy = arena_strndup(r->result.arena, b.data, b.len);
+	return str_n(copy ? copy : "", copy ? b.len : 0);
+}

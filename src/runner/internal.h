@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* One attempt in the making: what the steps of the runner share. */
+#pragma once
+
+#include "job/result.h"
+#include "runner/env.h"
+#include "runner/logfile.h"
+#include "runner/runner.h"
+#include "secrets/redact.h"
+
+struct run {
+	const struct runner_host *host;
+	const struct grant *g;
+	int *fds; /* enum launch_fd, enum fork_fd */
+	size_t n_readers;
+	struct job_attempt *a;
+	struct policy_verdict verdict;
+	struct job_result result;
+	struct logfile log;
+
+	/* secrets (fetch.c) */
+	struct secret *values[GRANT_REFS_MAX];
+	struct redact_set *set;
+
+	/* the sandbox (lay.c) */
+	int ctl, script, secrets[GRANT_REFS_MAX];
+	struct runner_exec exec;
+
+	/* while it runs (capture.c) */
+	int out[2]; /* read ends: stdout, stderr */
+	bool started, exited, cancelled, timed_out, leaked;
+	enum fail_kind cancel_kind; /* KIND_NONE: somebody cancelled it */
+	int status;                 /* of wait(2) */
+	uint64_t cpu_us;
+
+	/* of files that were kept (collect.c) */
+	struct job_result_artifact artifacts[RESULT_LIST_MAX];
+	struct job_pair outputs[RESULT_LIST_MAX];
+};
+
+/* Record how it failed, once: the first is the reason.  Returns -1. */
+int run_fail(struct run *r, enum fail_kind kind, const char *hint,
+	     const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* fetch.c: every secret from the keeper; then the redactor. */
+MUST_USE int fetch_secrets(struct run *r);
+void fetch_done(struct run *r);
+/* Text that may hold a secret, made fit to be stored; in r's arena. */
+struct str fetch_clean(struct run *r, struct str s);
+
+/* lay.c: a sandbox, and everything the task needs in it. */
+MUST_USE int lay_sandbox(struct run *r);
+MUST_USE int lay_go(struct run *r);
+/* SIGKILL to all of it; then what it used. */
+void lay_kill(struct run *r);
+void lay_reap(struct run *r);
+
+/* capture.c: until the task has ended and both streams are at their end. */
+void capture(struct run *r);
+
+/* collect.c: outputs and artifacts, after the task is dead. */
+void collect(struct run *r);
