@@ -2,16 +2,18 @@
 """Where a bind lands.  An earlier payload may have filled the workspace, so a
 link in it must not lead a mount elsewhere (list, attack classes: mount and
 symlink races); and no name may lead above the sandbox's root."""
+import pathlib
+import tempfile
+
 import pytest
 
 import jail as jails
 
 
 @pytest.fixture
-def workspace(home, tmp_path_factory):
+def workspace(home):
     """As an earlier payload could have left it."""
-    path = home / f"left-{tmp_path_factory.mktemp('n').name}"
-    path.mkdir()
+    path = pathlib.Path(tempfile.mkdtemp(dir=home))
     path.chmod(0o1777)
     (path / "plain").mkdir()
     (path / "up").symlink_to("../etc")
