@@ -45,91 +45,121 @@ size_t redact_escape_len(const uint8_t *p, size_t n)
 	return control_len(p, n, 1, 0x2f, 0x30);
 }
 
-/* The place `reach` kept bytes before p[at], not over too large a gap. */
-static size_t back(const uint8_t *p, size_t at, size_t reach)
-{
-	size_t from = at, gap = 0;
-
-	while (at-- && reach && gap <= REDACT_GAP_MAX) {
-		if (!redact_kept(p[at])) {
-			gap++;
-			continue;
-		}
-		from = at;
-		gap = 0;
-		reach--;
-	}
-	return from;
-}
-
 struct window {
 	struct redact_ansi *a;
+	const struct redact_squeezed *sq;
 	size_t reach;
 	redact_ansi_fn *fn;
 	void *ctx;
 };
 
-static void put(struct window *w, uint8_t c, size_t at)
+/* Make room for one more run, keeping what a match may still need. */
+static void flush(struct window *w)
+{
+	struct redact_ansi *a = w->a;
+	size_t keep = a->n < w->reach ? a->n : w->reach;
+
+	w->fn(w->ctx, a);
+	memmove(a->b, a->b + a->n - keep, keep);
+	memmove(a->at, a->at + a->n - keep, keep * sizeof(*a->at));
+	a->n = keep;
+}
+
+static void run(struct window *w, size_t from, size_t to)
 {
 	struct redact_ansi *a = w->a;
 
-	if (a->n == REDACT_ANSI_MAX) {
-		w->fn(w->ctx, a);
-		memmove(a->b, a->b + a->n - w->reach, w->reach);
-		memmove(a->at, a->at + a->n - w->reach,
-			w->reach * sizeof(*a->at));
-		a->n = w->reach;
-	}
-	a->b[a->n] = c;
-	a->at[a->n++] = (uint32_t)at;
+	if (to - from > REDACT_ANSI_MAX - a->n)
+		flush(w);
+	memcpy(a->b + a->n, w->sq->b + from, to - from);
+	for (size_t i = from; i < to; i++)
+		a->at[a->n++] = (uint32_t)i;
 }
 
-/* From `at` until reach bytes behind the last sequence; p[esc] is the first.
- * Returns the place behind; *gap is what was dropped right before it. */
-static size_t walk(struct window *w, const uint8_t *p, size_t len, size_t at,
-		   size_t esc, size_t *gap)
+/* A gap too large: nothing matches across it. */
+static void stop(struct window *w, size_t at)
 {
-	size_t since = 0;
-
-	*gap = 0;
-	while (at < len && (at <= esc || since < w->reach)) {
-		size_t skip = 1;
-
-		if (p[at] == 0x1b) {
-			skip = redact_escape_len(p + at, len - at);
-			since = 0;
-		}
-		if (!redact_kept(p[at])) {
-			/* At the end it may be incomplete, and turn out to be
-			 * no sequence at all: no gap is too large yet. */
-			*gap += at + skip < len ? skip : 1;
-			at += skip;
-			continue;
-		}
-		if (*gap > REDACT_GAP_MAX)
-			put(w, 0, at);
-		*gap = 0;
-		put(w, p[at], at);
-		since++;
-		at++;
-	}
-	return at;
+	if (w->a->n == REDACT_ANSI_MAX)
+		flush(w);
+	w->a->b[w->a->n] = 0;
+	w->a->at[w->a->n++] = (uint32_t)at;
 }
 
-bool redact_ansi(struct redact_ansi *a, const uint8_t *p, size_t len,
-		 size_t reach, redact_ansi_fn *fn, void *ctx)
+static size_t dropped_before(const uint8_t *p, size_t at)
 {
-	struct window w = {a, reach, fn, ctx};
-	const uint8_t *esc;
-	size_t at = 0, gap = 0;
+	size_t n = 0;
+
+	while (n < at && n <= REDACT_GAP_MAX && !redact_kept(p[at - 1 - n]))
+		n++;
+	return n;
+}
+
+static size_t dropped_after(const uint8_t *p, size_t len, size_t at)
+{
+	size_t n = 0;
+
+	/* The next sequence is counted when it is met. */
+	while (at + n < len && n <= REDACT_GAP_MAX && p[at + n] != 0x1b &&
+	       !redact_kept(p[at + n]))
+		n++;
+	return n;
+}
+
+/* The squeezed text from `cur`, which is behind a sequence, to `to`, which is
+ * before the next one or the end; a window ends after `reach` bytes. */
+static void between(struct window *w, size_t cur, size_t to, bool next)
+{
+	if (to - cur <= w->reach) {
+		run(w, cur, to);
+		return;
+	}
+	run(w, cur, cur + w->reach);
+	if (!next)
+		return;
+	w->fn(w->ctx, w->a);
+	w->a->n = 0;
+	run(w, to - w->reach, to);
+}
+
+bool redact_ansi(struct redact_ansi *a, const struct redact_squeezed *sq,
+		 const uint8_t *p, size_t len, size_t reach, redact_ansi_fn *fn,
+		 void *ctx)
+{
+	struct window w = {a, sq, reach, fn, ctx};
+	const uint8_t *esc = memchr(p, 0x1b, len);
+	size_t at = 0, cur = 0, gap = 0, to;
+	bool first = true;
 
 	a->n = 0;
-	while (at < len && (esc = memchr(p + at, 0x1b, len - at))) {
-		size_t place = (size_t)(esc - p);
+	while (esc) {
+		size_t place = (size_t)(esc - p), skip;
 
-		a->n = 0;
-		at = walk(&w, p, len, back(p, place, reach), place, &gap);
-		fn(ctx, a);
+		to = redact_squeeze_index(sq, p, place);
+		if (first && to > reach)
+			cur = to - reach;
+		if (to > cur) {
+			if (gap > REDACT_GAP_MAX)
+				stop(&w, cur);
+			between(&w, cur, to, true);
+			gap = dropped_before(p, place);
+		}
+		first = false;
+		skip = redact_escape_len(esc, len - place);
+		at = place + skip;
+		/* At the end it may be incomplete, and turn out to be no
+		 * sequence at all: no gap is too large yet. */
+		gap += at < len ? skip : 1;
+		gap += dropped_after(p, len, at);
+		cur = redact_squeeze_index(sq, p, at);
+		esc = memchr(p + at, 0x1b, len - at);
 	}
-	return a->n && at == len && gap <= REDACT_GAP_MAX;
+	to = sq->n;
+	if (to > cur) {
+		if (gap > REDACT_GAP_MAX)
+			stop(&w, cur);
+		between(&w, cur, to, false);
+		gap = dropped_before(p, len);
+	}
+	fn(ctx, a);
+	return a->n && to - cur < reach && gap <= REDACT_GAP_MAX;
 }

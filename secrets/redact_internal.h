@@ -59,7 +59,8 @@ struct redact_encoder {
 	const char *name;
 	void (*fn)(struct redact_out *o, const uint8_t *v, size_t n, int arg);
 	int arg;
-	bool big; /* also for values over 64 KiB */
+	bool big;  /* also for values over 64 KiB */
+	bool dump; /* its lines of 16 bytes are looked for anyway */
 };
 extern const struct redact_encoder redact_encoders[];
 extern const size_t redact_n_encoders;
@@ -84,13 +85,16 @@ struct redact_match {
 	size_t n;
 	uint32_t max_len;
 	unsigned stride;
-	const uint32_t *bloom, *prefix, *bucket;
+	const uint64_t *bloom, *pair;
+	const uint32_t *prefix, *bucket;
 	const struct redact_gram *gram;
-	unsigned bloom_shift, prefix_shift, bucket_shift;
-	const bool *first; /* [256] */
+	unsigned bloom_shift, pair_shift, prefix_shift, bucket_shift;
+	bool any_before, any_alone; /* kinds of grams that are there */
+	const bool *first;          /* [256] */
 };
 /* min_len is that of the shortest pattern allowed: 8 or 4. */
-void redact_match_build(struct redact_match *m, const struct redact_list *l,
+/* Sorts l and takes out what is there twice. */
+void redact_match_build(struct redact_match *m, struct redact_list *l,
 			unsigned min_len);
 void redact_match_done(struct redact_match *m);
 typedef void redact_hit_fn(void *ctx, size_t at, const struct redact_pat *p);
@@ -127,6 +131,9 @@ struct redact_squeezed {
  * REDACT_GAP_MAX leaves a zero in b, which no pattern has.  Returns whether
  * there is an escape character. */
 bool redact_squeeze(const uint8_t *p, size_t len, struct redact_squeezed *out);
+/* How many bytes of b are from before p[at]. */
+size_t redact_squeeze_index(const struct redact_squeezed *s, const uint8_t *p,
+			    size_t at);
 /* The place in p of b[i]. */
 size_t redact_squeeze_origin(const struct redact_squeezed *s, const uint8_t *p,
 			     size_t i);
@@ -141,18 +148,19 @@ enum {
 };
 struct redact_ansi {
 	uint8_t b[REDACT_ANSI_MAX];
-	uint32_t at[REDACT_ANSI_MAX];
+	uint32_t at[REDACT_ANSI_MAX]; /* their places in the squeezed view */
 	size_t n;
 };
 /* The length of the terminal sequence at p (an ESC), at least 1; n when it is
  * not complete. */
 size_t redact_escape_len(const uint8_t *p, size_t n);
-/* Give fn the text around each terminal sequence, without them and squeezed,
- * `reach` kept bytes to each side, in pieces that overlap by reach.  Returns
- * true when the last piece, left in a, is still open at the end. */
+/* Give fn the squeezed text around each terminal sequence without it, `reach`
+ * bytes to each side, in pieces that overlap by reach.  Returns true when the
+ * last piece, left in a, is still open at the end. */
 typedef void redact_ansi_fn(void *ctx, const struct redact_ansi *a);
-bool redact_ansi(struct redact_ansi *a, const uint8_t *p, size_t len,
-		 size_t reach, redact_ansi_fn *fn, void *ctx);
+bool redact_ansi(struct redact_ansi *a, const struct redact_squeezed *sq,
+		 const uint8_t *p, size_t len, size_t reach, redact_ansi_fn *fn,
+		 void *ctx);
 
 /* One buffer of text and what was found in it. */
 struct redact_hit {
@@ -165,6 +173,7 @@ struct redact_scan {
 	size_t len, cap;
 	uint64_t base; /* how many bytes went before buf[0] */
 	struct redact_squeezed sq;
+	struct guard ansi_mem; /* when it is first needed */
 	struct redact_ansi *ansi;
 	uint64_t *mask; /* a bit for each byte of buf */
 	bool any;       /* mask has a bit */

@@ -16,7 +16,8 @@
 enum {
 	GRAM = 4,
 	BLOOM_PER_GRAM = 24, /* bits, at least */
-	BLOOM_MIN_LOG = 15,
+	PAIR_PER_GRAM = 12,
+	BLOOM_MIN_LOG = 16,
 	BLOOM_MAX_LOG = 24,
 	PREFIX_PER_PATTERN = 16,
 };
@@ -35,6 +36,30 @@ static inline uint32_t load32(const uint8_t *p)
 
 	memcpy(&v, p, sizeof(v));
 	return v;
+}
+
+/* A place in the filter: a word by the top bits, and two bits in it. */
+struct place {
+	uint32_t word, one, two;
+};
+
+static inline struct place bloom_place(uint32_t gram, unsigned shift)
+{
+	uint64_t h = gram * 0x9e3779b97f4a7c15u;
+
+	return (struct place){(uint32_t)(h >> shift), h >> 24 & 63,
+			      h >> 18 & 63};
+}
+
+/* The same for a gram and the four bytes behind or before it. */
+static inline struct place pair_place(uint32_t gram, uint32_t other,
+				      bool before, unsigned shift)
+{
+	uint64_t h = ((uint64_t)gram << 32 | other) * 0xd6e8feb86659fd93u;
+
+	h ^= before ? h >> 17 : 0;
+	return (struct place){(uint32_t)(h >> shift), h >> 24 & 63,
+			      h >> 18 & 63};
 }
 
 /* Odd, so no two grams have the same hash. */
@@ -60,27 +85,31 @@ static unsigned log2_for(size_t n, unsigned min, unsigned max)
 	return min;
 }
 
-/* How often the bytes of a gram come in logs, roughly, cubed. */
-static unsigned weight(uint8_t c)
-{
-	unsigned w = 0;
-
-	if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
-		w = 3;
-	else if (c && strchr("./:=-_\",", c))
-		w = 2;
-	else if (c >= 'A' && c <= 'Z')
-		w = 1;
-	return w;
-}
-
+/* How often a gram comes in logs: times and numbers, then words, then
+ * identifiers and hexadecimal.  Only the order of the figures matters much. */
 static unsigned gram_weight(const uint8_t *p)
 {
-	unsigned w = 0;
+	unsigned digits = 0, lower = 0, hex = 0, points = 0, others = 0;
 
-	for (unsigned i = 0; i < GRAM; i++)
-		w += weight(p[i]);
-	return w * w * w;
+	for (unsigned i = 0; i < GRAM; i++) {
+		if (p[i] >= '0' && p[i] <= '9')
+			digits++;
+		else if (p[i] >= 'a' && p[i] <= 'f')
+			hex++;
+		else if (p[i] >= 'g' && p[i] <= 'z')
+			lower++;
+		else if (p[i] && strchr("./:=-_\",", p[i]))
+			points++;
+		else
+			others++;
+	}
+	if (others)
+		return 1;
+	if (digits + points == GRAM)
+		return 60;
+	if (!digits)
+		return points ? 30 : 50;
+	return lower ? 4 : 10;
 }
 
 /* The stride consecutive grams that are least like ordinary text. */
@@ -89,6 +118,9 @@ static uint32_t rarest_window(const uint8_t *p, size_t len, unsigned stride)
 	unsigned least = ~0u;
 	uint32_t best = 0;
 
+	/* Best with four more bytes behind each of its grams. */
+	if (len >= stride + 2 * GRAM - 1)
+		len -= GRAM;
 	for (uint32_t at = 0; at + stride + GRAM - 1 <= len; at++) {
 		unsigned w = 0;
 
@@ -127,8 +159,13 @@ static void *carve(struct guard *g, size_t *used, size_t n, size_t size)
 	return p;
 }
 
+static void put_place(uint64_t *bits, struct place b)
+{
+	bits[b.word] |= (uint64_t)1 << b.one | (uint64_t)1 << b.two;
+}
+
 static void add_grams(struct redact_match *m, struct redact_gram *out,
-		      uint32_t pat)
+		      uint32_t pat, uint64_t *bloom, uint64_t *pair)
 {
 	const uint8_t *p = m->bytes + m->pat[pat].off;
 	uint32_t len = m->pat[pat].len;
@@ -140,9 +177,16 @@ static void add_grams(struct redact_match *m, struct redact_gram *out,
 			       at >= GRAM           ? -GRAM :
 						      0;
 
+		uint32_t gram = load32(p + at), other = load32(p + at + check);
+
+		put_place(bloom, bloom_place(gram, m->bloom_shift));
+		put_place(pair,
+			  pair_place(gram, other, check < 0, m->pair_shift));
+		m->any_before |= check < 0;
+		m->any_alone |= !check;
 		out[k] = (struct redact_gram){
-			.hash = hash32(load32(p + at)),
-			.check = load32(p + at + check),
+			.hash = hash32(gram),
+			.check = other,
 			.pat = pat,
 			.at = (uint8_t)at,
 			.check_at = check,
@@ -165,34 +209,45 @@ static void fill_buckets(const struct redact_match *m, uint32_t *bucket,
 		to[--bucket[from[i].hash >> m->bucket_shift]] = from[i];
 }
 
-static void copy_sorted(struct redact_match *m, const struct redact_list *l,
-			struct redact_pat *pat, uint8_t *bytes)
+/* Of the same pattern from several secrets, the first one's stays. */
+static size_t sort_unique(struct redact_list *l)
+{
+	const uint8_t *bytes = l->mem.p;
+	size_t n = 0;
+
+	qsort_r(l->v, l->n, sizeof(*l->v), pat_cmp, l->mem.p);
+	for (size_t i = 0; i < l->n; i++)
+		if (!n || l->v[n - 1].len != l->v[i].len ||
+		    memcmp(bytes + l->v[n - 1].off, bytes + l->v[i].off,
+			   l->v[i].len))
+			l->v[n++] = l->v[i];
+	return n;
+}
+
+static void copy_pats(struct redact_match *m, const struct redact_list *l,
+		      struct redact_pat *pat, uint8_t *bytes)
 {
 	uint32_t used = 0;
 
-	qsort_r(l->v, l->n, sizeof(*l->v), pat_cmp, l->mem.p);
+	m->n = l->n;
 	for (size_t i = 0; i < l->n; i++) {
-		const uint8_t *p = (const uint8_t *)l->mem.p + l->v[i].off;
-		const struct redact_pat *last = m->n ? &pat[m->n - 1] : NULL;
-
-		if (last && last->len == l->v[i].len &&
-		    !memcmp(bytes + last->off, p, last->len))
-			continue; /* of the first secret that has it */
-		memcpy(bytes + used, p, l->v[i].len);
-		pat[m->n++] =
-			(struct redact_pat){used, l->v[i].len, l->v[i].secret};
-		used += l->v[i].len;
-		if (l->v[i].len > m->max_len)
-			m->max_len = l->v[i].len;
+		pat[i] = l->v[i];
+		pat[i].off = used;
+		memcpy(bytes + used, (uint8_t *)l->mem.p + l->v[i].off,
+		       pat[i].len);
+		used += pat[i].len;
+		if (pat[i].len > m->max_len)
+			m->max_len = pat[i].len;
 	}
 }
 
-void redact_match_build(struct redact_match *m, const struct redact_list *l,
+void redact_match_build(struct redact_match *m, struct redact_list *l,
 			unsigned min_len)
 {
 	size_t n_grams, used = 0, total;
-	unsigned bloom_log, prefix_log, bucket_log;
-	uint32_t *bloom, *prefix, *bucket;
+	unsigned bloom_log, pair_log, prefix_log, bucket_log;
+	uint32_t *prefix, *bucket;
+	uint64_t *bloom, *pair;
 	struct redact_gram *gram;
 	struct redact_pat *pat;
 	struct guard tmp;
@@ -202,24 +257,29 @@ void redact_match_build(struct redact_match *m, const struct redact_list *l,
 	*m = (struct redact_match){.stride = min_len - GRAM + 1};
 	if (!l->n)
 		return;
+	l->n = sort_unique(l);
 	n_grams = l->n * m->stride;
 	bloom_log = log2_for(n_grams * BLOOM_PER_GRAM, BLOOM_MIN_LOG,
 			     BLOOM_MAX_LOG);
+	pair_log =
+		log2_for(n_grams * PAIR_PER_GRAM, BLOOM_MIN_LOG, BLOOM_MAX_LOG);
 	prefix_log = log2_for(l->n * PREFIX_PER_PATTERN, 10, BLOOM_MAX_LOG);
 	bucket_log = log2_for(n_grams, 8, 24);
-	total = ((size_t)1 << bloom_log) / 8 + ((size_t)1 << prefix_log) / 8 +
+	total = ((size_t)1 << bloom_log) / 8 + ((size_t)1 << pair_log) / 8 +
+		((size_t)1 << prefix_log) / 8 +
 		(((size_t)1 << bucket_log) + 1) * sizeof(*bucket) +
 		n_grams * sizeof(*gram) + l->n * sizeof(*pat) + l->used + 256 +
 		8 * 16;
 	m->mem = redact_guard(total);
-	bloom = carve(&m->mem, &used, ((size_t)1 << bloom_log) / 32, 4);
+	bloom = carve(&m->mem, &used, ((size_t)1 << bloom_log) / 64, 8);
+	pair = carve(&m->mem, &used, ((size_t)1 << pair_log) / 64, 8);
 	prefix = carve(&m->mem, &used, ((size_t)1 << prefix_log) / 32, 4);
 	bucket = carve(&m->mem, &used, ((size_t)1 << bucket_log) + 1, 4);
 	gram = carve(&m->mem, &used, n_grams, sizeof(*gram));
 	pat = carve(&m->mem, &used, l->n, sizeof(*pat));
 	bytes = carve(&m->mem, &used, l->used, 1);
 	first = carve(&m->mem, &used, 256, 1);
-	copy_sorted(m, l, pat, bytes);
+	copy_pats(m, l, pat, bytes);
 	m->bytes = bytes;
 	m->pat = pat;
 	m->bloom = bloom;
@@ -227,21 +287,20 @@ void redact_match_build(struct redact_match *m, const struct redact_list *l,
 	m->bucket = bucket;
 	m->gram = gram;
 	m->first = first;
-	m->bloom_shift = 32 - bloom_log;
+	m->pair = pair;
+	m->bloom_shift = 64 - (bloom_log - 6);
+	m->pair_shift = 64 - (pair_log - 6);
 	m->prefix_shift = 32 - prefix_log;
 	m->bucket_shift = 32 - bucket_log;
-	n_grams = m->n * m->stride;
 	tmp = redact_guard(n_grams * sizeof(*gram));
 	for (uint32_t i = 0; i < m->n; i++) {
 		const uint8_t *p = bytes + pat[i].off;
 
-		add_grams(m, (struct redact_gram *)tmp.p + i * m->stride, i);
+		add_grams(m, (struct redact_gram *)tmp.p + i * m->stride, i,
+			  bloom, pair);
 		first[p[0]] = true;
 		set_bit(prefix, hash32(load32(p)) >> m->prefix_shift);
 	}
-	for (size_t i = 0; i < n_grams; i++)
-		set_bit(bloom, ((struct redact_gram *)tmp.p)[i].hash >>
-				       m->bloom_shift);
 	fill_buckets(m, bucket, gram, tmp.p, n_grams);
 	guard_unmap(&tmp);
 }
@@ -261,13 +320,36 @@ struct search {
 	uint64_t verifies;
 };
 
-/* The filter let the gram at `at` through: find the patterns it is of. */
-static __attribute__((noinline)) void look(struct search *s, size_t at,
-					   uint32_t hash)
+static inline bool has_place(const uint64_t *bits, struct place x)
 {
+	uint64_t word = bits[x.word];
+
+	return word >> x.one & word >> x.two & 1;
+}
+
+/* Most grams that are let through are in a pattern, but beside other bytes. */
+static inline bool pair_passes(const struct search *s, size_t at, uint32_t gram)
+{
+	const struct redact_match *m = s->m;
+
+	if (at + 2 * GRAM <= s->n &&
+	    has_place(m->pair, pair_place(gram, load32(s->b + at + GRAM), false,
+					  m->pair_shift)))
+		return true;
+	return m->any_before && at >= GRAM &&
+	       has_place(m->pair, pair_place(gram, load32(s->b + at - GRAM),
+					     true, m->pair_shift));
+}
+
+/* The filter let the gram at `at` through: find the patterns it is of. */
+static __attribute__((noinline)) void look(struct search *s, size_t at)
+{
+	uint32_t gram = load32(s->b + at), hash = hash32(gram);
 	const struct redact_match *m = s->m;
 	const uint32_t *b = &m->bucket[hash >> m->bucket_shift];
 
+	if (!m->any_alone && !pair_passes(s, at, gram))
+		return;
 	for (uint32_t i = b[0]; i < b[1]; i++) {
 		const struct redact_gram *g = &m->gram[i];
 		const struct redact_pat *p;
@@ -285,6 +367,12 @@ static __attribute__((noinline)) void look(struct search *s, size_t at,
 	}
 }
 
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
 /* Inlined with a constant stride. */
 static inline __attribute__((always_inline)) void scan(struct search *s,
 						       size_t stride)
@@ -292,33 +380,27 @@ static inline __attribute__((always_inline)) void scan(struct search *s,
 	enum {
 		TURN = 8
 	};
-	const uint32_t *bloom = s->m->bloom;
+	const uint64_t *bloom = s->m->bloom;
 	const unsigned shift = s->m->bloom_shift;
 	const uint8_t *b = s->b;
 	size_t i = 0;
 
 	for (; i + TURN * stride + GRAM <= s->n; i += TURN * stride) {
-		uint32_t h[TURN], any = 0, hit[TURN];
+		unsigned hits = 0;
 
-		for (size_t k = 0; k < TURN; k++) {
-			uint32_t x;
-
-			h[k] = hash32(load32(b + i + k * stride));
-			x = h[k] >> shift;
-			hit[k] = bloom[x >> 5] >> (x & 31);
-			any |= hit[k];
-		}
-		if (__builtin_expect(any & 1, 0))
-			for (size_t k = 0; k < TURN; k++)
-				if (hit[k] & 1)
-					look(s, i + k * stride, h[k]);
+		UNROLL
+		for (unsigned k = 0; k < TURN; k++)
+			hits |= (unsigned)has_place(
+					bloom,
+					bloom_place(load32(b + i + k * stride),
+						    shift))
+				<< k;
+		for (; __builtin_expect(hits != 0, 0); hits &= hits - 1)
+			look(s, i + (unsigned)__builtin_ctz(hits) * stride);
 	}
-	for (; i + GRAM <= s->n; i += stride) {
-		uint32_t h = hash32(load32(b + i));
-
-		if (bit(bloom, h >> shift))
-			look(s, i, h);
-	}
+	for (; i + GRAM <= s->n; i += stride)
+		if (has_place(bloom, bloom_place(load32(b + i), shift)))
+			look(s, i);
 }
 
 uint64_t redact_match_scan(const struct redact_match *m, const uint8_t *b,

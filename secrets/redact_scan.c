@@ -43,9 +43,7 @@ void redact_scan_init(struct redact_scan *s, const struct redact_set *set,
 void redact_scan_done(struct redact_scan *s)
 {
 	guard_unmap(&s->mem);
-	if (s->ansi)
-		mem_wipe(s->ansi, sizeof(*s->ansi));
-	mem_free(s->ansi);
+	guard_unmap(&s->ansi_mem);
 	mem_free(s->hits);
 	mem_free(s->seen);
 	mem_free(s->seen_to);
@@ -145,11 +143,16 @@ static void squeezed_hit(void *ctx, size_t at, const struct redact_pat *p)
 		p->secret);
 }
 
+static size_t ansi_origin(const struct redact_scan *s, size_t i)
+{
+	return redact_squeeze_origin(&s->sq, s->buf, s->ansi->at[i]);
+}
+
 static void ansi_hit(void *ctx, size_t at, const struct redact_pat *p)
 {
 	struct redact_scan *s = ctx;
 
-	add_hit(s, s->ansi->at[at], s->ansi->at[at + p->len - 1] + 1,
+	add_hit(s, ansi_origin(s, at), ansi_origin(s, at + p->len - 1) + 1,
 		p->secret);
 }
 
@@ -205,14 +208,18 @@ static void run_squeezed(struct redact_scan *s)
 	}
 	if (!escapes)
 		return;
-	if (!s->ansi)
-		s->ansi = mem_alloc(sizeof(*s->ansi));
-	if (redact_ansi(s->ansi, s->buf, s->len, reach, ansi_window, s)) {
+	if (!s->ansi) {
+		s->ansi_mem = redact_guard(sizeof(*s->ansi));
+		s->ansi = s->ansi_mem.p;
+	}
+	if (redact_ansi(s->ansi, &s->sq, s->buf, s->len, reach, ansi_window,
+			s)) {
 		const struct redact_ansi *a = s->ansi;
 
 		n = redact_match_hold(m, a->b, a->n);
 		if (n)
-			hold(s, a->at[a->n - n], n, a->at[a->n - 1] + 1);
+			hold(s, ansi_origin(s, a->n - n), n,
+			     ansi_origin(s, a->n - 1) + 1);
 	}
 }
 

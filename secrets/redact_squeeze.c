@@ -192,6 +192,19 @@ bool redact_squeeze(const uint8_t *p, size_t len, struct redact_squeezed *out)
 	return fn(p, len, out);
 }
 
+size_t redact_squeeze_index(const struct redact_squeezed *s, const uint8_t *p,
+			    size_t at)
+{
+	size_t block = at / REDACT_BLOCK, n;
+
+	if (block >= s->n_blocks)
+		return s->n;
+	n = s->map[block];
+	for (size_t i = block * REDACT_BLOCK; i < at; i++)
+		n += redact_kept(p[i]);
+	return n;
+}
+
 size_t redact_squeeze_origin(const struct redact_squeezed *s, const uint8_t *p,
 			     size_t i)
 {

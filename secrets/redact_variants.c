@@ -115,47 +115,54 @@ static void add_encoded(struct job *j, const struct redact_encoder *enc,
 		add_pattern(j, o.p, o.n);
 }
 
-/* xxd, hexdump -C and od show 16 bytes a line, with other things between. */
-static void add_dump(struct job *j, const uint8_t *v, size_t n)
+static bool is_dumped(size_t n)
+{
+	return n > DUMP_LINE && n <= DUMP_MAX;
+}
+
+/* xxd, hexdump -C and od show 16 bytes a line, with other things between.
+ * Together with the last 16 bytes, the hexadecimal lines also cover what
+ * `xxd -p` makes of the whole. */
+static void add_dump_line(struct job *j, const uint8_t *v, size_t len)
 {
 	static const char lower[] = "0123456789abcdef";
 	static const char upper[] = "0123456789ABCDEF";
 	uint8_t text[DUMP_LINE], hex[2][2 * DUMP_LINE];
 
-	if (n <= DUMP_LINE || n > DUMP_MAX)
-		return;
-	for (size_t at = 0; at < n; at += DUMP_LINE) {
-		size_t len = n - at < DUMP_LINE ? n - at : DUMP_LINE;
-
-		for (size_t i = 0; i < len; i++) {
-			uint8_t c = v[at + i];
-
-			text[i] = c >= 0x20 && c < 0x7f ? c : '.';
-			hex[0][2 * i] = (uint8_t)lower[c >> 4];
-			hex[0][2 * i + 1] = (uint8_t)lower[c & 15];
-			hex[1][2 * i] = (uint8_t)upper[c >> 4];
-			hex[1][2 * i + 1] = (uint8_t)upper[c & 15];
-		}
-		if (len >= REDACT_FULL_MIN &&
-		    !redact_is_common(str_n((char *)text, len), j->words,
-				      j->n_words))
-			add_pattern(j, text, len);
-		for (size_t i = 0; i < 2 && 2 * len >= REDACT_FULL_MIN; i++)
-			if (!redact_is_common(str_n((char *)hex[i], 2 * len),
-					      NULL, 0))
-				add_pattern(j, hex[i], 2 * len);
+	for (size_t i = 0; i < len; i++) {
+		text[i] = v[i] >= 0x20 && v[i] < 0x7f ? v[i] : '.';
+		hex[0][2 * i] = (uint8_t)lower[v[i] >> 4];
+		hex[0][2 * i + 1] = (uint8_t)lower[v[i] & 15];
+		hex[1][2 * i] = (uint8_t)upper[v[i] >> 4];
+		hex[1][2 * i + 1] = (uint8_t)upper[v[i] & 15];
 	}
+	if (len >= REDACT_FULL_MIN &&
+	    !redact_is_common(str_n((char *)text, len), j->words, j->n_words))
+		add_pattern(j, text, len);
+	for (size_t i = 0; i < 2 && 2 * len >= REDACT_FULL_MIN; i++)
+		add_pattern(j, hex[i], 2 * len);
 	mem_wipe(text, sizeof(text));
 	mem_wipe(hex, sizeof(hex));
+}
+
+static void add_dump(struct job *j, const uint8_t *v, size_t n)
+{
+	for (size_t at = 0; at < n; at += DUMP_LINE)
+		add_dump_line(j, v + at,
+			      n - at < DUMP_LINE ? n - at : DUMP_LINE);
+	if (n % DUMP_LINE)
+		add_dump_line(j, v + n - DUMP_LINE, DUMP_LINE);
 }
 
 /* One value that counts as a secret by itself. */
 static void add_value(struct job *j, const uint8_t *v, size_t n)
 {
 	for (size_t i = 0; i < redact_n_encoders; i++)
-		if (n <= BIG || redact_encoders[i].big)
+		if ((n <= BIG || redact_encoders[i].big) &&
+		    !(redact_encoders[i].dump && is_dumped(n)))
 			add_encoded(j, &redact_encoders[i], v, n);
-	add_dump(j, v, n);
+	if (is_dumped(n))
+		add_dump(j, v, n);
 }
 
 /* 4 to 7 bytes: as it is and encoded exactly, base64 with its padding. */

@@ -309,7 +309,7 @@ static bool same_word(struct str s, const char *word)
 bool redact_is_common(struct str s, const struct str *words, size_t n_words)
 {
 	s = str_trim(s);
-	if (one_byte(s) || counts_up(s))
+	if (!s.len || one_byte(s) || counts_up(s))
 		return true;
 	/* The frame of a PEM block is in every key and certificate. */
 	if (str_starts(s, STR("-----BEGIN ")) ||
