@@ -296,7 +296,7 @@ static int secret_ref(struct maker *m, const struct doc_node *s,
 	}
 	buf_str(&b, name);
 	if (version) {
-		buf_putc(&b, '@');
+		buf_puts(&b, "?version=");
 		buf_str(&b, version->text);
 	}
 	return keep(m, buf_view(&b), ret);

@@ -129,3 +129,28 @@ int usage_decode(struct wire_reader *r, struct usage *ret)
 	*ret = m;
 	return 0;
 }
+
+void role_init_encode(const struct role_init *m, struct wire_writer *w)
+{
+	wire_str(w, str_from(m->state));
+	wire_u32(w, m->owner_uid);
+	wire_u32(w, m->max_attempts);
+	wire_u32(w, m->idle_exit_s);
+	wire_u8(w, m->cgroups_required);
+	wire_u8(w, m->first_start);
+}
+
+int role_init_decode(struct wire_reader *r, struct role_init *ret)
+{
+	struct str state = wire_get_str(r, INIT_PATH_MAX);
+
+	memset(ret, 0, sizeof(*ret));
+	if (state.len)
+		memcpy(ret->state, state.p, state.len);
+	ret->owner_uid = wire_get_u32(r);
+	ret->max_attempts = wire_get_u32(r);
+	ret->idle_exit_s = wire_get_u32(r);
+	ret->cgroups_required = wire_get_u8(r);
+	ret->first_start = wire_get_u8(r);
+	return wire_end(r) && ret->state[0] == '/' ? 0 : -1;
+}

@@ -40,7 +40,9 @@ enum msg_type {
 	MSG_INIT = 1,
 	MSG_READY,
 	MSG_FAILED,
-	MSG_STOP, /* monitor -> role: finish in order and exit */
+	/* monitor -> role: finish in order and exit; server -> monitor: nobody
+	 * needs us any more */
+	MSG_STOP,
 
 	/* server -> monitor */
 	MSG_LAUNCH = 16, /* grant; fds enum launch_fd (all present) */
@@ -54,6 +56,7 @@ enum msg_type {
 
 	/* monitor -> keeper, spawner: one attempt's channel end */
 	MSG_GRANT = 32, /* grant; fd 0: the channel to the runner */
+	MSG_SERVER,     /* to the keeper; fd 0: the channel to a new server */
 	/* monitor -> zygote */
 	MSG_FORK, /* grant, n_readers u8; fds enum fork_fd */
 	/* zygote -> monitor */
@@ -164,6 +167,31 @@ enum not_enforced {
 	NOT_ENFORCED_DISK = 8,
 	NOT_ENFORCED_SWAP = 16,
 };
+
+/*
+ * MSG_INIT.  Every role gets the same body and takes what is its own; the
+ * descriptors, in this order:
+ *
+ *   keeper, spawner   none
+ *   zygote            policies (sealed memfd, policy_set_encode)
+ *   server            policies, channel to the keeper, listening sockets
+ */
+enum {
+	INIT_PATH_MAX = 4000,
+	INIT_LISTENERS_MAX = 8
+};
+
+struct role_init {
+	char state[INIT_PATH_MAX + 1]; /* absolute; the role's own part of it */
+	uint32_t owner_uid;            /* who may do everything */
+	uint32_t max_attempts;
+	uint32_t idle_exit_s; /* server: asks to STOP after so long; 0 never */
+	uint8_t cgroups_required;
+	uint8_t first_start; /* server: nothing can be alive */
+};
+
+void role_init_encode(const struct role_init *m, struct wire_writer *w);
+MUST_USE int role_init_decode(struct wire_reader *r, struct role_init *ret);
 
 void attempt_id_encode(const struct attempt_id *id, struct wire_writer *w);
 MUST_USE int attempt_id_decode(struct wire_reader *r, struct attempt_id *ret);

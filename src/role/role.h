@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What every role's main has in common. */
+#pragma once
+
+#include "base/loop.h"
+#include "proto/edges.h"
+
+/*
+ * A role's start: log name, process hardening, the channel at ROLE_FD and the
+ * INIT message on it (blocking).  fds get its descriptors.  Ends the process
+ * with a word on standard error when anything is wrong.
+ */
+struct role_start {
+	struct role_init init;
+	int fds[CHAN_FDS_MAX];
+	size_t n_fds;
+};
+void role_begin(enum role r, struct role_start *ret);
+/* To the monitor: READY; or FAILED with a reason, and exit. */
+void role_ready(void);
+void role_failed(const struct err *e) NORETURN;
+
+/* Not dumpable, no core, no new privileges. */
+void role_harden(void);
