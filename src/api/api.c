@@ -100,3 +100,13 @@ void api_free(struct api *a)
 	store_reader_close(a->reader);
 	mem_free(a);
 }
+
+uint64_t api_requests(const struct api *a)
+{
+	return a->n_requests;
+}
+
+bool api_busy(const struct api *a)
+{
+	return !list_empty(&a->followers);
+}

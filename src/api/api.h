@@ -32,3 +32,5 @@ struct api_options {
 MUST_USE int api_new(const struct api_options *o, struct api **ret,
 		     struct err *e);
 void api_free(struct api *a);
+uint64_t api_requests(const struct api *a); /* answered so far */
+bool api_busy(const struct api *a);         /* streams are open */

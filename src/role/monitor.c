@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The monitor's start: its command line, the state directory and its lock, the
+ * listening sockets, the operator's policies.  What it reads here is its own
+ * argv and files of its owner; later it reads only fixed messages.
+ */
+#include "role/monitor.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+	POLICY_FILE_MAX = 1 << 20,
+	POLICIES_MAX = 16 << 20,
+	BACKLOG = 512
+};
+
+/* As root the roles run under uids of their own, which need no name: a block
+ * that nothing else uses ("NF", then the role). */
+enum {
+	UID_SERVER = 0x4e45ff01,
+	UID_KEEPER = 0x4e45ff02
+};
+
+static const struct option options[] = {
+	{"state",            required_argument, NULL, 's'},
+	{"socket",              required_argument, NULL, 'u'},
+	{"listen",                  required_argument, NULL, 'l'},
+	{"policy",required_argument, NULL, 'p'},
+	{"cgroups",               required_argument, NULL, 'c'},
+	{"idle-exit",           required_argument, NULL, 'i'},
+	{"max-attempts",              required_argument, NULL, 'm'},
+	{"ready-fd",                  required_argument, NULL, 'r'},
+	{0	     },
+};
+
+static void die(const struct err *e) NORETURN;
+
+static void die(const struct err *e)
+{
+	log_error("%s", e->text);
+	exit(1);
+}
+
+static uint32_t number(const char *s, const char *what)
+{
+	struct err e;
+	uint64_t v;
+
+	if (str_to_u64(str_from(s), INT32_MAX, &v)) {
+		err_set(&e, ERR_INVALID, "--%s %s: not a number", what, s);
+		die(&e);
+	}
+	return (uint32_t)v;
+}
+
+static void parse(struct monitor_opts *o, int argc, char **argv)
+{
+	struct err e;
+	int c;
+
+	o->ready_fd = -1;
+	o->max_attempts = 256;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			o->state = optarg;
+			break;
+		case 'u':
+			if (o->n_sockets < SOCKETS_MAX)
+				o->sockets[o->n_sockets++] = optarg;
+			break;
+		case 'l':
+			if (o->n_listens < SOCKETS_MAX)
+				o->listens[o->n_listens++] = optarg;
+			break;
+		case 'p':
+			o->policy = optarg;
+			break;
+		case 'c':
+			o->cgroups_required = !strcmp(optarg, "require");
+			break;
+		case 'i':
+			o->idle_exit_s = number(optarg, "idle-exit");
+			break;
+		case 'm':
+			o->max_attempts = number(optarg, "max-attempts");
+			break;
+		case 'r':
+			o->ready_fd = (int)number(optarg, "ready-fd");
+			break;
+		default:
+			exit(2);
+		}
+	}
+	if (!o->state || !o->policy || (!o->n_sockets && !o->n_listens)) {
+		err_set(&e, ERR_INVALID,
+			"--state, --policy and --socket or --listen are "
+			"needed (start it with `nfo serve`)");
+		die(&e);
+	}
+	if (o->ready_fd >= 0)
+		(void)fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* --- the state directory ------------------------------------------------ */
+
+/* Made when missing; ours alone. */
+static int own_dir(const char *path, mode_t mode, uint32_t uid, struct err *e)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) && errno != EEXIST)
+		return err_sys(e, errno, "%s", path);
+	if (uid && chown(path, uid, uid))
+		return err_sys(e, errno, "%s", path);
+	if (lstat(path, &st) || !S_ISDIR(st.st_mode))
+		return err_set(e, ERR_DENIED, "%s: not a directory", path);
+	if (st.st_mode & 022)
+		return err_set(e, ERR_DENIED,
+			       "%s: others may write there (chmod go-w)", path);
+	return 0;
+}
+
+static int take_lock(struct monitor *m, struct err *e)
+{
+	char path[INIT_PATH_MAX + 16], text[32] = "";
+
+	(void)snprintf(path, sizeof(path), "%s/lock", m->state);
+	m->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (m->lock < 0)
+		return err_sys(e, errno, "%s", path);
+	if (flock(m->lock, LOCK_EX | LOCK_NB)) {
+		if (read(m->lock, text, sizeof(text) - 1) < 0)
+			text[0] = '\0';
+		text[strcspn(text, "\n")] = '\0';
+		return err_set(e, ERR_CONFLICT,
+			       "%s: another server runs on this state (pid %s)",
+			       m->state, text);
+	}
+	(void)snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (ftruncate(m->lock, 0) || fd_write_all(m->lock, text, strlen(text)))
+		return err_sys(e, errno, "%s", path);
+	return 0;
+}
+
+static int prepare_state(struct monitor *m, struct err *e)
+{
+	const struct {
+		const char *name;
+		mode_t mode;
+		uint32_t uid;
+	} dirs[] = {
+		{"server",       0700, m->uid_server},
+		{"keeper",       0700, m->uid_keeper},
+		{"keeper/epoch", 0700, m->uid_keeper},
+		{"work",         0711, 0            },
+		{"run",          0755, 0            },
+	};
+	char path[INIT_PATH_MAX + 32];
+
+	if (!realpath(m->o.state, m->state))
+		return err_sys(e, errno, "%s", m->o.state);
+	if (own_dir(m->state, 0711, 0, e) || take_lock(m, e))
+		return -1;
+	/* The roles of root reach their own parts below it. */
+	if (m->uid_server && chmod(m->state, 0711))
+		return err_sys(e, errno, "%s", m->state);
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", m->state,
+			       dirs[i].name);
+		if (own_dir(path, dirs[i].mode, dirs[i].uid, e))
+			return -1;
+	}
+	return 0;
+}
+
+/* --- sockets ------------------------------------------------------------ */
+
+static bool somebody_listens(const struct sockaddr_un *sa)
+{
+	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 &&
+	       !connect(fd, (const struct sockaddr *)sa, sizeof(*sa));
+}
+
+static int listen_unix(const char *path, struct err *e)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char dir[INIT_PATH_MAX + 1];
+	char *slash;
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return err_set(e, ERR_LIMIT, "%s: too long for a socket", path);
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	(void)snprintf(dir, sizeof(dir), "%s", path);
+	slash = strrchr(dir, '/');
+	if (slash && slash != dir) {
+		*slash = '\0';
+		(void)mkdir(dir, 0755);
+	}
+	if (somebody_listens(&sa))
+		return err_set(e, ERR_CONFLICT,
+			       "%s: somebody serves there already", path);
+	(void)unlink(path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) ||
+	    chmod(path, 0666) || listen(fd, BACKLOG))
+		return err_sys(e, errno, "%s", path);
+	return fd_take(&fd);
+}
+
+/* ADDRESS:PORT; only loopback before there is TLS. */
+static int listen_tcp(const char *where, struct err *e)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET};
+	const char *colon = strrchr(where, ':');
+	CLEANUP_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char host[64];
+	uint64_t port;
+	int one = 1;
+
+	(void)snprintf(host, sizeof(host), "%.*s",
+		       colon ? (int)(colon - where) : 0, where);
+	if (!colon || str_to_u64(str_from(colon + 1), 65535, &port) ||
+	    inet_pton(AF_INET, host, &sa.sin_addr) != 1)
+		return err_set(e, ERR_INVALID,
+			       "--listen %s: 127.0.0.1:PORT is wanted", where);
+	if ((ntohl(sa.sin_addr.s_addr) >> 24) != 127)
+		return err_set(e, ERR_DENIED,
+			       "--listen %s: only loopback addresses without "
+			       "TLS; put a proxy in front",
+			       where);
+	sa.sin_port = htons((uint16_t)port);
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(fd, BACKLOG))
+		return err_sys(e, errno, "--listen %s", where);
+	return fd_take(&fd);
+}
+
+static int open_sockets(struct monitor *m, struct err *e)
+{
+	for (size_t i = 0; i < m->o.n_sockets + m->o.n_listens; i++) {
+		int fd =
+			i < m->o.n_sockets ?
+				listen_unix(m->o.sockets[i], e) :
+				listen_tcp(m->o.listens[i - m->o.n_sockets], e);
+
+		if (fd < 0)
+			return -1;
+		m->listeners[m->n_listeners++] = fd;
+	}
+	return 0;
+}
+
+/* --- policies ----------------------------------------------------------- */
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_policy(const struct dirent *ent)
+{
+	struct str s = str_from(ent->d_name);
+
+	return s.p[0] != '.' && !str_has(s, ' ') &&
+	       (str_ends(s, STR(".yaml")) || str_ends(s, STR(".json")) ||
+		str_ends(s, STR(".toml")));
+}
+
+/* The files as they are, framed: "NAME LENGTH\n", bytes, "\n".  Others read
+ * what is in them; we only make sure that nobody else may write them. */
+static int add_policy(int dir, const char *name, struct buf *all, struct err *e)
+{
+	CLEANUP_BUF struct buf one = BUF_INIT(POLICY_FILE_MAX);
+	struct stat st;
+
+	if (fstatat(dir, name, &st, 0) || !S_ISREG(st.st_mode))
+		return err_set(e, ERR_DENIED, "policy %s: not a file", name);
+	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & 022)
+		return err_set(e, ERR_DENIED, "policy %s: others may change it",
+			       name);
+	if (fd_read_file(dir, name, &one, e))
+		return -1;
+	buf_printf(all, "%s %zu\n", name, one.len);
+	buf_str(all, buf_view(&one));
+	buf_putc(all, '\n');
+	return all->failed ? err_set(e, ERR_LIMIT, "policies: too large") : 0;
+}
+
+static int read_policies(struct monitor *m, struct err *e)
+{
+	CLEANUP_BUF struct buf all = BUF_INIT(POLICIES_MAX);
+	CLEANUP_FD int dir =
+		open(m->o.policy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent **list;
+	int n, bad = 0;
+
+	if (dir < 0)
+		return err_sys(e, errno, "policies: %s", m->o.policy);
+	n = scandirat(dir, ".", &list, is_policy, by_name);
+	if (n < 0)
+		return err_sys(e, errno, "policies: %s", m->o.policy);
+	for (int i = 0; i < n; i++) {
+		bad = bad || add_policy(dir, list[i]->d_name, &all, e);
+		free(list[i]);
+	}
+	free(list);
+	if (bad)
+		return -1;
+	m->policies = fd_memfd_sealed("policies", buf_view(&all), e);
+	return m->policies < 0 ? -1 : 0;
+}
+
+/* --- main --------------------------------------------------------------- */
+
+static void on_signal(void *ctx, int signo)
+{
+	if (signo != SIGCHLD)
+		roles_stop(ctx);
+}
+
+static int find_programs(struct monitor *m, struct err *e)
+{
+	ssize_t n = readlink("/proc/self/exe", m->dir, sizeof(m->dir) - 1);
+	char *slash;
+
+	if (n <= 0)
+		return err_sys(e, errno, "/proc/self/exe");
+	m->dir[n] = '\0';
+	slash = strrchr(m->dir, '/');
+	if (slash)
+		*slash = '\0';
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	struct monitor *m = mem_alloc(sizeof(*m));
+	struct err e;
+
+	log_init("monitor", LOG_LEVEL_INFO);
+	signal(SIGPIPE, SIG_IGN);
+	umask(077);
+	parse(&m->o, argc, argv);
+	list_init(&m->attempts);
+	if (!geteuid()) {
+		m->uid_server = UID_SERVER;
+		m->uid_keeper = UID_KEEPER;
+	}
+	if (find_programs(m, &e) || prepare_state(m, &e) ||
+	    read_policies(m, &e) || open_sockets(m, &e) ||
+	    loop_new(&m->loop, &e) ||
+	    loop_signals(m->loop, signals, ARRAY_LEN(signals), on_signal, m,
+			 &e) ||
+	    roles_start(m, &e))
+		die(&e);
+	(void)prctl(PR_SET_NAME, "nfo-monitor");
+	if (loop_run(m->loop, &e))
+		die(&e);
+	for (size_t i = 0; i < m->o.n_sockets; i++)
+		(void)unlink(m->o.sockets[i]);
+	return m->exit_code;
+}

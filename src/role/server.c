@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The server: two threads, http (this one, with the API) and the engine's.
+ * It holds no key and no secret, and runs nothing.
+ */
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/hash.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "engine/paths.h"
+#include "policy/policy.h"
+#include "role/role.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VERSION "0.1.0"
+
+enum {
+	POLICIES_MAX = 16 << 20,
+	TOKEN_LEN = 32,
+	IDLE_CHECK_US = 1000000
+};
+
+struct server {
+	struct role_start start;
+	struct loop *loop;
+	int state_fd;
+	struct store *store;
+	struct engine *engine;
+	struct api *api;
+	struct policy_set *policies;
+	struct hash token;
+	char dir[INIT_PATH_MAX + 16];
+	char db[INIT_PATH_MAX + 64];
+	struct loop_timer *idle;
+	uint64_t seen_requests;
+	int64_t busy_us;
+};
+
+static int load_policies(struct server *s, struct err *e)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(POLICIES_MAX);
+
+	return fd_memfd_read(s->start.fds[0], &b, e) ||
+			       policy_set_decode(buf_view(&b), &s->policies,
+						 e) ?
+		       -1 :
+		       0;
+}
+
+/* Made at the first start, mode 0600; only its hash is kept in memory. */
+static int load_token(struct server *s, struct err *e)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(256);
+	unsigned char raw[TOKEN_LEN];
+	struct str text;
+
+	if (fd_read_file(s->state_fd, "token", &b, e)) {
+		if (e->code != ERR_NOT_FOUND)
+			return -1;
+		random_bytes(raw, sizeof(raw));
+		buf_puts(&b, "nfo_");
+		b64url_encode(&b, raw, sizeof(raw));
+		buf_putc(&b, '\n');
+		if (fd_write_file(s->state_fd, "token", buf_view(&b), 0600, e))
+			return -1;
+	}
+	text = str_trim(buf_view(&b));
+	s->token = hash_sha256(text.p, text.len);
+	buf_wipe(&b);
+	return 0;
+}
+
+static int start_engine(struct server *s, struct err *e)
+{
+	struct engine_opts o = {
+		.state_fd = s->state_fd,
+		.store = s->store,
+		.policies = s->policies,
+		.monitor_fd = ROLE_FD,
+		.parallel = s->start.init.max_attempts < 64 ?
+				    s->start.init.max_attempts :
+				    64,
+		.monitor_is_new = s->start.init.first_start,
+	};
+
+	if (engine_new(&o, &s->engine, e))
+		return -1;
+	return engine_start(s->engine, e);
+}
+
+static int start_api(struct server *s, struct err *e)
+{
+	struct api_options o = {
+		.loop = s->loop,
+		.listeners = s->start.fds + 2,
+		.n_listeners = s->start.n_fds - 2,
+		.state_fd = s->state_fd,
+		.engine = s->engine,
+		.keeper_fd = s->start.fds[1],
+		.db_path = s->db,
+		.policies = s->policies,
+		.token_hash = str_n((const char *)s->token.b, HASH_LEN),
+		.owner_uid = s->start.init.owner_uid,
+		.version = VERSION,
+	};
+
+	return api_new(&o, &s->api, e);
+}
+
+/* A private server leaves when nobody needed it for a while. */
+static void on_idle(void *ctx)
+{
+	struct server *s = ctx;
+	struct engine_stats st = engine_stats(s->engine);
+	int64_t now = clock_mono_us();
+	struct err e;
+
+	if (st.live_runs || api_busy(s->api) ||
+	    api_requests(s->api) != s->seen_requests) {
+		s->seen_requests = api_requests(s->api);
+		s->busy_us = now;
+	}
+	if (now - s->busy_us > (int64_t)s->start.init.idle_exit_s * 1000000) {
+		log_info("idle for %u s, leaving", s->start.init.idle_exit_s);
+		(void)!chan_send(ROLE_FD, MSG_STOP, NULL, NULL, 0, &e);
+		return;
+	}
+	loop_timer_set(s->idle, now + IDLE_CHECK_US);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+	(void)signo;
+	loop_stop(((struct server *)ctx)->loop);
+}
+
+static int set_up(struct server *s, struct err *e)
+{
+	static const int signals[] = {SIGTERM, SIGINT};
+
+	if (s->start.n_fds < 3)
+		return err_set(e, ERR_INTERNAL, "INIT without sockets");
+	(void)snprintf(s->dir, sizeof(s->dir), "%s/server",
+		       s->start.init.state);
+	s->state_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->state_fd < 0)
+		return err_sys(e, errno, "%s", s->dir);
+	if (load_policies(s, e) || load_token(s, e) ||
+	    paths_init(s->state_fd, e) || store_open(s->dir, &s->store, e))
+		return -1;
+	(void)snprintf(s->db, sizeof(s->db), "%s", store_path(s->store));
+	if (loop_new(&s->loop, e) ||
+	    loop_signals(s->loop, signals, ARRAY_LEN(signals), on_signal, s,
+			 e) ||
+	    start_engine(s, e))
+		return -1;
+	return start_api(s, e);
+}
+
+int main(void)
+{
+	struct server *s = mem_alloc(sizeof(*s));
+	struct err e;
+
+	role_begin(ROLE_SERVER, &s->start);
+	role_harden();
+	umask(077);
+	if (set_up(s, &e))
+		role_failed(&e);
+	role_ready();
+	if (s->start.init.idle_exit_s) {
+		s->busy_us = clock_mono_us();
+		s->idle = loop_timer_new(s->loop, on_idle, s);
+		loop_timer_set(s->idle, s->busy_us + IDLE_CHECK_US);
+	}
+	if (loop_run(s->loop, &e))
+		log_error("%s", e.text);
+	api_free(s->api);
+	engine_free(s->engine);
+	policy_set_free(s->policies);
+	return 0;
+}
