@@ -163,7 +163,7 @@ static void backslashes(struct redact_out *o, const uint8_t *v, size_t n,
 {
 	(void)arg;
 	for (size_t i = 0; i < n; i++) {
-		if (v[i] > 0x20 && v[i] < 0x7f && !alnum(v[i]) &&
+		if (v[i] >= 0x20 && v[i] < 0x7f && !alnum(v[i]) &&
 		    !strchr("-_./:%+=@", v[i]) && !(v[i] == '#' && i) &&
 		    !(v[i] == '~' && i))
 			redact_put(o, "\\", 1);

@@ -183,6 +183,7 @@ struct redact_scan {
 	uint64_t *seen, *seen_to; /* for each secret: times, last end */
 	uint64_t n_seen;
 	size_t hold_at;   /* what is from here on may be a beginning */
+	size_t keep_from; /* the buffer must go on from here */
 	size_t hold_kept; /* of so many bytes that count */
 	size_t hold_end;  /* behind the last byte that counts */
 	struct redact_counts counts;

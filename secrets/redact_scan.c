@@ -186,14 +186,15 @@ static size_t last_kept(const struct redact_scan *s)
 	return s->len;
 }
 
-static void run_squeezed(struct redact_scan *s)
+/* Returns whether there are terminal sequences. */
+static bool run_squeezed(struct redact_scan *s)
 {
 	const struct redact_match *m = &s->set->match[REDACT_VIEW_SQUEEZED];
 	size_t last, n, reach = m->max_len ? m->max_len - 1 : 0;
 	bool escapes;
 
 	if (!m->n)
-		return;
+		return false;
 	memset(s->buf + s->len, 0, REDACT_BLOCK);
 	escapes = redact_squeeze(s->buf, s->len, &s->sq);
 	s->counts.verifies +=
@@ -207,7 +208,7 @@ static void run_squeezed(struct redact_scan *s)
 			     n, last + 1);
 	}
 	if (!escapes)
-		return;
+		return false;
 	if (!s->ansi) {
 		s->ansi_mem = redact_guard(sizeof(*s->ansi));
 		s->ansi = s->ansi_mem.p;
@@ -221,6 +222,29 @@ static void run_squeezed(struct redact_scan *s)
 			hold(s, ansi_origin(s, a->n - n), n,
 			     ansi_origin(s, a->n - 1) + 1);
 	}
+	return true;
+}
+
+/* Where the buffer may begin next: at what is held, or at the terminal
+ * sequence that begins before that, so that its letters are not taken for
+ * text.  Only the last two ESC can be of it: ESC ] ... ESC \ has two. */
+static size_t keep_from(const struct redact_scan *s)
+{
+	size_t from = s->hold_at, at = s->hold_at;
+	const uint8_t *esc;
+
+	for (int i = 0; i < 2 && at; i++) {
+		size_t most = at < REDACT_GAP_MAX ? at : REDACT_GAP_MAX, end;
+
+		esc = memrchr(s->buf + at - most, 0x1b, most);
+		if (!esc)
+			break;
+		at = (size_t)(esc - s->buf);
+		end = at + redact_escape_len(esc, s->len - at);
+		if (end > s->hold_at || end == s->len)
+			from = at;
+	}
+	return from;
 }
 
 static void run_raw(struct redact_scan *s, enum redact_view view)
@@ -265,15 +289,18 @@ static void count_hits(struct redact_scan *s)
 
 void redact_scan_run(struct redact_scan *s)
 {
+	bool escapes;
+
 	if (s->any)
 		memset(s->mask, 0, (s->scanned / 64 + 1) * sizeof(*s->mask));
 	s->any = false;
 	s->scanned = s->len;
 	s->hold_at = s->len;
 	s->hold_kept = s->hold_end = 0;
-	run_squeezed(s);
+	escapes = run_squeezed(s);
 	run_raw(s, REDACT_VIEW_RAW);
 	run_raw(s, REDACT_VIEW_SHORT);
+	s->keep_from = escapes ? keep_from(s) : s->hold_at;
 	if (s->n_hits)
 		count_hits(s);
 }

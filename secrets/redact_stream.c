@@ -92,8 +92,8 @@ void redact_stream_write(struct redact_stream *s, const void *p, size_t len)
 		from += n;
 		len -= n;
 		redact_scan_run(&s->scan);
-		keep = s->scan.hold_at;
-		emit(s, keep);
+		emit(s, s->scan.hold_at);
+		keep = s->scan.keep_from;
 		redact_scan_drop(&s->scan, keep);
 		s->emitted -= keep;
 	}

@@ -37,7 +37,7 @@ uint64_t redact_watch_write(struct redact_watch *w, const void *p, size_t len)
 		from += n;
 		len -= n;
 		redact_scan_run(&w->scan);
-		redact_scan_drop(&w->scan, w->scan.hold_at);
+		redact_scan_drop(&w->scan, w->scan.keep_from);
 	}
 	return w->scan.n_seen - before;
 }

@@ -34,7 +34,7 @@ static inline struct redact_set *set_of(const struct redact_set *old,
 {
 	struct redact_secret named[16] = {0};
 	struct redact_set *set;
-	char names[16][8];
+	char names[16][24];
 	struct err e;
 
 	for (size_t i = 0; i < n; i++) {
