@@ -13,6 +13,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
+#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <net/if.h>
 #include <poll.h>
@@ -342,6 +343,17 @@ static int own_keyring(struct child *c)
 	return 0;
 }
 
+/* Before the first message is read; the payload's own comes on top of it. */
+static int confine_calls(struct child *c)
+{
+	struct sock_fprog f = {
+		.len = (unsigned short)c->host->pid1_filter_len,
+		.filter = (struct sock_filter *)c->host->pid1_filter,
+	};
+
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &f);
+}
+
 /* The order is the security argument. */
 static const struct {
 	const char *name;
@@ -369,6 +381,7 @@ static const struct {
 	{"capabilities", drop_caps      },
  /* The kernel clears it on every change of credentials. */
 	{"parent-death", die_with_parent},
+	{"seccomp",      confine_calls  },
 };
 
 static void report(struct child *c, const char *step, int sys)

@@ -67,6 +67,7 @@ int sandbox_host_new(const struct sandbox_host_opts *o,
 	h->uid_base = o->uid_base ? o->uid_base : SANDBOX_UID_BASE;
 	h->cgroup_mode = o->cgroups;
 	h->landlock_abi = landlock_abi();
+	h->pid1_filter_len = guard_pid1(h->pid1_filter);
 	h->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (h->proc_fd < 0) {
 		err_sys(e, errno, "/proc");

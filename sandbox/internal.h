@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sandbox/cgroup.h"
+#include "sandbox/guard.h"
 #include "sandbox/profile.h"
 #include "sandbox/sandbox.h"
 
@@ -31,6 +32,8 @@ struct sandbox_host {
 	struct cgroups *cgroups;
 	struct profile_set *profiles;
 	int landlock_abi;
+	struct sock_filter pid1_filter[GUARD_MAX];
+	size_t pid1_filter_len;
 };
 
 /* All that a new PID 1 needs; copied to it. */

@@ -1,37 +1,24 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Profiles into BPF, by libseccomp with its binary-tree optimisation.  Done
- * once for a profile; for a task the bytes are loaded by seccomp(2) alone.
+ * Profiles into BPF, by libseccomp with its binary-tree optimisation, behind
+ * the guards of guard.c.  Done once for a profile; for a task the bytes are
+ * loaded by seccomp(2) alone.
  */
+#include "base/fd.h"
 #include "base/mem.h"
-#include "sandbox/profile.h"
+#include "sandbox/guard.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sched.h>
 #include <seccomp.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
 	FILTER_MAX = 4096
 };
-
-#define NAMESPACE_FLAGS                                                        \
-	(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |           \
-	 CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP)
-
-static const int namespace_bits[] = {CLONE_NEWNS,    CLONE_NEWUTS, CLONE_NEWIPC,
-				     CLONE_NEWUSER,  CLONE_NEWPID, CLONE_NEWNET,
-				     CLONE_NEWCGROUP};
-
-/* ioctls that put bytes into somebody's terminal, or take the console. */
-static const unsigned terminal_ioctls[] = {TIOCSTI, TIOCLINUX, TIOCCONS,
-					   TIOCSETD};
 
 static int number(const char *name)
 {
@@ -47,80 +34,20 @@ static int rule(scmp_filter_ctx c, uint32_t action, int nr, unsigned n,
 	return r == -EACCES || r == -EDOM || r == -EEXIST ? 0 : r;
 }
 
-/* clone without any new namespace: one rule a bit, as EPERM; clone3 hides its
- * flags in memory, so it does not exist (glibc falls back). */
-static int clone_rules(scmp_filter_ctx c)
+/* Calls whose arguments the guards in front have checked. */
+static int guarded_rules(scmp_filter_ctx c, const struct profile_text *t)
 {
-	for (size_t i = 0; i < ARRAY_LEN(namespace_bits); i++) {
-		struct scmp_arg_cmp a = SCMP_A0(
-			SCMP_CMP_MASKED_EQ, (scmp_datum_t)namespace_bits[i],
-			(scmp_datum_t)namespace_bits[i]);
+	static const char *const always[] = {"clone", "ioctl"};
 
-		if (rule(c, SCMP_ACT_ERRNO(EPERM), number("clone"), 1, &a))
+	for (size_t i = 0; i < ARRAY_LEN(always); i++)
+		if (rule(c, SCMP_ACT_ALLOW, number(always[i]), 0, NULL))
 			return -1;
-	}
-	return 0;
-}
-
-static int clone_allow(scmp_filter_ctx c)
-{
-	struct scmp_arg_cmp a = SCMP_A0(
-		SCMP_CMP_MASKED_EQ, (scmp_datum_t)(unsigned)NAMESPACE_FLAGS, 0);
-
-	if (clone_rules(c))
+	if ((t->unix_sockets || t->inet_sockets) &&
+	    rule(c, SCMP_ACT_ALLOW, number("socket"), 0, NULL))
 		return -1;
-	if (rule(c, SCMP_ACT_ERRNO(ENOSYS), number("clone3"), 0, NULL))
-		return -1;
-	return rule(c, SCMP_ACT_ALLOW, number("clone"), 1, &a);
-}
-
-static int family(scmp_filter_ctx c, int nr, int af)
-{
-	struct scmp_arg_cmp a = SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)af);
-
-	return rule(c, SCMP_ACT_ALLOW, nr, 1, &a);
-}
-
-static int socket_rules(scmp_filter_ctx c, const struct profile_text *t)
-{
-	if (t->unix_sockets && (family(c, number("socket"), AF_UNIX) ||
-				family(c, number("socketpair"), AF_UNIX)))
-		return -1;
-	/* SOCK_RAW and SOCK_PACKET need a capability that nobody has. */
-	if (t->inet_sockets && (family(c, number("socket"), AF_INET) ||
-				family(c, number("socket"), AF_INET6)))
-		return -1;
-	return 0;
-}
-
-static int ioctl_when(scmp_filter_ctx c, enum scmp_compare op, unsigned v)
-{
-	struct scmp_arg_cmp a = SCMP_A1_32(op, v);
-
-	return rule(c, SCMP_ACT_ALLOW, number("ioctl"), 1, &a);
-}
-
-/*
- * Every number but those, by the low 32 bits, as the kernel reads it (compare
- * all 64 and a high bit walks around the filter).  libseccomp takes one
- * comparison an argument: below the first, above the last, and each between.
- */
-static int ioctl_rules(scmp_filter_ctx c)
-{
-	const unsigned first = TIOCSTI, last = TIOCSETD;
-
-	if (ioctl_when(c, SCMP_CMP_LT, first) ||
-	    ioctl_when(c, SCMP_CMP_GT, last))
-		return -1;
-	for (unsigned v = first; v <= last; v++) {
-		bool bad = false;
-
-		for (size_t i = 0; i < ARRAY_LEN(terminal_ioctls); i++)
-			bad |= v == terminal_ioctls[i];
-		if (!bad && ioctl_when(c, SCMP_CMP_EQ, v))
-			return -1;
-	}
-	return 0;
+	return t->unix_sockets ?
+		       rule(c, SCMP_ACT_ALLOW, number("socketpair"), 0, NULL) :
+		       0;
 }
 
 static int personality_rules(scmp_filter_ctx c, bool any)
@@ -168,27 +95,26 @@ static int call_rules(scmp_filter_ctx c, const struct profile_text *t,
 	return 0;
 }
 
-static int export(scmp_filter_ctx c, struct profile *ret, struct err *e)
+/* Guards first: jumps are relative, so what follows them stays as it is. */
+static int export(scmp_filter_ctx c, const struct profile_text *t,
+		  struct profile *ret, struct err *e)
 {
-	int fd = memfd_create("filter", MFD_CLOEXEC);
+	struct sock_filter guard[GUARD_MAX];
+	size_t n = guard_profile(t, guard);
+	CLEANUP_FD int fd = memfd_create("filter", MFD_CLOEXEC);
 	off_t len;
-	int bad = 0;
 
 	if (fd < 0 || seccomp_export_bpf(c, fd) ||
 	    (len = lseek(fd, 0, SEEK_END)) <= 0 ||
-	    (size_t)len > FILTER_MAX * sizeof(struct sock_filter)) {
-		if (fd >= 0)
-			close(fd);
+	    (size_t)len > (FILTER_MAX - n) * sizeof(*guard))
 		return err_set(e, ERR_INTERNAL, "profile \"%s\": no filter",
 			       ret->name);
-	}
-	ret->filter.filter = mem_alloc((size_t)len);
-	ret->filter.len =
-		(unsigned short)((size_t)len / sizeof(struct sock_filter));
-	if (pread(fd, ret->filter.filter, (size_t)len, 0) != len)
-		bad = err_sys(e, errno, "filter");
-	close(fd);
-	return bad;
+	ret->filter.len = (unsigned short)(n + (size_t)len / sizeof(*guard));
+	ret->filter.filter = mem_array(ret->filter.len, sizeof(*guard));
+	memcpy(ret->filter.filter, guard, n * sizeof(*guard));
+	if (pread(fd, ret->filter.filter + n, (size_t)len, 0) != len)
+		return err_sys(e, errno, "filter");
+	return 0;
 }
 
 int profile_compile(const struct profile_text *t, struct profile *ret,
@@ -210,11 +136,11 @@ int profile_compile(const struct profile_text *t, struct profile *ret,
 	if (bad)
 		err_set(e, ERR_INTERNAL, "libseccomp: attributes");
 	bad = bad || call_rules(c, t, e);
-	if (!bad && (clone_allow(c) || ioctl_rules(c) || socket_rules(c, t) ||
-		     personality_rules(c, t->any_personality)))
+	if (!bad &&
+	    (guarded_rules(c, t) || personality_rules(c, t->any_personality)))
 		bad = err_set(e, ERR_INTERNAL, "profile \"%s\": rules",
 			      t->name);
-	bad = bad || export(c, ret, e);
+	bad = bad || export(c, t, ret, e);
 	seccomp_release(c);
 	return bad ? -1 : 0;
 }
