@@ -135,7 +135,7 @@ static bool answers(const char *path)
 }
 
 /* The policy that a private server starts with, once. */
-static int first_policy(const char *state, struct err *e)
+int connect_first_policy(const char *state, struct err *e)
 {
 	char path[PATH_MAX];
 	CLEANUP_FD int dir = -1;
@@ -217,7 +217,7 @@ static int start(const char *state, const struct server *s, struct err *e)
 	ssize_t n;
 
 	if (connect_program("nfo-monitor", &program, e) ||
-	    first_policy(state, e))
+	    connect_first_policy(state, e))
 		return -1;
 	if (pipe2(ready, O_CLOEXEC))
 		return err_sys(e, errno, "pipe");

@@ -13,3 +13,6 @@ MUST_USE int connect_state_dir(struct buf *out, struct err *e);
 MUST_USE int connect_server(struct server *ret, struct err *e);
 /* Where the programs are: the directory of this one, or ../libexec/nfo. */
 MUST_USE int connect_program(const char *name, struct buf *out, struct err *e);
+/* STATE/policies with the default policy, when it is not there yet; says what
+ * a first start makes. */
+MUST_USE int connect_first_policy(const char *state, struct err *e);

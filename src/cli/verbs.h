@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Every verb of the command line; the table is cli.c. */
+#pragma once
+
+#include "cli/cli.h"
+#include "cli/http.h"
+#include "cli/opts.h"
+#include "doc/doc.h"
+
+/* local.c: no server needed */
+int verb_check(int argc, char **argv, const struct verb *v);
+int verb_convert(int argc, char **argv, const struct verb *v);
+int verb_import(int argc, char **argv, const struct verb *v);
+int verb_explain(int argc, char **argv, const struct verb *v);
+int verb_version(int argc, char **argv, const struct verb *v);
+/* serve.c */
+int verb_serve(int argc, char **argv, const struct verb *v);
+/* run.c */
+int verb_run(int argc, char **argv, const struct verb *v);
+/* runs.c */
+int verb_runs(int argc, char **argv, const struct verb *v);
+int verb_show(int argc, char **argv, const struct verb *v);
+int verb_logs(int argc, char **argv, const struct verb *v);
+int verb_cancel(int argc, char **argv, const struct verb *v);
+int verb_artifact(int argc, char **argv, const struct verb *v);
+/* secret.c */
+int verb_secret(int argc, char **argv, const struct verb *v);
+
+/* --- shared ------------------------------------------------------------- */
+
+/* Say an error (redundant prefixes and all) and give the exit code for it. */
+int cli_fail(const struct err *e);
+/* A request to the server; an answer of 400 or more is said on standard error
+ * and becomes the exit code.  0: *ret is the caller's. */
+int cli_ask(const struct http_call *c, struct http_answer *ret);
+/* Print the answer's problem, with places in file (NULL: none). */
+int cli_problem(const struct http_answer *a, const char *file);
+/* Parse an answer; NULL after saying that it is malformed. */
+struct doc *cli_json(const struct http_answer *a);
+struct str cli_text(const struct doc_node *map, const char *key);
+/* "2026-11-23 15:04:05" of an RFC 3339 text. */
+void cli_time(struct str rfc, char out[24]);
+/* "1.2s", "3m04s" between two RFC 3339 texts; "-" when one is missing. */
+void cli_took(struct str from, struct str to, char out[16]);
+void cli_size(uint64_t bytes, char out[16]);
+bool cli_color(int fd);
+const char *cli_state_color(struct str state); /* an escape sequence */
+/* All of a file, or of standard input for "-". */
+MUST_USE int cli_read(const char *name, struct buf *b, struct err *e);
+
+/* A table on standard output, columns as wide as needed. */
+enum {
+	TABLE_COLUMNS_MAX = 8
+};
+struct table {
+	size_t n_columns, n_rows, cap;
+	char **cells;
+};
+void table_begin(struct table *t, size_t n_columns, const char *const *heads);
+void table_cell(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void table_print(struct table *t); /* frees */
+
+/* watch.c: print a run's logs as they come until it has ended.  Returns the
+ * exit code of `nfo run`. */
+int watch_run(const struct server *s, struct str run_id, bool table);
+
+/* source.c: the tree below dir as a tar in an unlinked file; its descriptor,
+ * at its start. */
+MUST_USE int source_pack(const char *dir, int *ret_fd, size_t *ret_files,
+			 struct err *e);
