@@ -14,8 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -27,21 +31,27 @@ enum {
 
 #define PREFIX "nfo-"
 
+enum {
+	ORPHAN_S = 60, /* before a group of another pid namespace is swept */
+	REMOVE_TRIES = 200 /* of a millisecond each */
+};
+
 struct cgroups {
 	enum cgroup_kind kind;
 	int dirs[N_CONTROLLERS]; /* v1: hierarchy roots; v2: [0] alone */
 	bool have[N_CONTROLLERS];
 	struct cgroup_slot *idle;
-	unsigned n_made;
+	uint64_t pid_ns;
 };
 
 struct cgroup_slot {
 	struct cgroups *owner;
 	struct cgroup_slot *next;
-	char name[48];
+	char name[64];
 	int dirs[N_CONTROLLERS];
-	int zygote;
-	struct sandbox_limits limits;
+	bool made[N_CONTROLLERS]; /* by us: only these are removed */
+	struct cgroup_zygote zygote;
+	uint64_t oom_before; /* v1: the group's count is never reset */
 };
 
 static const char *const v1_roots[N_CONTROLLERS] = {
@@ -96,16 +106,41 @@ static uint64_t get_u64(int dir, const char *name, const char *key)
 
 /* --- finding ------------------------------------------------------------ */
 
-static bool is_ours(const char *name, pid_t *pid)
+/* The number of our pid namespace: pids mean nothing in another. */
+static uint64_t pid_namespace(void)
 {
-	long v;
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) ? 0 : (uint64_t)st.st_ino;
+}
+
+/* "nfo-NAMESPACE-PID-RANDOM": whose it is; random, so that nobody meets it. */
+static bool is_ours(const char *name, uint64_t *ns, pid_t *pid)
+{
 	char *end;
 
 	if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
 		return false;
-	v = strtol(name + strlen(PREFIX), &end, 10);
-	*pid = (pid_t)v;
-	return v > 0 && *end == '-';
+	*ns = strtoull(name + strlen(PREFIX), &end, 10);
+	if (!*ns || *end != '-')
+		return false;
+	*pid = (pid_t)strtol(end + 1, &end, 10);
+	return *pid > 0 && *end == '-';
+}
+
+/* Its host is dead, as far as that can be seen from here. */
+static bool is_orphan(int dir, const char *name, uint64_t our_ns)
+{
+	struct stat st;
+	uint64_t ns;
+	pid_t pid;
+
+	if (!is_ours(name, &ns, &pid))
+		return false;
+	if (ns == our_ns)
+		return kill(pid, 0) && errno == ESRCH;
+	return !fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) &&
+	       time(NULL) - st.st_ctime > ORPHAN_S;
 }
 
 static void kill_all(int dir)
@@ -118,20 +153,18 @@ static void kill_all(int dir)
 		(void)kill((pid_t)pid, SIGKILL);
 }
 
-/* Groups of hosts that died: their sandboxes died with them. */
+/* Groups of hosts that died: their sandboxes died with them.  Only by rmdir,
+ * which refuses while there is a process in it. */
 static void sweep(int dir)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	uint64_t ns = pid_namespace();
 	struct dirent *ent;
-	pid_t pid;
 
-	while (d && (ent = readdir(d))) {
-		if (!is_ours(ent->d_name, &pid) ||
-		    (kill(pid, 0) == 0 || errno != ESRCH))
-			continue;
-		(void)unlinkat(dir, ent->d_name, AT_REMOVEDIR);
-	}
+	while (d && (ent = readdir(d)))
+		if (is_orphan(dir, ent->d_name, ns))
+			(void)unlinkat(dir, ent->d_name, AT_REMOVEDIR);
 	if (d)
 		closedir(d);
 }
@@ -219,6 +252,7 @@ int cgroups_new(enum sandbox_cgroups mode, struct cgroups **ret, struct err *e)
 {
 	struct cgroups *c = mem_alloc(sizeof(*c));
 
+	c->pid_ns = pid_namespace();
 	for (size_t i = 0; i < N_CONTROLLERS; i++)
 		c->dirs[i] = -1;
 	if (mode != CGROUPS_NONE && find_v2(c))
@@ -235,20 +269,37 @@ int cgroups_new(enum sandbox_cgroups mode, struct cgroups **ret, struct err *e)
 	return 0;
 }
 
+void cgroup_zygote_end(struct cgroup_zygote *z)
+{
+	fd_close(&z->sock);
+	if (z->pidfd < 0)
+		return;
+	(void)syscall(SYS_pidfd_send_signal, z->pidfd, SIGKILL, NULL, 0);
+	while (waitid((idtype_t)P_PIDFD, (id_t)z->pidfd, NULL, WEXITED) &&
+	       errno == EINTR)
+		;
+	fd_close(&z->pidfd);
+}
+
+/* A group is busy for a moment after its last process was reaped. */
+static void remove_group(int dir, const char *name)
+{
+	for (int i = 0; i < REMOVE_TRIES; i++) {
+		if (!unlinkat(dir, name, AT_REMOVEDIR) || errno != EBUSY)
+			return;
+		(void)poll(NULL, 0, 1);
+	}
+}
+
 static void slot_free(struct cgroup_slot *s)
 {
-	struct pollfd p = {.fd = s->zygote, .events = POLLIN};
 	struct cgroups *c = s->owner;
 
-	if (s->zygote >= 0) { /* it leaves when its socket does */
-		(void)shutdown(s->zygote, SHUT_WR);
-		(void)poll(&p, 1, 1000);
-	}
-	fd_close(&s->zygote);
+	cgroup_zygote_end(&s->zygote);
 	for (size_t i = 0; i < N_CONTROLLERS; i++) {
 		fd_close(&s->dirs[i]);
-		if (c->dirs[i] >= 0)
-			(void)unlinkat(c->dirs[i], s->name, AT_REMOVEDIR);
+		if (s->made[i])
+			remove_group(c->dirs[i], s->name);
 	}
 	mem_free(s);
 }
@@ -285,20 +336,27 @@ uint32_t cgroups_missing(const struct cgroups *c)
 static int make_slot(struct cgroups *c, struct cgroup_slot **ret, struct err *e)
 {
 	struct cgroup_slot *s = mem_alloc(sizeof(*s));
+	uint64_t random = 0;
 
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random)) {
+		mem_free(s);
+		return err_sys(e, errno, "getrandom");
+	}
 	s->owner = c;
-	s->zygote = -1;
-	(void)snprintf(s->name, sizeof(s->name), PREFIX "%d-%u", (int)getpid(),
-		       c->n_made++);
+	s->zygote = (struct cgroup_zygote){.sock = -1, .pidfd = -1};
+	(void)snprintf(s->name, sizeof(s->name),
+		       PREFIX "%" PRIu64 "-%d-%016" PRIx64, c->pid_ns,
+		       (int)getpid(), random);
 	for (size_t i = 0; i < N_CONTROLLERS; i++)
 		s->dirs[i] = -1;
 	for (size_t i = 0; i < N_CONTROLLERS; i++) {
 		if (c->dirs[i] < 0)
 			continue;
-		if (mkdirat(c->dirs[i], s->name, 0755) ||
-		    (s->dirs[i] = openat(c->dirs[i], s->name,
-					 O_RDONLY | O_DIRECTORY | O_CLOEXEC)) <
-			    0) {
+		s->made[i] = !mkdirat(c->dirs[i], s->name, 0755);
+		if (s->made[i])
+			s->dirs[i] = openat(c->dirs[i], s->name,
+					    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (s->dirs[i] < 0) {
 			err_sys(e, errno, "cgroup %s", s->name);
 			slot_free(s);
 			return -1;
@@ -352,6 +410,14 @@ static int limit_v2(struct cgroup_slot *s, const struct sandbox_limits *l)
 	return put(s->dirs[0], "cpu.max", text);
 }
 
+static uint64_t oom_kills_v1(const struct cgroup_slot *s)
+{
+	return s->owner->kind == CGROUP_V1 ?
+		       get_u64(s->dirs[MEMORY], "memory.oom_control",
+			       "oom_kill") :
+		       0;
+}
+
 int cgroup_acquire(struct cgroups *c, const struct sandbox_limits *l,
 		   struct cgroup_slot **ret, int *ret_fd,
 		   uint32_t *ret_not_enforced, struct err *e)
@@ -376,13 +442,13 @@ int cgroup_acquire(struct cgroups *c, const struct sandbox_limits *l,
 		slot_free(s);
 		return -1;
 	}
-	s->limits = *l;
+	s->oom_before = oom_kills_v1(s);
 	*ret_fd = c->kind == CGROUP_V2 ? s->dirs[0] : -1;
 	*ret = s;
 	return 0;
 }
 
-int *cgroup_slot_zygote(struct cgroup_slot *s)
+struct cgroup_zygote *cgroup_slot_zygote(struct cgroup_slot *s)
 {
 	return &s->zygote;
 }
@@ -407,9 +473,7 @@ static void count(struct cgroup_slot *s, struct sandbox_usage *u)
 		return;
 	}
 	u->memory_peak_bytes = get_u64(mem, "memory.max_usage_in_bytes", NULL);
-	u->oom = s->limits.memory_bytes &&
-		 get_u64(mem, "memory.failcnt", NULL) > 0 &&
-		 u->memory_peak_bytes + 65536 >= s->limits.memory_bytes;
+	u->oom = oom_kills_v1(s) > s->oom_before;
 }
 
 void cgroup_release(struct cgroup_slot *s, struct sandbox_usage *u)
@@ -426,7 +490,6 @@ void cgroup_release(struct cgroup_slot *s, struct sandbox_usage *u)
 		slot_free(s);
 		return;
 	}
-	(void)put(s->dirs[MEMORY], "memory.failcnt", "0");
 	s->next = c->idle;
 	c->idle = s;
 }

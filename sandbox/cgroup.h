@@ -41,8 +41,13 @@ struct cgroup_slot;
 MUST_USE int cgroup_acquire(struct cgroups *c, const struct sandbox_limits *l,
 			    struct cgroup_slot **ret, int *ret_fd,
 			    uint32_t *ret_not_enforced, struct err *e);
-/* v1: the socket of the slot's zygote (slot.c), -1: none yet. */
-int *cgroup_slot_zygote(struct cgroup_slot *s);
+/* v1: who is parked in the slot (slot.c); -1: nobody yet. */
+struct cgroup_zygote {
+	int sock, pidfd;
+};
+struct cgroup_zygote *cgroup_slot_zygote(struct cgroup_slot *s);
+/* Kill it, reap it, close both. */
+void cgroup_zygote_end(struct cgroup_zygote *z);
 /* v1: park this process in the slot's groups. */
 MUST_USE int cgroup_slot_attach(struct cgroup_slot *s, pid_t pid,
 				struct err *e);

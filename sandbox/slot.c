@@ -104,6 +104,7 @@ static void zygote_main(int sock)
 
 static int make_zygote(struct cgroup_slot *slot, struct err *e)
 {
+	struct cgroup_zygote *z = cgroup_slot_zygote(slot);
 	int pair[2];
 	pid_t pid;
 
@@ -118,40 +119,60 @@ static int make_zygote(struct cgroup_slot *slot, struct err *e)
 		zygote_main(pair[1]);
 	}
 	fd_close(&pair[1]);
-	if (pid < 0 || cgroup_slot_attach(slot, pid, e)) {
-		if (pid < 0)
-			err_sys(e, errno, "fork");
+	if (pid < 0) {
 		fd_close(&pair[0]);
+		return err_sys(e, errno, "fork");
+	}
+	z->sock = pair[0];
+	z->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (z->pidfd < 0) {
+		err_sys(e, errno, "pidfd");
+		fd_close(&z->sock); /* it leaves, and is reaped here */
+		(void)waitpid(pid, NULL, 0);
 		return -1;
 	}
-	*cgroup_slot_zygote(slot) = pair[0];
+	if (cgroup_slot_attach(slot, pid, e)) {
+		cgroup_zygote_end(z);
+		return -1;
+	}
 	return 0;
 }
 
-int slot_clone_parked(struct child *c, struct cgroup_slot *slot, pid_t *ret_pid,
-		      int *ret_pidfd, struct err *e)
+/* Its memory limit may have killed a zygote in the task before. */
+static int ask_zygote(struct child *c, struct cgroup_slot *slot,
+		      unsigned char *room, struct chan_msg *msg, struct err *e)
 {
-	static unsigned char room[WIRE_MAX + 2];
+	struct cgroup_zygote *z = cgroup_slot_zygote(slot);
 	struct wire_writer w = {.len = 0};
-	int fds[2 + SANDBOX_BINDS_MAX], n = 0, *zygote;
-	struct wire_reader r;
-	struct chan_msg msg;
-	uint32_t sys;
+	int fds[2 + SANDBOX_BINDS_MAX], n = 0;
 
-	_Static_assert(sizeof(struct child) <= WIRE_MAX, "fits a message");
-	zygote = cgroup_slot_zygote(slot);
-	if (*zygote < 0 && make_zygote(slot, e))
+	if (z->sock < 0 && make_zygote(slot, e))
 		return -1;
 	fds[n++] = c->sock;
 	fds[n++] = c->ctl;
 	for (uint32_t i = 0; i < c->spec.n_binds; i++)
 		fds[n++] = c->binds[i];
 	wire_bytes(&w, c, sizeof(*c));
-	if (chan_send(*zygote, 1, &w, fds, (size_t)n, e) <= 0 ||
-	    chan_recv(*zygote, room, &msg, e) <= 0) {
-		fd_close(zygote); /* it was killed, by its own memory limit */
-		return err_set(e, ERR_INTERNAL, "clone: the slot is gone");
-	}
+	if (chan_send(z->sock, 1, &w, fds, (size_t)n, e) > 0 &&
+	    chan_recv(z->sock, room, msg, e) > 0)
+		return 0;
+	cgroup_zygote_end(z);
+	return err_set(e, ERR_INTERNAL, "clone: the slot is gone");
+}
+
+int slot_clone_parked(struct child *c, struct cgroup_slot *slot, pid_t *ret_pid,
+		      int *ret_pidfd, struct err *e)
+{
+	static unsigned char room[WIRE_MAX + 2];
+	bool used = cgroup_slot_zygote(slot)->sock >= 0;
+	struct wire_reader r;
+	struct chan_msg msg;
+	uint32_t sys;
+
+	_Static_assert(sizeof(struct child) <= WIRE_MAX, "fits a message");
+	if (ask_zygote(c, slot, room, &msg, e) &&
+	    (!used || ask_zygote(c, slot, room, &msg, e)))
+		return -1;
 	r = wire_reader(msg.body, msg.body_len);
 	*ret_pid = (pid_t)wire_get_u32(&r);
 	sys = wire_get_u32(&r);
