@@ -36,6 +36,7 @@ enum {
 static int file_fds[1 + SANDBOX_FILES_MAX];
 static size_t n_file_fds;
 static uint32_t not_enforced;
+static const char *failed_on = ""; /* what the step was about */
 
 static int die_with_parent(struct child *c)
 {
@@ -135,19 +136,26 @@ static int mount_tmp(struct child *c)
 			    TEMPLATE_ROOT "/tmp");
 }
 
-/* A path of a bind below the template root: its place must be there; in a
- * read-only root that is /work, or a directory that exists. */
+/*
+ * A place must be there, in a read-only root or in a bind before.  Such a bind
+ * may be a workspace that a payload wrote: the place is found beneath the root
+ * and through no link, and the mount goes on what was found, not on its name.
+ * The descriptors stay open, for Landlock's rules.
+ */
 static int mount_binds(struct child *c)
 {
-	for (uint32_t i = 0; i < c->spec.n_binds; i++) {
-		char to[256];
+	CLEANUP_FD int root =
+		open(TEMPLATE_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-		(void)snprintf(to, sizeof(to), TEMPLATE_ROOT "%s",
-			       c->spec.binds[i].to);
-		if (kernel_move_mount(c->binds[i], AT_FDCWD, to))
+	for (uint32_t i = 0; i < c->spec.n_binds; i++) {
+		const char *to = c->spec.binds[i].to;
+		CLEANUP_FD int at = fd_open_beneath(root, to + 1, O_PATH, 0);
+
+		failed_on = to;
+		if (at < 0 || kernel_move_mount_at(c->binds[i], at))
 			return -1;
-		fd_close(&c->binds[i]);
 	}
+	failed_on = "";
 	return 0;
 }
 
@@ -179,20 +187,40 @@ static int make_file(struct child *c, int dir, const char *name, mode_t mode)
 	return 0;
 }
 
+/*
+ * From now on read-only: a copy of the mount takes its place.  (The mount
+ * itself is busy, by the descriptors that the files are to be written by.)
+ */
+static int seal(const char *at)
+{
+	CLEANUP_FD int fd = kernel_open_tree(
+		AT_FDCWD, at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0 ||
+	    kernel_mount_setattr(fd, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY) ||
+	    umount2(at, MNT_DETACH))
+		return -1;
+	return kernel_move_mount(fd, AT_FDCWD, at);
+}
+
+/* Of all this the task may write the outputs alone. */
 static int make_control(struct child *c)
 {
 	const char *at = TEMPLATE_ROOT SANDBOX_CONTROL;
+	const char *outputs = TEMPLATE_ROOT SANDBOX_CONTROL "/outputs";
+	const unsigned attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 	CLEANUP_FD int dir = -1;
 
-	if (attach_tmpfs("64m", "4096", "0755",
-			 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false, at))
+	if (attach_tmpfs("64m", "64", "0755", attr, false, at))
 		return -1;
 	dir = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || mkdirat(dir, "secrets", 0755) ||
 	    mkdirat(dir, "outputs", 0700) ||
-	    fchownat(dir, "outputs", c->uid, c->uid, AT_SYMLINK_NOFOLLOW))
+	    make_file(c, dir, "script", 0500) || seal(at))
 		return -1;
-	return make_file(c, dir, "script", 0500);
+	if (attach_tmpfs("64m", "4096", "0700", attr, false, outputs))
+		return -1;
+	return chown(outputs, c->uid, c->uid);
 }
 
 static int make_secrets(struct child *c)
@@ -224,7 +252,7 @@ static int make_secrets(struct child *c)
 		if (make_file(c, dir, name, 0400))
 			return -1;
 	}
-	return dir < 0 ? -1 : 0;
+	return dir < 0 ? -1 : seal(at);
 }
 
 /* A copy into a user namespace is locked where it hangs; a bind of it onto
@@ -309,7 +337,11 @@ static int no_new_privs(struct child *c)
 
 static int confine_files(struct child *c)
 {
-	return landlock_confine(c);
+	if (landlock_confine(c))
+		return -1;
+	for (uint32_t i = 0; i < c->spec.n_binds; i++)
+		fd_close(&c->binds[i]);
+	return 0;
 }
 
 static int become_task(struct child *c)
@@ -393,6 +425,7 @@ static void report(struct child *c, const char *step, int sys)
 	wire_str(&w, str_from(step));
 	wire_u32(&w, (uint32_t)sys);
 	wire_u32(&w, not_enforced);
+	wire_str(&w, str_from(failed_on));
 	/* Descriptors go in as many messages as they need. */
 	do {
 		size_t part = n_file_fds - n < CHAN_FDS_MAX ? n_file_fds - n :

@@ -15,6 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,7 +42,8 @@ static const char help[] =
 	"  --cpu N               CPUs, such as 1.5\n"
 	"  --open-files N        descriptors a process; 1024\n"
 	"  --timeout TIME        10s, 5m, ...: SIGTERM, 1 s later SIGKILL\n"
-	"  --cgroups MODE        prefer (this), require, none\n\n"
+	"  --cgroups MODE        prefer (this), require, none\n"
+	"  --allow-no-landlock   go on where the kernel has no Landlock\n\n"
 	"Exit code: that of the program; 128 + signal; 124 when the time ran out;\n"
 	"125 when the sandbox itself could not be made (it says at which step).\n\n"
 	"  nfo sandbox -- id\n"
@@ -154,8 +158,9 @@ static const struct option options[] = {
 	{"open-files",               required_argument, NULL, 'f'},
 	{"timeout",             required_argument, NULL, 't'},
 	{"cgroups",              required_argument, NULL, 'g'},
-	{"help",		  no_argument, NULL, 'h'},
-	{0},
+	{"allow-no-landlock",                  no_argument, NULL, 'L'},
+	{"help",no_argument, NULL, 'h'},
+	{0	      },
 };
 
 static int count(const char *s, uint32_t *ret)
@@ -207,6 +212,9 @@ static int option(struct command *c, int letter, char *arg)
 		if (!strchr(arg, '=') || arg[0] == '=' || c->n_env == ENV_MAX)
 			return usage("NAME=VALUE is wanted", arg);
 		c->env[c->n_env++] = arg;
+		return 0;
+	case 'L':
+		c->host.allow_no_landlock = true;
 		return 0;
 	case 'n':
 		return choose_net(c, arg) ? usage("--net none or host", arg) :
@@ -290,7 +298,33 @@ struct wait {
 	int64_t term_at, kill_at; /* 0: never */
 	bool timed_out, exec_failed, ended;
 	int status;
+	int signals, signo; /* a signalfd; the signal that ended it */
 };
+
+/* Asked to leave: nothing may be left behind, so they are read, not taken. */
+static int block_signals(struct err *e)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return fd < 0 ? err_sys(e, errno, "signalfd") : fd;
+}
+
+static void on_signal(struct wait *w, struct sandbox *s)
+{
+	struct signalfd_siginfo si;
+
+	if (fd_read(w->signals, &si, sizeof(si)) != sizeof(si))
+		return;
+	w->signo = (int)si.ssi_signo;
+	sandbox_kill(s);
+}
 
 static int on_message(struct wait *w, int ctl, const char *program)
 {
@@ -340,21 +374,30 @@ static void check_time(struct wait *w, struct sandbox *s)
 
 static void wait_for_end(struct wait *w, struct sandbox *s, const char *program)
 {
-	while (!w->ended) {
-		struct pollfd p = {.fd = s->ctl, .events = POLLIN};
+	while (!w->ended && !w->signo) {
+		struct pollfd p[] = {
+			{.fd = s->ctl,     .events = POLLIN},
+			{.fd = w->signals, .events = POLLIN}
+                };
 		int64_t next = w->term_at ? w->term_at : w->kill_at;
 		int64_t left = next ? next - clock_mono_us() : -1;
 		int ms =
 			left < 0 ? (next ? 0 : -1) : (int)((left + 999) / 1000);
 
-		if (poll(&p, 1, ms) > 0 && on_message(w, s->ctl, program))
-			return; /* PID 1 is gone */
+		if (poll(p, 2, ms) > 0) {
+			if (p[1].revents)
+				on_signal(w, s);
+			else if (on_message(w, s->ctl, program))
+				return; /* PID 1 is gone */
+		}
 		check_time(w, s);
 	}
 }
 
 static int exit_code(const struct wait *w, const struct sandbox_usage *u)
 {
+	if (w->signo)
+		return 128 + w->signo;
 	if (u->oom)
 		fputs("nfo sandbox: the memory limit was reached\n", stderr);
 	if (w->timed_out) {
@@ -377,8 +420,11 @@ static int run(struct command *c, struct err *e)
 	struct sandbox_host *h;
 	struct sandbox s;
 
-	if (sandbox_host_new(&c->host, &h, e))
+	w.signals = block_signals(e);
+	if (w.signals < 0 || sandbox_host_new(&c->host, &h, e))
 		return -1;
+	if (c->host.allow_no_landlock && !sandbox_host_landlock(h))
+		fputs("nfo sandbox: without Landlock, as asked for\n", stderr);
 	if (sandbox_launch(h, &c->spec, &s, e)) {
 		sandbox_host_free(h);
 		return -1;
@@ -403,11 +449,44 @@ static int run(struct command *c, struct err *e)
 	return exit_code(&w, &u);
 }
 
+/* A directory of the host is a way out, as descriptor 0 too.  And a closed one
+ * would be filled by the next file opened, which is ours. */
+static int check_stdio(void)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st)) {
+			if (errno != EBADF || open("/dev/null", O_RDWR) != fd)
+				return usage("standard input, output and error "
+					     "are wanted",
+					     strerror(errno));
+		} else if (S_ISDIR(st.st_mode)) {
+			return usage("a directory is standard input, output "
+				     "or error",
+				     NULL);
+		}
+	}
+	return 0;
+}
+
+/* As root each sandbox has a uid of its own; nobody keeps count of those made
+ * from the command line. */
+static int choose_uid(struct command *c)
+{
+	uint16_t slot;
+
+	if (getrandom(&slot, sizeof(slot), 0) != sizeof(slot))
+		return usage("getrandom", strerror(errno));
+	c->spec.uid_slot = slot;
+	return 0;
+}
+
 int sandbox_command(int argc, char **argv)
 {
 	struct command *c = mem_alloc(sizeof(*c));
 	struct err e = {.text = ""};
-	int r = parse(c, argc, argv);
+	int r = check_stdio() || choose_uid(c) ? -1 : parse(c, argc, argv);
 
 	if (r) {
 		mem_free(c);

@@ -68,6 +68,14 @@ int sandbox_host_new(const struct sandbox_host_opts *o,
 	h->cgroup_mode = o->cgroups;
 	h->landlock_abi = landlock_abi();
 	h->pid1_filter_len = guard_pid1(h->pid1_filter);
+	if (!h->landlock_abi && !o->allow_no_landlock) {
+		err_set(e, ERR_UNAVAILABLE,
+			"Landlock: this kernel has none, or it is off (nfo "
+			"doctor tells more; it can be done without only where "
+			"that is said)");
+		h->proc_fd = -1;
+		goto fail;
+	}
 	h->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (h->proc_fd < 0) {
 		err_sys(e, errno, "/proc");
@@ -108,6 +116,11 @@ void sandbox_host_free(struct sandbox_host *h)
 	mem_free(h);
 }
 
+bool sandbox_host_landlock(const struct sandbox_host *h)
+{
+	return h->landlock_abi > 0;
+}
+
 bool sandbox_host_rootless(const struct sandbox_host *h)
 {
 	return h->rootless;
@@ -125,6 +138,29 @@ bool sandbox_host_has_profile(const struct sandbox_host *h, const char *name)
 
 /* --- one sandbox -------------------------------------------------------- */
 
+/* Clean, and in none of the places that are the sandbox's own. */
+static bool bind_target_ok(const struct sandbox_bind *b)
+{
+	static const char *const own[] = {"proc", "dev", "run"};
+	struct str rest =
+		str_from_at(str_n(b->to, strnlen(b->to, sizeof(b->to))), 1);
+	bool first = true;
+
+	if (b->to[0] != '/' || rest.len == sizeof(b->to) - 1 || !rest.len)
+		return false;
+	while (rest.len) {
+		struct str part = str_cut(&rest, '/');
+
+		if (!part.len || str_is(part, ".") || str_is(part, ".."))
+			return false;
+		for (size_t i = 0; first && i < ARRAY_LEN(own); i++)
+			if (str_is(part, own[i]))
+				return false;
+		first = false;
+	}
+	return true;
+}
+
 /* A detached mount of a part of a root, found beneath it without links. */
 static int open_bind(const struct sandbox_host *h, const struct sandbox_bind *b,
 		     int *ret, struct err *e)
@@ -132,8 +168,12 @@ static int open_bind(const struct sandbox_host *h, const struct sandbox_bind *b,
 	uint64_t attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 	CLEANUP_FD int at = -1, fd = -1;
 
-	if (b->root >= h->n_roots || b->to[0] != '/')
+	if (b->root >= h->n_roots)
 		return err_set(e, ERR_DENIED, "bind: no such root");
+	if (!bind_target_ok(b))
+		return err_set(e, ERR_DENIED,
+			       "bind: nothing can be bound to \"%.*s\"",
+			       SANDBOX_NAME_MAX, b->to);
 	if (!b->read_only && !h->root_writable[b->root])
 		return err_set(e, ERR_DENIED, "bind: the root is read-only");
 	at = b->path[0] ?
@@ -187,7 +227,7 @@ static int wait_ready(int sock, struct sandbox *s, size_t want, struct err *e)
 	do {
 		struct wire_reader r;
 		struct chan_msg msg;
-		struct str step;
+		struct str step, what;
 		uint32_t sys, bits;
 
 		if (chan_recv(sock, room, &msg, e) <= 0)
@@ -197,8 +237,11 @@ static int wait_ready(int sock, struct sandbox *s, size_t want, struct err *e)
 		step = wire_get_str(&r, 32);
 		sys = wire_get_u32(&r);
 		bits = wire_get_u32(&r);
+		what = wire_get_str(&r, SANDBOX_NAME_MAX);
 		if (!wire_end(&r) || step.len) {
-			err_sys(e, (int)sys, "step " STR_FMT, STR_ARG(step));
+			err_sys(e, (int)sys, "step " STR_FMT "%s" STR_FMT,
+				STR_ARG(step), what.len ? ": " : "",
+				STR_ARG(what));
 			chan_msg_done(&msg);
 			return -1;
 		}

@@ -31,6 +31,13 @@ static inline int kernel_move_mount(int fd, int dir, const char *path)
 			    MOVE_MOUNT_F_EMPTY_PATH);
 }
 
+/* The same over what the descriptor `at` is. */
+static inline int kernel_move_mount_at(int fd, int at)
+{
+	return (int)syscall(SYS_move_mount, fd, "", at, "",
+			    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
 static inline int kernel_fsopen(const char *type)
 {
 	return (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);

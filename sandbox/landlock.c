@@ -8,9 +8,8 @@
 #include "sandbox/internal.h"
 #include "sandbox/kernel.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <sys/prctl.h>
+#include <sys/stat.h>
 
 /* Newer than Debian 12's headers. */
 #define FS_REFER            (1ULL << 13)
@@ -58,16 +57,26 @@ static uint64_t handled_fs(int abi)
 	       (abi >= 3 ? FS_TRUNCATE : 0) | (abi >= 5 ? FS_IOCTL_DEV : 0);
 }
 
-static int add(int set, const char *path, uint64_t access)
+static int add_fd(int set, int fd, uint64_t access)
 {
-	struct landlock_path_beneath_attr a = {.allowed_access = access};
-	CLEANUP_FD int fd = open(path, O_PATH | O_CLOEXEC);
+	struct landlock_path_beneath_attr a = {.allowed_access = access,
+					       .parent_fd = fd};
+	struct stat st;
 
-	if (fd < 0)
+	if (fstat(fd, &st))
 		return -1;
-	a.parent_fd = fd;
+	/* A right over directories is refused for a file. */
+	if (!S_ISDIR(st.st_mode))
+		a.allowed_access &= FS_FILE | LANDLOCK_ACCESS_FS_EXECUTE;
 	return (int)syscall(SYS_landlock_add_rule, set,
 			    LANDLOCK_RULE_PATH_BENEATH, &a, 0);
+}
+
+static int add(int set, const char *path, uint64_t access)
+{
+	CLEANUP_FD int fd = open(path, O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -1 : add_fd(set, fd, access);
 }
 
 int landlock_confine(const struct child *c)
@@ -81,7 +90,7 @@ int landlock_confine(const struct child *c)
 	CLEANUP_FD int set = -1;
 
 	if (!abi)
-		return 0; /* the host was told to go on without (host.c) */
+		return 0; /* the host was told to do without (host.c) */
 	if (abi >= 6)
 		attr.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
 	set = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
@@ -90,11 +99,9 @@ int landlock_confine(const struct child *c)
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if (add(set, rules[i].path, rules[i].access & all))
 			return -1;
-	for (uint32_t i = 0; i < c->spec.n_binds; i++) {
-		const struct sandbox_bind *b = &c->spec.binds[i];
-
-		if (!b->read_only && add(set, b->to, all) && errno != EINVAL)
+	for (uint32_t i = 0; i < c->spec.n_binds; i++)
+		if (!c->spec.binds[i].read_only &&
+		    add_fd(set, c->binds[i], all))
 			return -1;
-	}
 	return (int)syscall(SYS_landlock_restrict_self, set, 0);
 }

@@ -52,6 +52,17 @@ static void exec_failed(int report, const char *step)
 	_exit(127);
 }
 
+/* One of the host's would be a way out. */
+static int not_a_directory(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -1;
+	errno = EISDIR;
+	return S_ISDIR(st.st_mode) ? -1 : 0;
+}
+
 /* The process that becomes the program: seccomp last, it forbids the rest. */
 static void payload(struct pid1 *p, struct chan_msg *msg, int report)
 {
@@ -64,7 +75,7 @@ static void payload(struct pid1 *p, struct chan_msg *msg, int report)
 	if (ctl_exec_read(msg->fds[3], &x, &e))
 		exec_failed(report, "arguments");
 	for (int i = 0; i < 3; i++)
-		if (dup2(msg->fds[i], i) < 0)
+		if (not_a_directory(msg->fds[i]) || dup2(msg->fds[i], i) < 0)
 			exec_failed(report, "stdio");
 	/* All others are close-on-exec; make it certain. */
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC))

@@ -50,6 +50,8 @@ struct sandbox_host_opts {
 	enum sandbox_cgroups cgroups;
 	uint32_t uid_base;       /* root only: a sandbox's uid is base + slot */
 	const char *profile_dir; /* NULL: the built-in profiles */
+	/* Without Landlock a host is refused, unless this says otherwise. */
+	bool allow_no_landlock;
 };
 
 /* The uids that are used when nothing else is said. */
@@ -63,6 +65,7 @@ MUST_USE int sandbox_host_new(const struct sandbox_host_opts *opts,
 			      struct sandbox_host **ret, struct err *e);
 void sandbox_host_free(struct sandbox_host *h);
 bool sandbox_host_rootless(const struct sandbox_host *h);
+bool sandbox_host_landlock(const struct sandbox_host *h);
 /* A directory fd of root i as the host process sees it now. */
 int sandbox_host_root_fd(const struct sandbox_host *h, size_t i);
 bool sandbox_host_has_profile(const struct sandbox_host *h, const char *name);
@@ -75,7 +78,9 @@ enum sandbox_network {
 struct sandbox_bind {
 	uint32_t root;                   /* index into the roots */
 	char path[SANDBOX_NAME_MAX + 1]; /* below it; "" for itself */
-	char to[SANDBOX_NAME_MAX + 1];   /* absolute, inside */
+	/* Absolute, inside; it must exist there, through no link.  Not /,
+	 * nor anything in /proc, /dev, /run. */
+	char to[SANDBOX_NAME_MAX + 1];
 	bool read_only;
 };
 

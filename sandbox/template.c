@@ -34,6 +34,9 @@ static const struct {
         {"etc",              0755},
         {"etc/ssl",          0755},
 	{"var",              0755},
+        {"mnt",              0755},
+        {"srv",              0755},
+	{"opt",              0755},
         {"etc/ssl/certs",    0755},
         {"etc/alternatives", 0755},
 };
@@ -152,6 +155,9 @@ static int graft(const char *path, int t, const char *name, unsigned recursive,
 /* Nodes where we may make them; else the host's, one by one. */
 static int fill_dev(const struct sandbox_host *h, int t, struct err *e)
 {
+	/* Read-only is the node, not what is written to the device. */
+	const uint64_t ro =
+		MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 	CLEANUP_FD int dev =
 		mount_tmpfs("64k", "64", "0755",
 			    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
@@ -172,7 +178,7 @@ static int fill_dev(const struct sandbox_host *h, int t, struct err *e)
 			continue;
 		}
 		if (put_file(dev, devices[i].name, STR(""), e) ||
-		    graft(path, dev, devices[i].name, 0, 0, e))
+		    graft(path, dev, devices[i].name, 0, ro, e))
 			return -1;
 	}
 	if (symlinkat("/proc/self/fd", dev, "fd") ||
