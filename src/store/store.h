@@ -186,5 +186,6 @@ MUST_USE int store_max_fence(struct store *s, uint64_t *ret, struct err *e);
 
 /* Give the ballast back to the file system; true when there was some. */
 bool store_ballast_drop(struct store *s);
+bool store_ballast_held(const struct store *s);
 /* Allocate it again; ERR_LIMIT while there is no room for twice of it. */
 MUST_USE int store_ballast_make(struct store *s, struct err *e);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The little that is used of SQLite, for this folder only: one connection with
+ * its prepared statements, values in and columns out in order, and its errors
+ * as ours.
+ */
+#pragma once
+
+#include "store/store.h"
+
+#include <sqlite3.h>
+
+enum db_stmt {
+	DB_BEGIN,
+	DB_BEGIN_READ,
+	DB_COMMIT,
+	DB_RUN_ADD,
+	DB_RUN_SET,
+	DB_RUN_FIND,
+	DB_RUN_GET,
+	DB_RUNS_LIVE,
+	DB_TASK_PUT,
+	DB_TASKS,
+	DB_ATTEMPT_PUT,
+	DB_ATTEMPTS,
+	DB_ATTEMPT_GET,
+	DB_EVENT_ADD,
+	DB_EVENTS,
+	DB_EVENTS_OF,
+	DB_LAST_EVENT,
+	DB_ARTIFACT_PUT,
+	DB_ARTIFACTS,
+	DB_AUDIT_ADD,
+	DB_KEY_GET,
+	DB_KEY_PUT,
+	DB_KEYS_EXPIRE,
+	DB_DELETE_TASKS,
+	DB_DELETE_ATTEMPTS,
+	DB_DELETE_EVENTS,
+	DB_DELETE_ARTIFACTS,
+	DB_DELETE_KEYS,
+	DB_DELETE_RUN,
+	DB_BLOB_USED,
+	DB_MAX_FENCE,
+	N_DB_STMTS,
+};
+
+struct db {
+	sqlite3 *lite;
+	sqlite3_stmt *stmts[N_DB_STMTS]; /* prepared when first used */
+};
+
+extern const char *const db_sql[N_DB_STMTS];
+
+MUST_USE int db_open(const char *path, int flags, struct db *db, struct err *e);
+void db_close(struct db *db);
+/* What SQLite says now, as an error of ours; -1. */
+int db_fail(struct db *db, const char *doing, struct err *e);
+MUST_USE int db_exec(struct db *db, const char *sql, struct err *e);
+/* The first column of the first row. */
+MUST_USE int db_number(struct db *db, const char *sql, int64_t *ret,
+		       struct err *e);
+MUST_USE int db_migrate(struct db *db, struct err *e);
+
+/* A statement under way: bind in order, then step or run, then done. */
+struct query {
+	struct db *db;
+	sqlite3_stmt *stmt;
+	int n;        /* bound so far, then columns read so far */
+	bool one_off; /* not of the cache: finalise */
+};
+MUST_USE int query_start(struct db *db, enum db_stmt which, struct query *q,
+			 struct err *e);
+MUST_USE int query_text(struct db *db, const char *sql, struct query *q,
+			struct err *e);
+void query_i64(struct query *q, int64_t v);
+void query_str(struct query *q, struct str s); /* s stays until done */
+void query_blob(struct query *q, const void *p, size_t len);
+/* 1 a row, 0 no more, -1 error. */
+MUST_USE int query_step(struct query *q, struct err *e);
+int64_t query_get_i64(struct query *q);
+struct str query_get_str(struct query *q); /* until the next step */
+void query_done(struct query *q);
+#define CLEANUP_QUERY CLEANUP(query_done)
+/* Step to the end and be done: for what gives no rows. */
+MUST_USE int query_run(struct query *q, struct err *e);
+
+/* Rows as values; the column lists are beside the statements. */
+#define DB_RUN_COLUMNS                                                         \
+	"id,ulid,project,job,definition_digest,run_digest,state,kind,"         \
+	"blocked,error,labels,inputs,trigger,submitter,source,source_bytes,"   \
+	"priority,cancelled,timed_out,created_us,started_us,finished_us,"      \
+	"finally_us"
+void db_get_run(struct query *q, struct store_run *ret);
+void db_get_task(struct query *q, struct store_task *ret);
+void db_get_attempt(struct query *q, struct store_attempt *ret);
+void db_get_artifact(struct query *q, struct store_artifact *ret);
+void db_get_event(struct query *q, struct store_event *ret);
+
+/* Shared by writer and readers: all rows of a statement that is bound. */
+MUST_USE int db_each_run(struct query *q, store_run_fn *fn, void *ctx,
+			 struct err *e);
+MUST_USE int db_tasks(struct db *db, int64_t run, store_task_fn *fn, void *ctx,
+		      struct err *e);
+MUST_USE int db_attempts(struct db *db, int64_t run, store_attempt_fn *fn,
+			 void *ctx, struct err *e);
+MUST_USE int db_artifacts(struct db *db, int64_t run, store_artifact_fn *fn,
+			  void *ctx, struct err *e);

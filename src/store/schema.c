@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * All SQL there is but the one list with filters: the tables, step by step
+ * from each version to the next, and the statements.  States and kinds are the
+ * numbers of enum run_state and enum fail_kind: those only ever grow at their
+ * end.
+ */
+#include "store/db.h"
+
+static const char v1[] =
+	"CREATE TABLE runs("
+	" id INTEGER PRIMARY KEY, ulid TEXT NOT NULL UNIQUE,"
+	" project TEXT NOT NULL, job TEXT NOT NULL,"
+	" definition_digest TEXT NOT NULL, run_digest TEXT NOT NULL,"
+	" state INTEGER NOT NULL, kind INTEGER NOT NULL,"
+	" blocked TEXT NOT NULL, error TEXT NOT NULL,"
+	" labels TEXT NOT NULL, inputs TEXT NOT NULL,"
+	" trigger TEXT NOT NULL, submitter TEXT NOT NULL,"
+	" source TEXT NOT NULL, source_bytes INTEGER NOT NULL,"
+	" priority INTEGER NOT NULL, cancelled INTEGER NOT NULL,"
+	" timed_out INTEGER NOT NULL, created_us INTEGER NOT NULL,"
+	" started_us INTEGER NOT NULL, finished_us INTEGER NOT NULL,"
+	" finally_us INTEGER NOT NULL, canonical TEXT NOT NULL) STRICT;"
+	"CREATE INDEX runs_job ON runs(project, job, id);"
+	/* queued, blocked, running: what a start looks for */
+	"CREATE INDEX runs_live ON runs(id) WHERE state < 3;"
+	"CREATE INDEX runs_source ON runs(source) WHERE source <> '';"
+
+	"CREATE TABLE tasks("
+	" run INTEGER NOT NULL, idx INTEGER NOT NULL, name TEXT NOT NULL,"
+	" state INTEGER NOT NULL, kind INTEGER NOT NULL,"
+	" attempt INTEGER NOT NULL, blocked TEXT NOT NULL,"
+	" error TEXT NOT NULL, due_us INTEGER NOT NULL,"
+	" PRIMARY KEY(run, idx)) STRICT, WITHOUT ROWID;"
+
+	/* the fence is never given twice, also after rows were deleted */
+	"CREATE TABLE attempts("
+	" fence INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" run INTEGER NOT NULL, idx INTEGER NOT NULL,"
+	" number INTEGER NOT NULL, ulid TEXT NOT NULL,"
+	" state INTEGER NOT NULL, kind INTEGER NOT NULL,"
+	" exit_code INTEGER NOT NULL, signo INTEGER NOT NULL,"
+	" shared INTEGER NOT NULL, uid_slot INTEGER NOT NULL,"
+	" workspace TEXT NOT NULL,"
+	" started_us INTEGER NOT NULL, finished_us INTEGER NOT NULL,"
+	" cpu_us INTEGER NOT NULL, memory_peak_bytes INTEGER NOT NULL,"
+	" log_bytes INTEGER NOT NULL, redactions INTEGER NOT NULL,"
+	" pids_peak INTEGER NOT NULL, not_enforced INTEGER NOT NULL,"
+	" log_truncated INTEGER NOT NULL, outputs TEXT NOT NULL,"
+	" error TEXT NOT NULL, hint TEXT NOT NULL,"
+	" UNIQUE(run, idx, number)) STRICT;"
+
+	"CREATE TABLE events("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL,"
+	" type INTEGER NOT NULL, task TEXT NOT NULL,"
+	" attempt INTEGER NOT NULL, state INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL, ts_us INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX events_run ON events(run, id);"
+
+	"CREATE TABLE artifacts("
+	" run INTEGER NOT NULL, name TEXT NOT NULL, idx INTEGER NOT NULL,"
+	" attempt INTEGER NOT NULL, file TEXT NOT NULL,"
+	" bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,"
+	" created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL,"
+	" PRIMARY KEY(run, name)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX artifacts_sha256 ON artifacts(sha256);"
+
+	"CREATE TABLE audit("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, ts_us INTEGER NOT NULL,"
+	" who TEXT NOT NULL, action TEXT NOT NULL, what TEXT NOT NULL) STRICT;"
+
+	"CREATE TABLE outbox("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL,"
+	" channel TEXT NOT NULL, body TEXT NOT NULL, tries INTEGER NOT NULL,"
+	" due_us INTEGER NOT NULL) STRICT;"
+
+	"CREATE TABLE keys("
+	" who TEXT NOT NULL, key TEXT NOT NULL, request BLOB NOT NULL,"
+	" run TEXT NOT NULL, created_us INTEGER NOT NULL,"
+	" PRIMARY KEY(who, key)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX keys_created ON keys(created_us);";
+
+static const char *const versions[] = {v1};
+
+int db_migrate(struct db *db, struct err *e)
+{
+	const int64_t newest = ARRAY_LEN(versions);
+	int64_t have;
+
+	if (db_number(db, "PRAGMA user_version", &have, e))
+		return -1;
+	if (have > newest)
+		return err_set(e, ERR_INVALID,
+			       "the database is of version %lld, this program "
+			       "knows up to %lld: use the newer program",
+			       (long long)have, (long long)newest);
+	for (; have < newest; have++) {
+		char *bump = sqlite3_mprintf("PRAGMA user_version=%lld",
+					     (long long)have + 1);
+		int r = db_exec(db, "BEGIN IMMEDIATE", e) ||
+			db_exec(db, versions[have], e) ||
+			db_exec(db, bump, e) || db_exec(db, "COMMIT", e);
+
+		sqlite3_free(bump);
+		if (r) {
+			(void)sqlite3_exec(db->lite, "ROLLBACK", NULL, NULL,
+					   NULL);
+			return err_wrap(e, "bring the tables to version %lld",
+					(long long)have + 1);
+		}
+	}
+	return 0;
+}
+
+#define ATTEMPT_COLUMNS                                                        \
+	"fence,idx,number,ulid,state,kind,exit_code,signo,shared,uid_slot,"    \
+	"workspace,started_us,finished_us,cpu_us,memory_peak_bytes,log_bytes," \
+	"redactions,pids_peak,not_enforced,log_truncated,outputs,error,hint"
+#define EVENT_COLUMNS                                                          \
+	"e.id,r.ulid,e.type,e.task,e.attempt,e.state,e.kind,e.ts_us"
+
+const char *const db_sql[N_DB_STMTS] = {
+	[DB_BEGIN] = "BEGIN IMMEDIATE",
+	[DB_BEGIN_READ] = "BEGIN",
+	[DB_COMMIT] = "COMMIT",
+	[DB_RUN_ADD] =
+		"INSERT INTO runs(ulid,project,job,definition_digest,"
+		"run_digest,state,kind,blocked,error,labels,inputs,trigger,"
+		"submitter,source,source_bytes,priority,cancelled,timed_out,"
+		"created_us,started_us,finished_us,finally_us,canonical) "
+		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[DB_RUN_SET] = "UPDATE runs SET state=?,kind=?,blocked=?,error=?,"
+		       "cancelled=?,timed_out=?,started_us=?,finished_us=?,"
+		       "finally_us=? WHERE id=?",
+	[DB_RUN_FIND] = "SELECT id,state FROM runs WHERE ulid=?",
+	[DB_RUN_GET] = "SELECT " DB_RUN_COLUMNS " FROM runs WHERE ulid=?",
+	[DB_RUNS_LIVE] = "SELECT " DB_RUN_COLUMNS ",canonical FROM runs "
+			 "WHERE state<3 ORDER BY id",
+	[DB_TASK_PUT] = "INSERT OR REPLACE INTO tasks(run,idx,name,state,kind,"
+			"attempt,blocked,error,due_us) "
+			"VALUES(?,?,?,?,?,?,?,?,?)",
+	[DB_TASKS] = "SELECT idx,name,state,kind,attempt,blocked,error,due_us "
+		     "FROM tasks WHERE run=? ORDER BY idx",
+	[DB_ATTEMPT_PUT] =
+		"INSERT OR REPLACE INTO attempts(run," ATTEMPT_COLUMNS ") "
+		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[DB_ATTEMPTS] = "SELECT " ATTEMPT_COLUMNS
+			" FROM attempts WHERE run=? ORDER BY idx,number",
+	[DB_ATTEMPT_GET] = "SELECT " ATTEMPT_COLUMNS
+			   " FROM attempts WHERE run=? AND idx=? AND number=?",
+	[DB_EVENT_ADD] = "INSERT INTO events(run,type,task,attempt,state,kind,"
+			 "ts_us) VALUES(?,?,?,?,?,?,?)",
+	[DB_EVENTS] = "SELECT " EVENT_COLUMNS " FROM events e "
+		      "JOIN runs r ON r.id=e.run WHERE e.id>? "
+		      "ORDER BY e.id LIMIT ?",
+	[DB_EVENTS_OF] = "SELECT " EVENT_COLUMNS " FROM events e "
+			 "JOIN runs r ON r.id=e.run WHERE e.id>? "
+			 "AND e.run=(SELECT id FROM runs WHERE ulid=?) "
+			 "ORDER BY e.id LIMIT ?",
+	[DB_LAST_EVENT] = "SELECT seq FROM sqlite_sequence "
+			  "WHERE name='events'",
+	[DB_ARTIFACT_PUT] = "INSERT OR REPLACE INTO artifacts(run,name,idx,"
+			    "attempt,file,bytes,sha256,created_us,expires_us)"
+			    " VALUES(?,?,?,?,?,?,?,?,?)",
+	[DB_ARTIFACTS] = "SELECT name,idx,attempt,file,bytes,sha256,created_us,"
+			 "expires_us FROM artifacts WHERE run=? ORDER BY name",
+	[DB_AUDIT_ADD] = "INSERT INTO audit(ts_us,who,action,what) "
+			 "VALUES(?,?,?,?)",
+	[DB_KEY_GET] = "SELECT request,run FROM keys WHERE who=? AND key=?",
+	[DB_KEY_PUT] = "INSERT OR REPLACE INTO keys(who,key,request,run,"
+		       "created_us) VALUES(?,?,?,?,?)",
+	[DB_KEYS_EXPIRE] = "DELETE FROM keys WHERE created_us<?",
+	[DB_DELETE_TASKS] = "DELETE FROM tasks WHERE run=?",
+	[DB_DELETE_ATTEMPTS] = "DELETE FROM attempts WHERE run=?",
+	[DB_DELETE_EVENTS] = "DELETE FROM events WHERE run=?",
+	[DB_DELETE_ARTIFACTS] = "DELETE FROM artifacts WHERE run=?",
+	[DB_DELETE_KEYS] = "DELETE FROM keys WHERE run="
+			   "(SELECT ulid FROM runs WHERE id=?)",
+	[DB_DELETE_RUN] = "DELETE FROM runs WHERE id=?",
+	[DB_BLOB_USED] = "SELECT EXISTS(SELECT 1 FROM artifacts WHERE sha256=?)"
+			 " OR EXISTS(SELECT 1 FROM runs WHERE source=? "
+			 "AND source<>'')",
+	[DB_MAX_FENCE] = "SELECT seq FROM sqlite_sequence "
+			 "WHERE name='attempts'",
+};
