@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Trees: looking up, reading scalars, building; see doc.h. */
+/* Trees: parsing by syntax, looking up, reading scalars; see doc.h. */
 #include "doc/doc.h"
 #include "doc/parse.h"
 #include "doc/tree.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -117,22 +116,42 @@ struct doc_node *doc_get(const struct doc_node *map, const char *key)
 	return doc_get_str(map, str_from(key));
 }
 
-/* Undo ~1 and ~0 of RFC 6901; false when it does not fit. */
-static bool unescape(struct str s, char *out, size_t max, size_t *ret_len)
+/* Is the part of a pointer (with ~1 for / and ~0 for ~) this key? */
+static bool is_key(struct str part, struct str key)
 {
-	size_t n = 0;
+	size_t k = 0;
 
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.p[i];
+	for (size_t i = 0; i < part.len; i++, k++) {
+		char c = part.p[i];
 
-		if (c == '~' && i + 1 < s.len)
-			c = s.p[++i] == '1' ? '/' : '~';
-		if (n == max)
+		if (c == '~') {
+			c = ++i < part.len ? part.p[i] : '\0';
+			if (c != '0' && c != '1')
+				return false;
+			c = c == '0' ? '~' : '/';
+		}
+		if (k >= key.len || key.p[k] != c)
 			return false;
-		out[n++] = c;
 	}
-	*ret_len = n;
-	return true;
+	return k == key.len;
+}
+
+static struct doc_node *child(const struct doc_node *n, struct str part)
+{
+	struct doc_node *k = n->first;
+	uint64_t i;
+
+	if (n->kind == DOC_MAP) {
+		while (k && !is_key(part, k->key))
+			k = k->next;
+		return k;
+	}
+	if (n->kind != DOC_LIST || str_to_u64(part, UINT32_MAX, &i) ||
+	    (part.len > 1 && part.p[0] == '0'))
+		return NULL;
+	while (k && i--)
+		k = k->next;
+	return k;
 }
 
 struct doc_node *doc_pointer(struct doc_node *root, struct str pointer)
@@ -144,24 +163,8 @@ struct doc_node *doc_pointer(struct doc_node *root, struct str pointer)
 	if (pointer.p[0] != '/')
 		return NULL;
 	pointer = str_from_at(pointer, 1);
-	while (n && pointer.p) {
-		struct str part = str_cut(&pointer, '/');
-		char key[256];
-		uint64_t i;
-		size_t len;
-
-		if (!unescape(part, key, sizeof(key), &len))
-			return NULL;
-		if (n->kind == DOC_MAP) {
-			n = doc_get_str(n, str_n(key, len));
-		} else if (n->kind == DOC_LIST &&
-			   !str_to_u64(part, UINT32_MAX, &i)) {
-			for (n = n->first; n && i; i--)
-				n = n->next;
-		} else {
-			return NULL;
-		}
-	}
+	while (n && pointer.p)
+		n = child(n, str_cut(&pointer, '/'));
 	return n;
 }
 
@@ -234,62 +237,4 @@ bool doc_is_null(const struct doc_node *n)
 		return true;
 	return n->kind == DOC_PLAIN && (!n->text.len || str_is(n->text, "~") ||
 					str_is(n->text, "null"));
-}
-
-/* --- building ----------------------------------------------------------- */
-
-struct doc *doc_new(void)
-{
-	struct doc *d = tree_doc_new(DOC_JSON);
-
-	doc_add(d, NULL, str_n(NULL, 0), DOC_MAP, str_n(NULL, 0));
-	return d;
-}
-
-struct doc_node *doc_add(struct doc *d, struct doc_node *parent, struct str key,
-			 enum doc_kind kind, struct str text)
-{
-	struct problems *ps = mem_alloc(sizeof(*ps));
-	struct tree t = {.doc = d, .ps = ps};
-	bool keyed = parent && parent->kind == DOC_MAP;
-	struct doc_node *n =
-		tree_add(&t, parent, kind, text, (struct doc_place){0, 0},
-			 keyed ? &key : NULL, (struct doc_place){0, 0});
-
-	mem_free(ps);
-	return n;
-}
-
-struct doc_node *doc_add_str(struct doc *d, struct doc_node *parent,
-			     const char *key, struct str text)
-{
-	return doc_add(d, parent, str_from(key), DOC_STRING, text);
-}
-
-struct doc_node *doc_add_int(struct doc *d, struct doc_node *parent,
-			     const char *key, int64_t v)
-{
-	char text[24];
-
-	(void)snprintf(text, sizeof(text), "%" PRId64, v);
-	return doc_add(d, parent, str_from(key), DOC_INT, str_from(text));
-}
-
-struct doc_node *doc_add_bool(struct doc *d, struct doc_node *parent,
-			      const char *key, bool v)
-{
-	return doc_add(d, parent, str_from(key), DOC_BOOL,
-		       v ? STR("true") : STR("false"));
-}
-
-struct doc_node *doc_add_map(struct doc *d, struct doc_node *parent,
-			     const char *key)
-{
-	return doc_add(d, parent, str_from(key), DOC_MAP, str_n(NULL, 0));
-}
-
-struct doc_node *doc_add_list(struct doc *d, struct doc_node *parent,
-			      const char *key)
-{
-	return doc_add(d, parent, str_from(key), DOC_LIST, str_n(NULL, 0));
 }

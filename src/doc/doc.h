@@ -93,6 +93,12 @@ MUST_USE int doc_as_bool(const struct doc_node *n, bool *ret); /* true/false */
 bool doc_is_null(const struct doc_node *n); /* NULL, plain "", ~, null */
 
 /*
+ * The same content: kinds after a PLAIN is taken as what it reads as, a time
+ * is its text, texts byte by byte, the order of a map's entries does not count.
+ */
+bool doc_equal(const struct doc_node *a, const struct doc_node *b);
+
+/*
  * Build trees in memory (for convert, import and JSON answers): a new document
  * with a map as root; nodes are appended to their parent, text is copied.
  */

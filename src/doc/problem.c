@@ -14,11 +14,34 @@ static void copy(char *to, size_t max, const char *from)
 	(void)snprintf(to, max, "%s", from ? from : "");
 }
 
+/* A text that was cut must not end within a character. */
+static void trim(char *text)
+{
+	size_t len = strlen(text);
+
+	for (int i = 0; i < 3 && len; i++) {
+		if (str_utf8_valid(str_n(text, len)))
+			return;
+		text[--len] = '\0';
+	}
+}
+
+/* The node's pointer, or that of the nearest one above it which fits. */
+static void point_at(struct problem *p, const struct doc_node *node)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(PROBLEM_POINTER_MAX - 1);
+
+	while (node && !doc_pointer_of(node, &b)) {
+		node = node->parent;
+		buf_reset(&b);
+	}
+	copy(p->pointer, sizeof(p->pointer), buf_cstr(&b));
+}
+
 static void add(struct problems *ps, const struct doc_node *node,
 		struct doc_place at, const char *code, const char *hint,
 		const char *fmt, va_list ap)
 {
-	struct buf pointer = BUF_INIT(PROBLEM_POINTER_MAX - 1);
 	struct problem *p;
 
 	if (ps->n == PROBLEMS_MAX) {
@@ -30,9 +53,9 @@ static void add(struct problems *ps, const struct doc_node *node,
 	copy(p->code, sizeof(p->code), code);
 	copy(p->hint, sizeof(p->hint), hint);
 	(void)vsnprintf(p->message, sizeof(p->message), fmt, ap);
-	doc_pointer_of(node, &pointer);
-	copy(p->pointer, sizeof(p->pointer), buf_cstr(&pointer));
-	buf_done(&pointer);
+	if (strlen(p->message) == PROBLEM_TEXT_MAX - 1)
+		trim(p->message);
+	point_at(p, node);
 }
 
 void problem_at(struct problems *ps, const struct doc_node *node,
@@ -82,13 +105,17 @@ void problems_sort(struct problems *ps)
 	qsort(ps->items, ps->n, sizeof(ps->items[0]), by_place);
 }
 
-/* What users wrote is quoted in messages: keep control characters out. */
+/* What users wrote is quoted in messages: keep what a terminal would obey out
+ * (C0, DEL, and C1 as UTF-8). */
 static void put_safe(struct buf *b, const char *s)
 {
 	for (; *s; s++) {
 		unsigned char c = (unsigned char)*s;
+		bool c1 = c == 0xc2 && (unsigned char)s[1] < 0xa0 && s[1];
 
-		if (c < 0x20 || c == 0x7f)
+		if (c1)
+			buf_printf(b, "\\u%04x", (unsigned char)*++s);
+		else if (c < 0x20 || c == 0x7f)
 			buf_printf(b, "\\x%02x", c);
 		else
 			buf_putc(b, *s);

@@ -1,237 +1,164 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Writing a tree as JSON (also canonical, RFC 8785) and the choice of writer;
- * YAML and TOML are write_yaml.c and write_toml.c. */
+/*
+ * Before a tree is written: what its plain scalars read as, and whether the
+ * syntax can hold it at all.  The writers are write_*.c and canonical.c.
+ */
 #include "doc/write.h"
-#include "doc/doc.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum doc_kind doc_plain_kind(struct str s)
+enum {
+	TOML_FLOAT_MAX = 100 /* bytes; toml++ takes 128 */
+};
+
+static size_t digits(struct str s, size_t i)
 {
-	struct doc_node n = {.kind = DOC_PLAIN, .text = s};
-	int64_t i;
-	bool b;
+	while (i < s.len && s.p[i] >= '0' && s.p[i] <= '9')
+		i++;
+	return i;
+}
 
-	if (doc_is_null(&n))
-		return DOC_NULL;
-	if (!doc_as_bool(&n, &b))
-		return DOC_BOOL;
-	if (!doc_as_i64(&n, &i))
+enum doc_kind doc_number_kind(struct str s)
+{
+	size_t i = str_starts(s, STR("-")), end = digits(s, i);
+
+	if (end == i || (s.p[i] == '0' && end > i + 1))
+		return DOC_STRING;
+	if (end == s.len)
 		return DOC_INT;
-	return DOC_STRING;
+	if (s.p[end] == '.') {
+		i = end + 1;
+		end = digits(s, i);
+		if (end == i)
+			return DOC_STRING;
+	}
+	if (end < s.len && (s.p[end] | 0x20) == 'e') {
+		i = end + 1;
+		if (i < s.len && (s.p[i] == '+' || s.p[i] == '-'))
+			i++;
+		end = digits(s, i);
+		if (end == i)
+			return DOC_STRING;
+	}
+	return end == s.len ? DOC_FLOAT : DOC_STRING;
 }
 
 enum doc_kind doc_write_kind(const struct doc_node *n)
 {
-	return n->kind == DOC_PLAIN ? doc_plain_kind(n->text) : n->kind;
+	bool b;
+
+	if (n->kind != DOC_PLAIN)
+		return n->kind;
+	if (doc_is_null(n))
+		return DOC_NULL;
+	return doc_as_bool(n, &b) ? doc_number_kind(n->text) : DOC_BOOL;
 }
 
-static void put_string(struct buf *b, struct str s)
+int doc_refuse(const struct doc_node *n, struct err *e, const char *why)
 {
-	buf_putc(b, '"');
-	buf_json(b, s);
-	buf_putc(b, '"');
+	CLEANUP_BUF struct buf pointer = BUF_INIT(PROBLEM_POINTER_MAX);
+	const struct doc_place at = n->at.line ? n->at : n->key_at;
+
+	doc_pointer_of(n, &pointer);
+	if (at.line)
+		return err_set(e, ERR_INVALID, "%u:%u: %s: %s", at.line,
+			       at.column, buf_cstr(&pointer), why);
+	return err_set(e, ERR_INVALID, "%s: %s", buf_cstr(&pointer), why);
 }
 
-static void put_scalar(struct buf *b, const struct doc_node *n)
+static bool clean(struct str s)
 {
-	switch (doc_write_kind(n)) {
-	case DOC_NULL:
-		buf_puts(b, "null");
-		break;
-	case DOC_INT:
-	case DOC_FLOAT:
-	case DOC_BOOL:
-		buf_str(b, n->text);
-		break;
-	case DOC_PLAIN:
-	case DOC_STRING:
-	case DOC_TIME:
-	case DOC_LIST:
-	case DOC_MAP:
-		put_string(b, n->text);
-		break;
-	}
+	return str_utf8_valid(s) && !str_has(s, '\0');
 }
 
-static void newline(struct buf *b, unsigned depth)
+static bool toml_float(struct str s)
 {
-	buf_putc(b, '\n');
-	for (unsigned i = 0; i < depth; i++)
-		buf_puts(b, "  ");
+	char text[TOML_FLOAT_MAX + 1];
+	double v;
+
+	if (s.len > TOML_FLOAT_MAX)
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		text[i] = s.p[i];
+	text[s.len] = '\0';
+	errno = 0;
+	v = strtod(text, NULL);
+	return !errno && (isnormal(v) || fpclassify(v) == FP_ZERO);
 }
 
-static void pretty(struct buf *b, const struct doc_node *n, unsigned depth)
+/* Why TOML cannot hold the scalar, or NULL. */
+static const char *toml_scalar(enum doc_kind kind, struct str s)
 {
-	bool map = n->kind == DOC_MAP;
+	int64_t i;
 
-	if (!map && n->kind != DOC_LIST) {
-		put_scalar(b, n);
-		return;
-	}
-	buf_putc(b, map ? '{' : '[');
-	for (const struct doc_node *k = n->first; k; k = k->next) {
-		newline(b, depth + 1);
-		if (map) {
-			put_string(b, k->key);
-			buf_puts(b, ": ");
-		}
-		pretty(b, k, depth + 1);
-		if (k->next)
-			buf_putc(b, ',');
-	}
-	if (n->first)
-		newline(b, depth);
-	buf_putc(b, map ? '}' : ']');
+	if (kind == DOC_NULL)
+		return "TOML has no null; leave the key out";
+	if (kind == DOC_INT && str_to_i64(s, INT64_MIN, INT64_MAX, &i))
+		return "TOML's numbers have 64 bits; quote it";
+	if (kind == DOC_FLOAT && !toml_float(s))
+		return "a number that TOML cannot hold; quote it";
+	return NULL;
 }
 
-/* --- canonical ---------------------------------------------------------- */
-
-/* The next UTF-16 unit of s at *i; surrogates come one by one. */
-static uint32_t utf16_next(struct str s, size_t *i, uint32_t *low)
+/* Why the syntax cannot hold the node itself, or NULL.  JSON takes any bytes:
+ * its writer escapes NUL and replaces what is not UTF-8. */
+static const char *wrong(const struct doc_node *n, enum doc_syntax syntax)
 {
-	const unsigned char *p = (const unsigned char *)s.p + *i;
-	uint32_t c;
+	enum doc_kind kind = doc_write_kind(n);
 
-	if (*low) {
-		c = *low;
-		*low = 0;
-		return c;
-	}
-	if (p[0] < 0x80) {
-		*i += 1;
-		return p[0];
-	}
-	if (p[0] < 0xe0) {
-		*i += 2;
-		return (uint32_t)(p[0] & 31) << 6 | (p[1] & 63);
-	}
-	if (p[0] < 0xf0) {
-		*i += 3;
-		return (uint32_t)(p[0] & 15) << 12 |
-		       (uint32_t)(p[1] & 63) << 6 | (p[2] & 63);
-	}
-	*i += 4;
-	c = (uint32_t)(p[0] & 7) << 18 | (uint32_t)(p[1] & 63) << 12 |
-	    (uint32_t)(p[2] & 63) << 6 | (p[3] & 63);
-	c -= 0x10000;
-	*low = 0xdc00 | (c & 0x3ff);
-	return 0xd800 | c >> 10;
+	if (syntax != DOC_JSON && (!clean(n->text) || !clean(n->key)))
+		return "a text that is not UTF-8, or has a NUL; use base64";
+	if ((kind == DOC_INT || kind == DOC_FLOAT) &&
+	    doc_number_kind(n->text) == DOC_STRING)
+		return "not a number as JSON has them";
+	return syntax == DOC_TOML ? toml_scalar(kind, n->text) : NULL;
 }
 
-static int by_utf16(const void *va, const void *vb)
+static int check(const struct doc_node *n, enum doc_syntax syntax,
+		 unsigned depth, struct err *e)
 {
-	struct str a = (*(const struct doc_node *const *)va)->key;
-	struct str b = (*(const struct doc_node *const *)vb)->key;
-	uint32_t low_a = 0, low_b = 0;
-	size_t i = 0, k = 0;
+	const char *why = wrong(n, syntax);
 
-	while ((i < a.len || low_a) && (k < b.len || low_b)) {
-		uint32_t x = utf16_next(a, &i, &low_a);
-		uint32_t y = utf16_next(b, &k, &low_b);
-
-		if (x != y)
-			return x < y ? -1 : 1;
-	}
-	return (i < a.len || low_a) - (k < b.len || low_b);
-}
-
-/* Floating point: the shortest text that reads back the same (ECMAScript). */
-static int put_float(struct buf *b, struct str text, struct err *e)
-{
-	CLEANUP_MEM char *s = mem_strndup(text.p, text.len);
-	char out[32];
-	double v = strtod(s, NULL);
-
-	for (int digits = 1; digits <= 17; digits++) {
-		(void)snprintf(out, sizeof(out), "%.*g", digits, v);
-		if (strtod(out, NULL) == v)
-			break;
-	}
-	if (strchr(out, 'n') || strchr(out, 'i')) /* nan, inf */
-		return err_set(e, ERR_INVALID,
-			       "a number that JSON cannot hold");
-	buf_puts(b, out);
-	return 0;
-}
-
-static int canonical(struct buf *b, const struct doc_node *n, struct err *e);
-
-static int canonical_map(struct buf *b, const struct doc_node *n, struct err *e)
-{
-	CLEANUP_MEM const struct doc_node **keys =
-		mem_array(n->n, sizeof(*keys));
-	size_t count = 0;
-
+	if (why)
+		return doc_refuse(n, e, why);
+	if (n->first && depth > DOC_DEPTH_MAX)
+		return doc_refuse(n, e, "nested too deep");
 	for (const struct doc_node *k = n->first; k; k = k->next)
-		keys[count++] = k;
-	qsort(keys, count, sizeof(*keys), by_utf16);
-	buf_putc(b, '{');
-	for (size_t i = 0; i < count; i++) {
-		if (i)
-			buf_putc(b, ',');
-		put_string(b, keys[i]->key);
-		buf_putc(b, ':');
-		if (canonical(b, keys[i], e))
+		if (check(k, syntax, depth + 1, e))
 			return -1;
-	}
-	buf_putc(b, '}');
 	return 0;
 }
 
-static int canonical(struct buf *b, const struct doc_node *n, struct err *e)
+int doc_check_writable(const struct doc_node *root, enum doc_syntax syntax,
+		       struct err *e)
 {
-	if (n->kind == DOC_MAP)
-		return canonical_map(b, n, e);
-	if (n->kind == DOC_FLOAT)
-		return put_float(b, n->text, e);
-	if (n->kind != DOC_LIST) {
-		put_scalar(b, n);
-		return 0;
-	}
-	buf_putc(b, '[');
-	for (const struct doc_node *k = n->first; k; k = k->next) {
-		if (k != n->first)
-			buf_putc(b, ',');
-		if (canonical(b, k, e))
-			return -1;
-	}
-	buf_putc(b, ']');
-	return 0;
-}
-
-static int fits(const struct buf *b, struct err *e)
-{
-	return b->failed ? err_set(e, ERR_LIMIT, "over %zu bytes", b->max) : 0;
-}
-
-int doc_write_canonical(const struct doc_node *root, struct buf *b,
-			struct err *e)
-{
-	return canonical(b, root, e) ? -1 : fits(b, e);
+	if (syntax == DOC_TOML && root->kind != DOC_MAP)
+		return err_set(e, ERR_INVALID,
+			       "a TOML document is a table, not %s",
+			       doc_kind_name(root->kind));
+	return check(root, syntax, 1, e);
 }
 
 int doc_write(const struct doc_node *root, enum doc_syntax syntax,
 	      struct buf *b, struct err *e)
 {
-	int bad = 0;
-
+	if (doc_check_writable(root, syntax, e))
+		return -1;
 	switch (syntax) {
 	case DOC_JSON:
-		pretty(b, root, 0);
-		buf_putc(b, '\n');
+		doc_write_json(root, b);
 		break;
 	case DOC_YAML:
 		doc_write_yaml(root, b);
 		break;
 	case DOC_TOML:
-		bad = doc_write_toml(root, b, e);
+		doc_write_toml(root, b);
 		break;
 	case DOC_SYNTAX_UNKNOWN:
 	default:
-		bad = err_set(e, ERR_INVALID, "unknown syntax");
+		return err_set(e, ERR_INVALID, "unknown syntax");
 	}
-	return bad ? -1 : fits(b, e);
+	return b->failed ? err_set(e, ERR_LIMIT, "over %zu bytes", b->max) : 0;
 }

@@ -47,84 +47,92 @@ static bool literal(struct str s)
 	return true;
 }
 
-static int value(struct buf *b, const struct doc_node *n, struct err *e)
+static void text(struct buf *b, struct str s)
+{
+	if (literal(s)) {
+		buf_puts(b, "'''\n");
+		buf_str(b, s);
+		buf_puts(b, "'''");
+	} else {
+		quoted(b, s);
+	}
+}
+
+static void value(struct buf *b, const struct doc_node *n);
+
+/* On one line: what TOML calls an inline table, or an array. */
+static void entries(struct buf *b, const struct doc_node *n)
 {
 	bool map = n->kind == DOC_MAP;
 
+	buf_putc(b, map ? '{' : '[');
+	for (const struct doc_node *k = n->first; k; k = k->next) {
+		buf_puts(b, k == n->first ? (map ? " " : "") : ", ");
+		if (map) {
+			key(b, k->key);
+			buf_puts(b, " = ");
+		}
+		value(b, k);
+	}
+	if (map && n->first)
+		buf_putc(b, ' ');
+	buf_putc(b, map ? '}' : ']');
+}
+
+static void value(struct buf *b, const struct doc_node *n)
+{
 	switch (doc_write_kind(n)) {
-	case DOC_NULL:
-		return err_set(e, ERR_INVALID,
-			       "line %u: TOML has no null; leave the key out",
-			       n->at.line);
 	case DOC_INT:
 	case DOC_FLOAT:
 	case DOC_BOOL:
 	case DOC_TIME:
 		buf_str(b, n->text);
-		return 0;
+		break;
+	case DOC_NULL: /* refused before */
 	case DOC_PLAIN:
 	case DOC_STRING:
-		if (literal(n->text)) {
-			buf_puts(b, "'''\n");
-			buf_str(b, n->text);
-			buf_puts(b, "'''");
-		} else {
-			quoted(b, n->text);
-		}
-		return 0;
+		text(b, n->text);
+		break;
 	case DOC_LIST:
 	case DOC_MAP:
+		entries(b, n);
 		break;
 	}
-	buf_puts(b, map ? "{" : "[");
-	for (const struct doc_node *k = n->first; k; k = k->next) {
-		buf_puts(b, k == n->first ? " " : ", ");
-		if (map) {
-			key(b, k->key);
-			buf_puts(b, " = ");
-		}
-		if (value(b, k, e))
-			return -1;
-	}
-	buf_puts(b, n->first ? (map ? " }" : " ]") : (map ? "}" : "]"));
-	return 0;
 }
 
-static void header(struct buf *b, const struct doc_node *n)
+/* The names from the root down. */
+static void header(struct buf *b, const struct doc_node *root,
+		   const struct doc_node *n)
 {
-	if (n->parent && n->parent->parent) {
-		header(b, n->parent);
+	if (n->parent != root) {
+		header(b, root, n->parent);
 		buf_putc(b, '.');
 	}
 	key(b, n->key);
 }
 
-static int table(struct buf *b, const struct doc_node *n, struct err *e)
+static void table(struct buf *b, const struct doc_node *root,
+		  const struct doc_node *n)
 {
 	for (const struct doc_node *k = n->first; k; k = k->next) {
 		if (k->kind == DOC_MAP)
 			continue;
 		key(b, k->key);
 		buf_puts(b, " = ");
-		if (value(b, k, e))
-			return -1;
+		value(b, k);
 		buf_putc(b, '\n');
 	}
 	for (const struct doc_node *k = n->first; k; k = k->next) {
 		if (k->kind != DOC_MAP)
 			continue;
 		buf_puts(b, b->len ? "\n[" : "[");
-		header(b, k);
+		header(b, root, k);
 		buf_puts(b, "]\n");
-		if (table(b, k, e))
-			return -1;
+		table(b, root, k);
 	}
-	return 0;
 }
 
-int doc_write_toml(const struct doc_node *root, struct buf *b, struct err *e)
+void doc_write_toml(const struct doc_node *root, struct buf *b)
 {
-	if (root->kind != DOC_MAP)
-		return err_set(e, ERR_INVALID, "a TOML document is a table");
-	return table(b, root, e);
+	table(b, root, root);
 }

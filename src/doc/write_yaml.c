@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * YAML out: block style; text with line ends as a literal block where that is
- * byte-exact, else in double quotes.
+ * byte-exact, else in double quotes.  The texts are UTF-8 without NUL.
  */
 #include "doc/write.h"
 
 #include <string.h>
+
+enum {
+	SIMPLE_KEY_MAX = 1000 /* bytes; YAML takes 1024 characters */
+};
 
 static void indent(struct buf *b, unsigned depth)
 {
@@ -17,10 +21,10 @@ static void indent(struct buf *b, unsigned depth)
 static bool bare(struct str s)
 {
 	static const char *const taken[] = {
-		"true", "false", "null", "yes", "no",   "on",  "off",
-		"True", "False", "Null", "Yes", "No",   "On",  "Off",
-		"TRUE", "FALSE", "NULL", "YES", "NO",   "ON",  "OFF",
-		"y",    "n",     "Y",    "N",   ".inf", ".nan"};
+		"true", "false", "null", "yes", "no", "on", "off",
+		"True", "False", "Null", "Yes", "No", "On", "Off",
+		"TRUE", "FALSE", "NULL", "YES", "NO", "ON", "OFF",
+		"y",    "n",     "Y",    "N"};
 	static const char plain[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 		"0123456789_-./";
@@ -38,96 +42,125 @@ static bool bare(struct str s)
 	return true;
 }
 
-/* A literal block is exact for printable lines, the last ended by one line
- * feed or none, the first not indented. */
+/* Characters that must not stand as they are: how many bytes, and their
+ * escape; 0 for all others. */
+static size_t escape_of(struct str s, char out[8])
+{
+	static const struct {
+		const char *bytes, *escape;
+	} rows[] = {
+		{"\xe2\x80\xa8", "\\L"    },
+                {"\xe2\x80\xa9", "\\P"    },
+		{"\xef\xbb\xbf", "\\uFEFF"},
+                {"\xef\xbf\xbe", "\\uFFFE"},
+		{"\xef\xbf\xbf", "\\uFFFF"},
+	};
+	static const char hex[] = "0123456789abcdef";
+	unsigned char c = (unsigned char)s.p[0];
+
+	if (c == 0xc2 && (unsigned char)s.p[1] < 0xa0) {
+		c = (unsigned char)s.p[1];
+		memcpy(out, "\\x", 2);
+		out[2] = hex[c >> 4];
+		out[3] = hex[c & 15];
+		out[4] = '\0';
+		return 2;
+	}
+	if (c != 0xe2 && c != 0xef)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (!str_starts(s, str_from(rows[i].bytes)))
+			continue;
+		memcpy(out, rows[i].escape, strlen(rows[i].escape) + 1);
+		return 3;
+	}
+	return 0;
+}
+
+/* A literal block is exact for lines of such characters, the first neither
+ * empty nor indented. */
 static bool literal(struct str s)
 {
+	char unused[8];
+
 	if (!str_has(s, '\n') || s.p[0] == ' ' || s.p[0] == '\n' ||
-	    s.p[0] == '\t' || !str_utf8_valid(s))
-		return false;
-	if (s.len > 1 && s.p[s.len - 1] == '\n' && s.p[s.len - 2] == '\n')
+	    s.p[0] == '\t')
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
-			return false;
-		/* C1 controls, LS, PS, BOM: YAML breaks lines or refuses */
-		if (c == 0xc2 && (unsigned char)s.p[i + 1] < 0xa0)
-			return false;
-		if (c == 0xe2 && (unsigned char)s.p[i + 1] == 0x80 &&
-		    ((unsigned char)s.p[i + 2] & 0xfe) == 0xa8)
-			return false;
-		if (c == 0xef && ((unsigned char)s.p[i + 1] == 0xbb ||
-				  (unsigned char)s.p[i + 1] == 0xbf))
+		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ||
+		    escape_of(str_from_at(s, i), unused))
 			return false;
 	}
 	return true;
 }
 
-/* JSON's escapes are YAML's; what YAML has besides is not needed.  DEL, C1
- * and the line separators are escaped too. */
+/* JSON's escapes are YAML's too. */
 static void quoted(struct buf *b, struct str s)
 {
-	static const struct {
-		const char *bytes, *escape;
-	} more[] = {
-		{"\xc2\x85",     "\\N"    },
-		{"\xe2\x80\xa8", "\\L"    },
-		{"\xe2\x80\xa9", "\\P"    },
-		{"\xef\xbb\xbf", "\\uFEFF"},
-	};
 	size_t done = 0;
 
 	buf_putc(b, '"');
 	for (size_t i = 0; i < s.len; i++) {
-		for (size_t k = 0; k < ARRAY_LEN(more); k++) {
-			struct str bytes = str_from(more[k].bytes);
+		char out[8];
+		size_t n = escape_of(str_from_at(s, i), out);
 
-			if (!str_starts(str_from_at(s, i), bytes))
-				continue;
-			buf_json(b, str_n(s.p + done, i - done));
-			buf_puts(b, more[k].escape);
-			done = i + bytes.len;
-			i = done - 1;
-			break;
-		}
-		if (i >= done && (unsigned char)s.p[i] == 0xc2 &&
-		    (unsigned char)s.p[i + 1] < 0xa0) {
-			buf_json(b, str_n(s.p + done, i - done));
-			buf_printf(b, "\\x%02x", (unsigned char)s.p[i + 1]);
-			done = i + 2;
-			i++;
-		}
+		if (!n)
+			continue;
+		buf_json(b, str_n(s.p + done, i - done));
+		buf_puts(b, out);
+		done = i + n;
+		i = done - 1;
 	}
 	buf_json(b, str_from_at(s, done));
 	buf_putc(b, '"');
 }
 
-static void text(struct buf *b, struct str s, unsigned depth)
+/* The header says what becomes of the last line ends: one is the rule. */
+static void block(struct buf *b, struct str s, unsigned depth)
 {
-	bool ends = s.len && s.p[s.len - 1] == '\n';
+	bool one = s.p[s.len - 1] == '\n';
+	bool many = one && s.p[s.len - 2] == '\n';
 
-	if (bare(s)) {
-		buf_str(b, s);
-		return;
-	}
-	if (!literal(s)) {
-		quoted(b, s);
-		return;
-	}
-	buf_puts(b, ends ? "|" : "|-");
-	if (ends)
+	buf_puts(b, many ? "|+" : one ? "|" : "|-");
+	if (one)
 		s.len--;
 	while (s.p) {
 		struct str line = str_cut(&s, '\n');
 
 		buf_putc(b, '\n');
-		if (line.len) {
+		if (line.len)
 			indent(b, depth);
-			buf_str(b, line);
-		}
+		buf_str(b, line);
 	}
+}
+
+static void text(struct buf *b, struct str s, unsigned depth)
+{
+	if (bare(s))
+		buf_str(b, s);
+	else if (literal(s))
+		block(b, s, depth);
+	else
+		quoted(b, s);
+}
+
+static void key(struct buf *b, struct str s, unsigned depth)
+{
+	size_t start = b->len;
+
+	if (s.len > SIMPLE_KEY_MAX / 6) /* an escape has at most 6 bytes */
+		buf_puts(b, "? ");
+	if (bare(s))
+		buf_str(b, s);
+	else
+		quoted(b, s);
+	if (b->len > start && b->data[start] == '?') {
+		buf_putc(b, '\n');
+		indent(b, depth);
+	}
+	buf_putc(b, ':');
 }
 
 static void value(struct buf *b, const struct doc_node *n, unsigned depth,
@@ -139,17 +172,11 @@ static void entries(struct buf *b, const struct doc_node *n, unsigned depth,
 	for (const struct doc_node *k = n->first; k; k = k->next) {
 		if (k != n->first || !first_inline)
 			indent(b, depth);
-		if (n->kind == DOC_LIST) {
+		if (n->kind == DOC_LIST)
 			buf_puts(b, "-");
-			value(b, k, depth + 1, true);
-			continue;
-		}
-		if (bare(k->key))
-			buf_str(b, k->key);
 		else
-			quoted(b, k->key);
-		buf_putc(b, ':');
-		value(b, k, depth + 1, false);
+			key(b, k->key, depth);
+		value(b, k, depth + 1, n->kind == DOC_LIST);
 	}
 }
 
@@ -157,7 +184,7 @@ static void entries(struct buf *b, const struct doc_node *n, unsigned depth,
 static void value(struct buf *b, const struct doc_node *n, unsigned depth,
 		  bool in_list)
 {
-	if ((n->kind == DOC_MAP || n->kind == DOC_LIST) && n->first) {
+	if (n->first) {
 		buf_puts(b, in_list ? " " : "\n");
 		entries(b, n, depth, in_list);
 		return;
@@ -189,8 +216,11 @@ static void value(struct buf *b, const struct doc_node *n, unsigned depth,
 
 void doc_write_yaml(const struct doc_node *root, struct buf *b)
 {
-	if ((root->kind == DOC_MAP || root->kind == DOC_LIST) && root->first)
+	if (root->first) {
 		entries(b, root, 0, false);
-	else
-		value(b, root, 0, false);
+		return;
+	}
+	/* A lone value is indented too: at the margin, --- would be a mark. */
+	buf_puts(b, "---");
+	value(b, root, 1, true);
 }
