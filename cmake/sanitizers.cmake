@@ -4,3 +4,6 @@ if(NFO_SANITIZE)
 		-fno-sanitize-recover=all -g -O1)
 	add_link_options(-fsanitize=${NFO_SANITIZE})
 endif()
+if(NFO_FUZZ) # libFuzzer sees only what counts its branches
+	add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
