@@ -77,7 +77,7 @@ void db_get_attempt(struct query *q, struct store_attempt *a)
 	a->kind = get_kind(q);
 	a->exit_code = (int32_t)query_get_i64(q);
 	a->signo = (uint8_t)query_get_i64(q);
-	a->uid_slot_kind = query_get_i64(q) != 0;
+	a->shared = query_get_i64(q) != 0;
 	a->uid_slot = (uint32_t)query_get_i64(q);
 	get_ulid(q, &a->workspace);
 	a->started_us = query_get_i64(q);

@@ -80,11 +80,12 @@ static int open_db(struct store *s, struct err *e)
 	umask(old);
 	if (!r)
 		return 0;
-	err_wrap(e, "%s", s->path);
 	if (e && e->code == ERR_INVALID && strstr(e->text, "damaged"))
-		err_set(e, ERR_INVALID, "%.300s; %s", e->text,
-			"restore a backup, or move it away to start anew");
-	return -1;
+		return err_wrap(e,
+				"%s (restore a backup, or move it away to "
+				"start anew)",
+				s->path);
+	return err_wrap(e, "%s", s->path);
 }
 
 int store_open(const char *dir, struct store **ret, struct err *e)

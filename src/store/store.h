@@ -63,7 +63,7 @@ struct store_attempt {
 	enum fail_kind kind;
 	int32_t exit_code; /* -1: none */
 	uint8_t signo;
-	uint8_t uid_slot_kind; /* 1: the slot is the run's own */
+	bool shared; /* workspace and slot belong to the run */
 	uint32_t uid_slot;
 	struct ulid workspace;
 	int64_t started_us, finished_us;

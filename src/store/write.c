@@ -121,7 +121,7 @@ int store_attempt_put(struct store *s, int64_t run,
 	query_i64(&q, a->kind);
 	query_i64(&q, a->exit_code);
 	query_i64(&q, a->signo);
-	query_i64(&q, a->uid_slot_kind);
+	query_i64(&q, a->shared);
 	query_i64(&q, a->uid_slot);
 	query_str(&q, str_from(a->workspace.s));
 	query_i64(&q, a->started_us);
