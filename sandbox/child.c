@@ -36,7 +36,7 @@ enum {
 static int file_fds[1 + SANDBOX_FILES_MAX];
 static size_t n_file_fds;
 static uint32_t not_enforced;
-static const char *failed_on = ""; /* what the step was about */
+static char failed_on[256]; /* what the step was about */
 
 static int die_with_parent(struct child *c)
 {
@@ -151,11 +151,13 @@ static int mount_binds(struct child *c)
 		const char *to = c->spec.binds[i].to;
 		CLEANUP_FD int at = fd_open_beneath(root, to + 1, O_PATH, 0);
 
-		failed_on = to;
-		if (at < 0 || kernel_move_mount_at(c->binds[i], at))
-			return -1;
+		if (at >= 0 && !kernel_move_mount_at(c->binds[i], at))
+			continue;
+		(void)snprintf(failed_on, sizeof(failed_on),
+			       "%s must exist in the sandbox, through no link",
+			       to);
+		return -1;
 	}
-	failed_on = "";
 	return 0;
 }
 

@@ -36,6 +36,7 @@ static const char help[] =
 	"  --net none|host       none (this): only a loopback of its own\n"
 	"  --bind-ro SRC[:DST]   show a file or directory of the host\n"
 	"  --bind SRC[:DST]      the same, writable; DST defaults to /work\n"
+	"                        (DST must exist: /mnt, /srv, /opt are for that)\n"
 	"  --env NAME=VALUE      nothing is inherited but this\n"
 	"  --memory SIZE         512M, 2G, ...\n"
 	"  --pids N              at most N processes and threads\n"

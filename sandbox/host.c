@@ -237,7 +237,7 @@ static int wait_ready(int sock, struct sandbox *s, size_t want, struct err *e)
 		step = wire_get_str(&r, 32);
 		sys = wire_get_u32(&r);
 		bits = wire_get_u32(&r);
-		what = wire_get_str(&r, SANDBOX_NAME_MAX);
+		what = wire_get_str(&r, 255);
 		if (!wire_end(&r) || step.len) {
 			err_sys(e, (int)sys, "step " STR_FMT "%s" STR_FMT,
 				STR_ARG(step), what.len ? ": " : "",
