@@ -18,7 +18,7 @@
 enum {
 	EVERY = 64 << 10,
 	SECRETS_MAX = 1000,
-	ROUNDS = 3
+	ROUNDS = 5
 };
 
 static uint64_t state = 88172645463325252u;

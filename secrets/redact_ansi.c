@@ -53,36 +53,68 @@ struct window {
 	void *ctx;
 };
 
-/* Make room for one more run, keeping what a match may still need. */
+size_t redact_ansi_origin(const struct redact_ansi *a, size_t i)
+{
+	size_t lo = 0, hi = a->n_runs;
+
+	while (hi - lo > 1) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (a->runs[mid].at <= i)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return a->runs[lo].from + (i - a->runs[lo].at);
+}
+
+/* Make room, keeping what a match may still need. */
 static void flush(struct window *w)
 {
 	struct redact_ansi *a = w->a;
 	size_t keep = a->n < w->reach ? a->n : w->reach;
+	size_t cut = a->n - keep, k = 0;
 
 	w->fn(w->ctx, a);
-	memmove(a->b, a->b + a->n - keep, keep);
-	memmove(a->at, a->at + a->n - keep, keep * sizeof(*a->at));
+	memmove(a->b, a->b + cut, keep);
 	a->n = keep;
+	while (k + 1 < a->n_runs && a->runs[k + 1].at <= cut)
+		k++;
+	a->n_runs -= k;
+	memmove(a->runs, a->runs + k, a->n_runs * sizeof(*a->runs));
+	for (k = 0; k < a->n_runs; k++) {
+		uint32_t less = (uint32_t)cut;
+
+		if (a->runs[k].at < less) { /* the first one, cut */
+			a->runs[k].from += less - a->runs[k].at;
+			less = a->runs[k].at;
+		}
+		a->runs[k].at -= less;
+	}
 }
 
+/* After a flush there is room: b holds more than twice what is kept, and each
+ * kept byte is of one run at most. */
 static void run(struct window *w, size_t from, size_t to)
 {
 	struct redact_ansi *a = w->a;
 
-	if (to - from > REDACT_ANSI_MAX - a->n)
+	if (to == from)
+		return;
+	if (to - from >= REDACT_ANSI_MAX - a->n || a->n_runs == REDACT_RUNS_MAX)
 		flush(w);
+	a->runs[a->n_runs++] =
+		(struct redact_run){(uint32_t)a->n, (uint32_t)from};
 	memcpy(a->b + a->n, w->sq->b + from, to - from);
-	for (size_t i = from; i < to; i++)
-		a->at[a->n++] = (uint32_t)i;
+	a->n += to - from;
 }
 
-/* A gap too large: nothing matches across it. */
-static void stop(struct window *w, size_t at)
+/* Nothing matches across this; run() leaves room for it. */
+static void stop(struct window *w)
 {
+	w->a->b[w->a->n++] = 0;
 	if (w->a->n == REDACT_ANSI_MAX)
 		flush(w);
-	w->a->b[w->a->n] = 0;
-	w->a->at[w->a->n++] = (uint32_t)at;
 }
 
 static size_t dropped_before(const uint8_t *p, size_t at)
@@ -116,8 +148,7 @@ static void between(struct window *w, size_t cur, size_t to, bool next)
 	run(w, cur, cur + w->reach);
 	if (!next)
 		return;
-	w->fn(w->ctx, w->a);
-	w->a->n = 0;
+	stop(w);
 	run(w, to - w->reach, to);
 }
 
@@ -130,7 +161,7 @@ bool redact_ansi(struct redact_ansi *a, const struct redact_squeezed *sq,
 	size_t at = 0, cur = 0, gap = 0, to;
 	bool first = true;
 
-	a->n = 0;
+	a->n = a->n_runs = 0;
 	while (esc) {
 		size_t place = (size_t)(esc - p), skip;
 
@@ -139,7 +170,7 @@ bool redact_ansi(struct redact_ansi *a, const struct redact_squeezed *sq,
 			cur = to - reach;
 		if (to > cur) {
 			if (gap > REDACT_GAP_MAX)
-				stop(&w, cur);
+				stop(&w);
 			between(&w, cur, to, true);
 			gap = dropped_before(p, place);
 		}
@@ -156,7 +187,7 @@ bool redact_ansi(struct redact_ansi *a, const struct redact_squeezed *sq,
 	to = sq->n;
 	if (to > cur) {
 		if (gap > REDACT_GAP_MAX)
-			stop(&w, cur);
+			stop(&w);
 		between(&w, cur, to, false);
 		gap = dropped_before(p, len);
 	}

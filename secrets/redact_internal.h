@@ -89,8 +89,9 @@ struct redact_match {
 	const uint32_t *prefix, *bucket;
 	const struct redact_gram *gram;
 	unsigned bloom_shift, pair_shift, prefix_shift, bucket_shift;
-	bool any_before, any_alone; /* kinds of grams that are there */
-	const bool *first;          /* [256] */
+	unsigned kinds;    /* of pairs that are in there */
+	const bool *first; /* [256] */
+	bool all_odd;      /* every pattern has an odd byte */
 };
 /* min_len is that of the shortest pattern allowed: 8 or 4. */
 /* Sorts l and takes out what is there twice. */
@@ -118,8 +119,17 @@ static inline bool redact_kept(uint8_t c)
 	return c > 0x20 && c != 0x7f;
 }
 
+/* Dropped, and not in ordinary text: controls but white space and ESC.  In a
+ * buffer that has none there is no binary key. */
+static inline bool redact_odd(uint8_t c)
+{
+	return c < 0x20 && !(c >= 9 && c <= 13) && c != 0x1b;
+}
+
 enum {
-	REDACT_BLOCK = 64 /* bytes squeezed at a time */
+	REDACT_BLOCK = 64, /* bytes squeezed at a time */
+	REDACT_HAS_ESC = 1,
+	REDACT_HAS_ODD = 2
 };
 struct redact_squeezed {
 	uint8_t *b; /* room for the text + REDACT_BLOCK */
@@ -127,10 +137,11 @@ struct redact_squeezed {
 	uint32_t *map; /* where each block of the text begins in b */
 	size_t n_blocks;
 };
-/* p must have REDACT_BLOCK zeros after its len bytes.  A gap of more than
- * REDACT_GAP_MAX leaves a zero in b, which no pattern has.  Returns whether
- * there is an escape character. */
-bool redact_squeeze(const uint8_t *p, size_t len, struct redact_squeezed *out);
+/* p must have REDACT_BLOCK spaces after its len bytes.  A gap of more than
+ * REDACT_GAP_MAX leaves a zero in b, which no pattern has.  Returns which
+ * of REDACT_HAS_* there are. */
+unsigned redact_squeeze(const uint8_t *p, size_t len,
+			struct redact_squeezed *out);
 /* How many bytes of b are from before p[at]. */
 size_t redact_squeeze_index(const struct redact_squeezed *s, const uint8_t *p,
 			    size_t at);
@@ -139,23 +150,30 @@ size_t redact_squeeze_origin(const struct redact_squeezed *s, const uint8_t *p,
 			     size_t i);
 /* The implementations by themselves, for tests; NULL past the last, and for
  * those that this processor lacks. */
-typedef bool redact_squeeze_fn(const uint8_t *p, size_t len,
-			       struct redact_squeezed *out);
+typedef unsigned redact_squeeze_fn(const uint8_t *p, size_t len,
+				   struct redact_squeezed *out);
 redact_squeeze_fn *redact_squeeze_impl(unsigned i);
 
 enum {
-	REDACT_ANSI_MAX = 8192
+	REDACT_ANSI_MAX = 8192,
+	REDACT_RUNS_MAX = 512
 };
 struct redact_ansi {
 	uint8_t b[REDACT_ANSI_MAX];
-	uint32_t at[REDACT_ANSI_MAX]; /* their places in the squeezed view */
 	size_t n;
+	struct redact_run {
+		uint32_t at, from; /* in b, and in the squeezed view */
+	} runs[REDACT_RUNS_MAX];
+	size_t n_runs;
 };
+/* The place in the squeezed view of b[i]. */
+size_t redact_ansi_origin(const struct redact_ansi *a, size_t i);
 /* The length of the terminal sequence at p (an ESC), at least 1; n when it is
  * not complete. */
 size_t redact_escape_len(const uint8_t *p, size_t n);
 /* Give fn the squeezed text around each terminal sequence without it, `reach`
- * bytes to each side, in pieces that overlap by reach.  Returns true when the
+ * bytes to each side, several at once, with a zero between those that do not
+ * belong together; calls overlap by reach.  Returns true when the
  * last piece, left in a, is still open at the end. */
 typedef void redact_ansi_fn(void *ctx, const struct redact_ansi *a);
 bool redact_ansi(struct redact_ansi *a, const struct redact_squeezed *sq,

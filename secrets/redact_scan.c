@@ -145,7 +145,8 @@ static void squeezed_hit(void *ctx, size_t at, const struct redact_pat *p)
 
 static size_t ansi_origin(const struct redact_scan *s, size_t i)
 {
-	return redact_squeeze_origin(&s->sq, s->buf, s->ansi->at[i]);
+	return redact_squeeze_origin(&s->sq, s->buf,
+				     redact_ansi_origin(s->ansi, i));
 }
 
 static void ansi_hit(void *ctx, size_t at, const struct redact_pat *p)
@@ -186,17 +187,17 @@ static size_t last_kept(const struct redact_scan *s)
 	return s->len;
 }
 
-/* Returns whether there are terminal sequences. */
-static bool run_squeezed(struct redact_scan *s)
+/* Returns what the text has. */
+static unsigned run_squeezed(struct redact_scan *s)
 {
 	const struct redact_match *m = &s->set->match[REDACT_VIEW_SQUEEZED];
 	size_t last, n, reach = m->max_len ? m->max_len - 1 : 0;
-	bool escapes;
+	unsigned has;
 
 	if (!m->n)
-		return false;
-	memset(s->buf + s->len, 0, REDACT_BLOCK);
-	escapes = redact_squeeze(s->buf, s->len, &s->sq);
+		return REDACT_HAS_ESC | REDACT_HAS_ODD; /* not looked at */
+	memset(s->buf + s->len, ' ', REDACT_BLOCK);
+	has = redact_squeeze(s->buf, s->len, &s->sq);
 	s->counts.verifies +=
 		redact_match_scan(m, s->sq.b, s->sq.n, squeezed_hit, s);
 	last = last_kept(s);
@@ -207,8 +208,8 @@ static bool run_squeezed(struct redact_scan *s)
 			     redact_squeeze_origin(&s->sq, s->buf, s->sq.n - n),
 			     n, last + 1);
 	}
-	if (!escapes)
-		return false;
+	if (!(has & REDACT_HAS_ESC))
+		return has;
 	if (!s->ansi) {
 		s->ansi_mem = redact_guard(sizeof(*s->ansi));
 		s->ansi = s->ansi_mem.p;
@@ -222,7 +223,7 @@ static bool run_squeezed(struct redact_scan *s)
 			hold(s, ansi_origin(s, a->n - n), n,
 			     ansi_origin(s, a->n - 1) + 1);
 	}
-	return true;
+	return has;
 }
 
 /* Where the buffer may begin next: at what is held, or at the terminal
@@ -247,14 +248,16 @@ static size_t keep_from(const struct redact_scan *s)
 	return from;
 }
 
-static void run_raw(struct redact_scan *s, enum redact_view view)
+static void run_raw(struct redact_scan *s, enum redact_view view, unsigned has)
 {
 	const struct redact_match *m = &s->set->match[view];
 	size_t n;
 
 	if (!m->n)
 		return;
-	s->counts.verifies += redact_match_scan(m, s->buf, s->len, raw_hit, s);
+	if (has & REDACT_HAS_ODD || !m->all_odd)
+		s->counts.verifies +=
+			redact_match_scan(m, s->buf, s->len, raw_hit, s);
 	n = redact_match_hold(m, s->buf, s->len);
 	hold(s, s->len - n, n, s->len);
 }
@@ -289,7 +292,7 @@ static void count_hits(struct redact_scan *s)
 
 void redact_scan_run(struct redact_scan *s)
 {
-	bool escapes;
+	unsigned has;
 
 	if (s->any)
 		memset(s->mask, 0, (s->scanned / 64 + 1) * sizeof(*s->mask));
@@ -297,10 +300,10 @@ void redact_scan_run(struct redact_scan *s)
 	s->scanned = s->len;
 	s->hold_at = s->len;
 	s->hold_kept = s->hold_end = 0;
-	escapes = run_squeezed(s);
-	run_raw(s, REDACT_VIEW_RAW);
-	run_raw(s, REDACT_VIEW_SHORT);
-	s->keep_from = escapes ? keep_from(s) : s->hold_at;
+	has = run_squeezed(s);
+	run_raw(s, REDACT_VIEW_RAW, has);
+	run_raw(s, REDACT_VIEW_SHORT, has);
+	s->keep_from = has & REDACT_HAS_ESC ? keep_from(s) : s->hold_at;
 	if (s->n_hits)
 		count_hits(s);
 }

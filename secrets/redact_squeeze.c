@@ -14,9 +14,13 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+struct odd {
+	uint64_t esc, other; /* not 0 when there is one */
+};
+
 /* What one implementation does with a block: which bytes stay, then putting
  * them at o.  Both are inlined into squeeze(). */
-typedef uint64_t keep_fn(const uint8_t *p, uint64_t *esc);
+typedef uint64_t keep_fn(const uint8_t *p, struct odd *odd);
 typedef void pack_fn(const uint8_t *p, uint64_t keep, uint8_t *o);
 
 /* Between the last byte of block `before` and the first of block `after`. */
@@ -27,15 +31,17 @@ static bool gap_breaks(uint64_t before, size_t empty, uint64_t after)
 	       REDACT_GAP_MAX;
 }
 
-INLINE bool squeeze(const uint8_t *p, size_t len, struct redact_squeezed *out,
-		    keep_fn *keep_of, pack_fn *pack)
+INLINE unsigned squeeze(const uint8_t *p, size_t len,
+			struct redact_squeezed *out, keep_fn *keep_of,
+			pack_fn *pack)
 {
 	size_t n_blocks = (len + REDACT_BLOCK - 1) / REDACT_BLOCK, empty = 0;
-	uint64_t esc = 0, last = 0;
+	uint64_t last = 0;
+	struct odd odd = {0};
 	uint8_t *o = out->b;
 
 	for (size_t i = 0; i < n_blocks; i++, p += REDACT_BLOCK) {
-		uint64_t keep = keep_of(p, &esc);
+		uint64_t keep = keep_of(p, &odd);
 
 		if (__builtin_expect(!keep, 0)) {
 			out->map[i] = (uint32_t)(o - out->b);
@@ -54,16 +60,18 @@ INLINE bool squeeze(const uint8_t *p, size_t len, struct redact_squeezed *out,
 	}
 	out->n = (size_t)(o - out->b);
 	out->n_blocks = n_blocks;
-	return esc != 0;
+	return (odd.esc ? REDACT_HAS_ESC : 0) |
+	       (odd.other ? REDACT_HAS_ODD : 0);
 }
 
-INLINE uint64_t keep_plain(const uint8_t *p, uint64_t *esc)
+INLINE uint64_t keep_plain(const uint8_t *p, struct odd *odd)
 {
 	uint64_t keep = 0;
 
 	for (unsigned i = 0; i < REDACT_BLOCK; i++) {
 		keep |= (uint64_t)redact_kept(p[i]) << i;
-		*esc |= p[i] == 0x1b;
+		odd->esc |= p[i] == 0x1b;
+		odd->other |= redact_odd(p[i]);
 	}
 	return keep;
 }
@@ -76,8 +84,8 @@ INLINE void pack_plain(const uint8_t *p, uint64_t keep, uint8_t *o)
 	}
 }
 
-static bool squeeze_plain(const uint8_t *p, size_t len,
-			  struct redact_squeezed *out)
+static unsigned squeeze_plain(const uint8_t *p, size_t len,
+			      struct redact_squeezed *out)
 {
 	return squeeze(p, len, out, keep_plain, pack_plain);
 }
@@ -87,23 +95,38 @@ static bool squeeze_plain(const uint8_t *p, size_t len,
 #define TARGET_AVX512                                                          \
 	__attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt")))
 
-INLINE uint64_t keep_sse2(const uint8_t *p, uint64_t *esc)
+INLINE uint64_t keep_sse2(const uint8_t *p, struct odd *odd)
 {
 	const __m128i space = _mm_set1_epi8(0x20), del = _mm_set1_epi8(0x7f);
+	/* Odd are 0 to 8, and 0x0e to 0x1f, that is 0 to 0x11 from there. */
+	const __m128i low = _mm_set1_epi8(8), high = _mm_set1_epi8(0x11);
+	const __m128i from = _mm_set1_epi8(0x0e);
 	const __m128i escape = _mm_set1_epi8(0x1b);
-	uint64_t drop = 0, e = 0;
+	__m128i odds = _mm_setzero_si128(), escs = odds;
+	uint64_t drop = 0;
 
 	for (unsigned i = 0; i < 4; i++) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(p + 16 * i));
-		/* v <= space, unsigned */
-		__m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, space), v);
-		__m128i d = _mm_or_si128(low, _mm_cmpeq_epi8(v, del));
+		__m128i w = _mm_sub_epi8(v, from);
+		__m128i e = _mm_cmpeq_epi8(v, escape);
+		/* min(v, most) == v is v <= most, unsigned */
+		__m128i d =
+			_mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, space), v),
+				     _mm_cmpeq_epi8(v, del));
 		unsigned m = (unsigned)_mm_movemask_epi8(d);
 
 		drop |= (uint64_t)m << (16 * i);
-		e |= (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, escape));
+		escs = _mm_or_si128(escs, e);
+		odds = _mm_or_si128(
+			odds,
+			_mm_or_si128(
+				_mm_cmpeq_epi8(_mm_min_epu8(v, low), v),
+				_mm_andnot_si128(
+					e, _mm_cmpeq_epi8(_mm_min_epu8(w, high),
+							  w))));
 	}
-	*esc |= e;
+	odd->esc |= (unsigned)_mm_movemask_epi8(escs);
+	odd->other |= (unsigned)_mm_movemask_epi8(odds);
 	return ~drop;
 }
 
@@ -135,18 +158,23 @@ TARGET_SSSE3 static inline void pack_ssse3(const uint8_t *p, uint64_t keep,
 	}
 }
 
-TARGET_SSSE3 static bool squeeze_ssse3(const uint8_t *p, size_t len,
-				       struct redact_squeezed *out)
+TARGET_SSSE3 static unsigned squeeze_ssse3(const uint8_t *p, size_t len,
+					   struct redact_squeezed *out)
 {
 	return squeeze(p, len, out, keep_sse2, pack_ssse3);
 }
 
 TARGET_AVX512 static inline uint64_t keep_avx512(const uint8_t *p,
-						 uint64_t *esc)
+						 struct odd *odd)
 {
 	__m512i v = _mm512_loadu_si512(p);
+	__m512i w = _mm512_sub_epi8(v, _mm512_set1_epi8(0x0e));
+	uint64_t esc = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(0x1b));
 
-	*esc |= _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(0x1b));
+	odd->esc |= esc;
+	odd->other |=
+		_mm512_cmple_epu8_mask(v, _mm512_set1_epi8(8)) |
+		(_mm512_cmple_epu8_mask(w, _mm512_set1_epi8(0x11)) & ~esc);
 	return _mm512_cmpgt_epu8_mask(v, _mm512_set1_epi8(0x20)) &
 	       _mm512_cmpneq_epi8_mask(v, _mm512_set1_epi8(0x7f));
 }
@@ -159,8 +187,8 @@ TARGET_AVX512 static inline void pack_avx512(const uint8_t *p, uint64_t keep,
 	_mm512_storeu_si512(o, _mm512_maskz_compress_epi8(keep, v));
 }
 
-TARGET_AVX512 static bool squeeze_avx512(const uint8_t *p, size_t len,
-					 struct redact_squeezed *out)
+TARGET_AVX512 static unsigned squeeze_avx512(const uint8_t *p, size_t len,
+					     struct redact_squeezed *out)
 {
 	return squeeze(p, len, out, keep_avx512, pack_avx512);
 }
@@ -181,7 +209,8 @@ redact_squeeze_fn *redact_squeeze_impl(unsigned i)
 	return i == 0 ? squeeze_plain : NULL;
 }
 
-bool redact_squeeze(const uint8_t *p, size_t len, struct redact_squeezed *out)
+unsigned redact_squeeze(const uint8_t *p, size_t len,
+			struct redact_squeezed *out)
 {
 	static redact_squeeze_fn *best;
 	redact_squeeze_fn *fn = __atomic_load_n(&best, __ATOMIC_RELAXED);

@@ -123,7 +123,8 @@ static bool is_dumped(size_t n)
 /* xxd, hexdump -C and od show 16 bytes a line, with other things between.
  * Together with the last 16 bytes, the hexadecimal lines also cover what
  * `xxd -p` makes of the whole. */
-static void add_dump_line(struct job *j, const uint8_t *v, size_t len)
+static void add_dump_line(struct job *j, const uint8_t *v, size_t len,
+			  bool with_text)
 {
 	static const char lower[] = "0123456789abcdef";
 	static const char upper[] = "0123456789ABCDEF";
@@ -136,7 +137,7 @@ static void add_dump_line(struct job *j, const uint8_t *v, size_t len)
 		hex[1][2 * i] = (uint8_t)upper[v[i] >> 4];
 		hex[1][2 * i + 1] = (uint8_t)upper[v[i] & 15];
 	}
-	if (len >= REDACT_FULL_MIN &&
+	if (with_text && len >= REDACT_FULL_MIN &&
 	    !redact_is_common(str_n((char *)text, len), j->words, j->n_words))
 		add_pattern(j, text, len);
 	for (size_t i = 0; i < 2 && 2 * len >= REDACT_FULL_MIN; i++)
@@ -145,13 +146,26 @@ static void add_dump_line(struct job *j, const uint8_t *v, size_t len)
 	mem_wipe(hex, sizeof(hex));
 }
 
+/* Has v[at..at + len) a part of a line that begins like the frame of a PEM
+ * block?  Those are in every key. */
+static bool in_frame(const uint8_t *v, size_t at, size_t len)
+{
+	const uint8_t *nl = at ? memrchr(v, '\n', at) : NULL;
+	size_t line = nl ? (size_t)(nl - v) + 1 : 0;
+
+	return (at + len - line >= 5 && !memcmp(v + line, "-----", 5)) ||
+	       memmem(v + at, len, "\n--", 3);
+}
+
 static void add_dump(struct job *j, const uint8_t *v, size_t n)
 {
-	for (size_t at = 0; at < n; at += DUMP_LINE)
-		add_dump_line(j, v + at,
-			      n - at < DUMP_LINE ? n - at : DUMP_LINE);
+	for (size_t at = 0; at < n; at += DUMP_LINE) {
+		size_t len = n - at < DUMP_LINE ? n - at : DUMP_LINE;
+
+		add_dump_line(j, v + at, len, !in_frame(v, at, len));
+	}
 	if (n % DUMP_LINE)
-		add_dump_line(j, v + n - DUMP_LINE, DUMP_LINE);
+		add_dump_line(j, v + n - DUMP_LINE, DUMP_LINE, false);
 }
 
 /* One value that counts as a secret by itself. */

@@ -46,7 +46,7 @@ static void test_ticks(void **state)
 	(void)state;
 	begin(&f, set);
 	for (size_t i = 0; i < sizeof(TOKEN) - 1; i++) {
-		put(&f, str_n(TOKEN + i, 1));
+		put(&f, str_n(&TOKEN[i], 1));
 		assert_int_equal(redact_stream_waits(f.s), i < 3);
 		redact_stream_tick(f.s);
 		assert_false(redact_stream_waits(f.s));
@@ -337,7 +337,7 @@ static void test_watch(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(TOKEN) - 1; i++) {
 		assert_int_equal(n, i >= 16); /* a line of a dump */
-		n += redact_watch_write(w, TOKEN + i, 1);
+		n += redact_watch_write(w, &TOKEN[i], 1);
 	}
 	assert_int_equal(n, 1);
 	assert_int_equal(redact_watch_seen(w, 0), 1);

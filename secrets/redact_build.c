@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Compile a list of patterns: of each, the grams at `stride` consecutive
+ * places, chosen where it is least like ordinary text, go into the filters and
+ * the table behind them.  See redact_match.c for why that is enough.
+ */
+#include "secrets/redact_gram.h"
+
+#include "base/mem.h"
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+	BLOOM_PER_GRAM = 32, /* bits, while it fits the second cache */
+	BLOOM_LEAST = 8,     /* in any case */
+	BLOOM_CACHE_LOG = 21,
+	BLOOM_MIN_LOG = 16,
+	BLOOM_MAX_LOG = 24,
+	PAIR_PER_GRAM = 12,
+	PREFIX_PER_PATTERN = 16
+};
+
+static void set_bit(uint32_t *bits, uint32_t i)
+{
+	bits[i >> 5] |= 1u << (i & 31);
+}
+
+static unsigned log2_for(size_t n, unsigned min, unsigned max)
+{
+	while (min < max && (size_t)1 << min < n)
+		min++;
+	return min;
+}
+
+/* How often a gram comes in logs: times and numbers, then words, then
+ * identifiers and hexadecimal.  Only the order of the figures matters much. */
+static unsigned gram_weight(const uint8_t *p)
+{
+	unsigned digits = 0, lower = 0, hex = 0, points = 0, others = 0;
+
+	for (unsigned i = 0; i < GRAM; i++) {
+		if (p[i] >= '0' && p[i] <= '9')
+			digits++;
+		else if (p[i] >= 'a' && p[i] <= 'f')
+			hex++;
+		else if (p[i] >= 'g' && p[i] <= 'z')
+			lower++;
+		else if (p[i] && strchr("./:=-_\",", p[i]))
+			points++;
+		else
+			others++;
+	}
+	if (others)
+		return 1;
+	if (digits + points == GRAM)
+		return 60;
+	if (!digits)
+		return points ? 30 : 50;
+	return lower ? 4 : 10;
+}
+
+/* The stride consecutive grams that are least like ordinary text. */
+static uint32_t rarest_window(const uint8_t *p, size_t len, unsigned stride)
+{
+	unsigned least = ~0u;
+	uint32_t best = 0;
+
+	/* Best with four more bytes behind each of its grams. */
+	if (len >= stride + 2 * GRAM - 1)
+		len -= GRAM;
+	for (uint32_t at = 0; at + stride + GRAM - 1 <= len; at++) {
+		unsigned w = 0;
+
+		for (unsigned k = 0; k < stride; k++)
+			w += gram_weight(p + at + k);
+		if (w < least) {
+			least = w;
+			best = at;
+		}
+	}
+	return best;
+}
+
+/* For qsort_r(): by bytes, the shorter first. */
+static int pat_cmp(const void *a, const void *b, void *bytes)
+{
+	const struct redact_pat *x = a, *y = b;
+	const uint8_t *base = bytes;
+	int c = memcmp(base + x->off, base + y->off,
+		       x->len < y->len ? x->len : y->len);
+
+	if (c)
+		return c;
+	if (x->len != y->len)
+		return x->len < y->len ? -1 : 1;
+	return x->secret < y->secret ? -1 : x->secret > y->secret;
+}
+
+/* A part of the one mapping, in the order of the calls. */
+static void *carve(struct guard *g, size_t *used, size_t n, size_t size)
+{
+	void *p = (uint8_t *)g->p + *used;
+
+	*used += (n * size + 15) & ~(size_t)15;
+	assert(*used <= g->len);
+	return p;
+}
+
+static void put_place(uint64_t *bits, struct place b)
+{
+	bits[b.word] |= (uint64_t)1 << b.one | (uint64_t)1 << b.two;
+}
+
+/* Which of around[] is in the pattern; none in a short one. */
+static unsigned kind_of(uint32_t at, uint32_t len)
+{
+	unsigned k = 0;
+
+	for (; k < ARRAY_LEN(around); k++)
+		if ((int)at + around[k] >= 0 &&
+		    (int)at + around[k] + GRAM <= (int)len)
+			break;
+	return k;
+}
+
+static void add_grams(struct redact_match *m, struct redact_gram *out,
+		      uint32_t pat, uint64_t *bloom, uint64_t *pair)
+{
+	const uint8_t *p = m->bytes + m->pat[pat].off;
+	uint32_t len = m->pat[pat].len;
+	uint32_t from = rarest_window(p, len, m->stride);
+
+	for (uint32_t k = 0; k < m->stride; k++) {
+		uint32_t at = from + k;
+		unsigned kind = kind_of(at, len);
+		int8_t check = kind < ARRAY_LEN(around) ? around[kind] : 0;
+		uint32_t gram = load32(p + at), other = load32(p + at + check);
+
+		put_place(bloom, bloom_place(gram, m->bloom_shift));
+		put_place(pair, pair_place(gram, other, kind, m->pair_shift));
+		m->kinds |= 1u << kind;
+		out[k] = (struct redact_gram){
+			.hash = hash32(gram),
+			.check = other,
+			.pat = pat,
+			.at = (uint8_t)at,
+			.check_at = check,
+		};
+	}
+}
+
+/* Sort the grams into buckets by the top bits of their hashes. */
+static void fill_buckets(const struct redact_match *m, uint32_t *bucket,
+			 struct redact_gram *to, const struct redact_gram *from,
+			 size_t n)
+{
+	size_t n_buckets = (size_t)1 << (32 - m->bucket_shift);
+
+	for (size_t i = 0; i < n; i++)
+		bucket[from[i].hash >> m->bucket_shift]++;
+	for (size_t i = 1; i <= n_buckets; i++)
+		bucket[i] += bucket[i - 1];
+	for (size_t i = n; i--;)
+		to[--bucket[from[i].hash >> m->bucket_shift]] = from[i];
+}
+
+/* Of the same pattern from several secrets, the first one's stays. */
+static size_t sort_unique(struct redact_list *l)
+{
+	const uint8_t *bytes = l->mem.p;
+	size_t n = 0;
+
+	qsort_r(l->v, l->n, sizeof(*l->v), pat_cmp, l->mem.p);
+	for (size_t i = 0; i < l->n; i++)
+		if (!n || l->v[n - 1].len != l->v[i].len ||
+		    memcmp(bytes + l->v[n - 1].off, bytes + l->v[i].off,
+			   l->v[i].len))
+			l->v[n++] = l->v[i];
+	return n;
+}
+
+static bool has_odd(const uint8_t *p, size_t len)
+{
+	while (len--)
+		if (redact_odd(*p++))
+			return true;
+	return false;
+}
+
+static void copy_pats(struct redact_match *m, const struct redact_list *l,
+		      struct redact_pat *pat, uint8_t *bytes)
+{
+	uint32_t used = 0;
+
+	m->n = l->n;
+	m->all_odd = true;
+	for (size_t i = 0; i < l->n; i++) {
+		pat[i] = l->v[i];
+		pat[i].off = used;
+		memcpy(bytes + used, (uint8_t *)l->mem.p + l->v[i].off,
+		       pat[i].len);
+		m->all_odd &= has_odd(bytes + used, pat[i].len);
+		used += pat[i].len;
+		if (pat[i].len > m->max_len)
+			m->max_len = pat[i].len;
+	}
+}
+
+void redact_match_build(struct redact_match *m, struct redact_list *l,
+			unsigned min_len)
+{
+	size_t n_grams, used = 0, total;
+	unsigned bloom_log, pair_log, prefix_log, bucket_log;
+	uint32_t *prefix, *bucket;
+	uint64_t *bloom, *pair;
+	struct redact_gram *gram;
+	struct redact_pat *pat;
+	struct guard tmp;
+	uint8_t *bytes;
+	bool *first;
+
+	*m = (struct redact_match){.stride = min_len - GRAM + 1};
+	if (!l->n)
+		return;
+	l->n = sort_unique(l);
+	n_grams = l->n * m->stride;
+	bloom_log =
+		log2_for(n_grams * BLOOM_LEAST, BLOOM_MIN_LOG, BLOOM_MAX_LOG);
+	if (bloom_log < BLOOM_CACHE_LOG)
+		bloom_log = log2_for(n_grams * BLOOM_PER_GRAM, bloom_log,
+				     BLOOM_CACHE_LOG);
+	pair_log =
+		log2_for(n_grams * PAIR_PER_GRAM, BLOOM_MIN_LOG, BLOOM_MAX_LOG);
+	prefix_log = log2_for(l->n * PREFIX_PER_PATTERN, 10, BLOOM_MAX_LOG);
+	bucket_log = log2_for(n_grams, 8, 24);
+	total = ((size_t)1 << bloom_log) / 8 + ((size_t)1 << pair_log) / 8 +
+		((size_t)1 << prefix_log) / 8 +
+		(((size_t)1 << bucket_log) + 1) * sizeof(*bucket) +
+		n_grams * sizeof(*gram) + l->n * sizeof(*pat) + l->used + 256 +
+		8 * 16;
+	m->mem = redact_guard(total);
+	bloom = carve(&m->mem, &used, ((size_t)1 << bloom_log) / 64, 8);
+	pair = carve(&m->mem, &used, ((size_t)1 << pair_log) / 64, 8);
+	prefix = carve(&m->mem, &used, ((size_t)1 << prefix_log) / 32, 4);
+	bucket = carve(&m->mem, &used, ((size_t)1 << bucket_log) + 1, 4);
+	gram = carve(&m->mem, &used, n_grams, sizeof(*gram));
+	pat = carve(&m->mem, &used, l->n, sizeof(*pat));
+	bytes = carve(&m->mem, &used, l->used, 1);
+	first = carve(&m->mem, &used, 256, 1);
+	copy_pats(m, l, pat, bytes);
+	m->bytes = bytes;
+	m->pat = pat;
+	m->bloom = bloom;
+	m->prefix = prefix;
+	m->bucket = bucket;
+	m->gram = gram;
+	m->first = first;
+	m->pair = pair;
+	m->bloom_shift = 64 - (bloom_log - 6);
+	m->pair_shift = 64 - (pair_log - 6);
+	m->prefix_shift = 32 - prefix_log;
+	m->bucket_shift = 32 - bucket_log;
+	tmp = redact_guard(n_grams * sizeof(*gram));
+	for (uint32_t i = 0; i < m->n; i++) {
+		const uint8_t *p = bytes + pat[i].off;
+
+		add_grams(m, (struct redact_gram *)tmp.p + i * m->stride, i,
+			  bloom, pair);
+		first[p[0]] = true;
+		set_bit(prefix, hash32(load32(p)) >> m->prefix_shift);
+	}
+	fill_buckets(m, bucket, gram, tmp.p, n_grams);
+	guard_unmap(&tmp);
+}
+
+void redact_match_done(struct redact_match *m)
+{
+	guard_unmap(&m->mem);
+	*m = (struct redact_match){0};
+}
