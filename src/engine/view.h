@@ -13,7 +13,7 @@ MUST_USE int view_run(struct store_reader *r, const struct ulid *run,
 /* A run without its tasks, as lists show it. */
 bool view_run_row(const struct store_run *run, struct buf *b);
 /*
- * One page: {"items":[...],"next_cursor":"..."|null}.
+ * One page, [...]: the caller puts it into its envelope.
  * ret_cursor  the next page's, 0 when this is the last
  */
 MUST_USE int view_runs(struct store_reader *r, const struct store_filter *f,

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What can be known of a run before it is stored; see engine.h. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct str keep(struct arena *a, struct str s)
+{
+	char *p = arena_strndup(a, s.p, s.len);
+
+	return str_n(p ? p : "", p ? s.len : 0);
+}
+
+static struct str keep_hex(struct arena *a, const struct hash *h)
+{
+	char hex[HASH_HEX_LEN + 1];
+
+	hash_hex(h, hex);
+	return keep(a, str_n(hex, HASH_HEX_LEN));
+}
+
+/* Every instance, with outputs left open: names decide, not values. */
+static int decide(const struct policy_set *policies,
+		  const struct job_plan *plan, struct problems *ps,
+		  struct err *e)
+{
+	bool denied = false;
+
+	for (size_t i = 0; i < plan->n; i++) {
+		struct policy_verdict v;
+		struct job_attempt *a;
+
+		if (job_plan_attempt(plan, i, NULL, &a, e))
+			return -1;
+		policy_decide(policies, a, &v);
+		job_attempt_free(a);
+		denied |= !v.allowed;
+		for (size_t k = 0; k < v.n_reasons; k++)
+			problem_at_key(
+				ps,
+				plan->job->tasks[plan->instances[i].task].node,
+				"policy", "see the policies of this server",
+				"task \"" STR_FMT "\": %s",
+				STR_ARG(plan->instances[i].name), v.reasons[k]);
+	}
+	return denied ? err_set(e, ERR_DENIED, "policy denies it") : 0;
+}
+
+int engine_order_new(const struct policy_set *policies,
+		     const struct engine_ask *ask, struct job *job,
+		     struct engine_order **ret, struct problems *ps,
+		     struct err *e)
+{
+	struct ulid ulid = ulid_new();
+	char id[ULID_LEN + 8];
+	struct job_run_facts facts = {str_from(id), ask->trigger,
+				      ask->submitter};
+	struct hash def = hash_sha256(ask->canonical.p, ask->canonical.len);
+	struct hash digest = policy_set_digest(policies), run;
+	struct engine_order *o;
+	struct store_run *row;
+	struct job_plan *p;
+	struct arena *a;
+
+	(void)snprintf(id, sizeof(id), "run_%s", ulid.s);
+	if (job_plan_new(job, ask->inputs, &facts, &p, ps))
+		return err_set(e, ERR_INVALID, "the inputs are wrong");
+	if (decide(policies, p, ps, e)) {
+		job_plan_free(p);
+		return -1;
+	}
+	a = p->arena;
+	o = mem_alloc(sizeof(*o));
+	o->plan = p;
+	o->ulid = ulid;
+	o->key = keep(a, ask->idempotency_key);
+	o->request = ask->request;
+	row = &o->row;
+	row->ulid = ulid;
+	row->project = p->job->project;
+	row->job = p->job->name;
+	row->definition_digest = keep_hex(a, &def);
+	if (ask->source_bytes)
+		row->source = keep_hex(a, &ask->source);
+	row->source_bytes = ask->source_bytes;
+	run = job_run_digest(p, ask->canonical, row->source, &digest);
+	row->run_digest = keep_hex(a, &run);
+	row->labels = keep(a, ask->labels.len ? ask->labels : STR("{}"));
+	row->inputs = keep(a, ask->inputs.len ? ask->inputs : STR("{}"));
+	row->trigger = keep(a, ask->trigger);
+	row->submitter = keep(a, ask->submitter);
+	row->canonical = keep(a, ask->canonical);
+	row->blocked = row->error = STR("");
+	row->priority = ask->priority < 0 ? p->job->priority : ask->priority;
+	row->created_us = clock_real_us();
+	*ret = o;
+	return 0;
+}
+
+void engine_order_free(struct engine_order *o)
+{
+	if (!o)
+		return;
+	job_plan_free(o->plan);
+	mem_free(o);
+}
