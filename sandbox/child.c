@@ -3,9 +3,9 @@
  * From a fresh clone to a PID 1 without any privilege.  The table at the end
  * is the security argument: read it from top to bottom.
  */
+#include "sandbox/child.h"
 #include "base/chan.h"
 #include "base/fd.h"
-#include "sandbox/internal.h"
 #include "sandbox/kernel.h"
 
 #include <errno.h>
@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -33,10 +32,7 @@ enum {
 };
 
 /* Made on the way, handed to the parent with READY. */
-static int file_fds[1 + SANDBOX_FILES_MAX];
-static size_t n_file_fds;
-static uint32_t not_enforced;
-static char failed_on[256]; /* what the step was about */
+struct child_made child_made;
 
 static int die_with_parent(struct child *c)
 {
@@ -99,175 +95,6 @@ static int close_others(struct child *c)
 		from = keep[i] + 1;
 	}
 	return close_range((unsigned)from, ~0U, 0);
-}
-
-static int mount_proc(struct child *c)
-{
-	CLEANUP_FD int fs = kernel_fsopen("proc"), fd = -1;
-
-	(void)c;
-	if (fs < 0 || kernel_fsconfig_str(fs, "subset", "pid") ||
-	    kernel_fsconfig_str(fs, "hidepid", "invisible") ||
-	    kernel_fsconfig_create(fs))
-		return -1;
-	fd = kernel_fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-					MOUNT_ATTR_NOEXEC);
-	return fd < 0 ? -1 :
-			kernel_move_mount(fd, AT_FDCWD, TEMPLATE_ROOT "/proc");
-}
-
-static int attach_tmpfs(const char *size, const char *inodes, const char *mode,
-			unsigned attr, bool noswap, const char *to)
-{
-	CLEANUP_FD int fd = mount_tmpfs(size, inodes, mode, attr, noswap);
-
-	return fd < 0 ? -1 : kernel_move_mount(fd, AT_FDCWD, to);
-}
-
-static int mount_tmp(struct child *c)
-{
-	uint64_t bytes = c->spec.limits.tmp_bytes;
-	char size[24];
-
-	(void)snprintf(size, sizeof(size), "%llu",
-		       (unsigned long long)(bytes ? bytes : 1ULL << 30));
-	return attach_tmpfs(size, "1000000", "1777",
-			    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false,
-			    TEMPLATE_ROOT "/tmp");
-}
-
-/*
- * A place must be there, in a read-only root or in a bind before.  Such a bind
- * may be a workspace that a payload wrote: the place is found beneath the root
- * and through no link, and the mount goes on what was found, not on its name.
- * The descriptors stay open, for Landlock's rules.
- */
-static int mount_binds(struct child *c)
-{
-	CLEANUP_FD int root =
-		open(TEMPLATE_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	for (uint32_t i = 0; i < c->spec.n_binds; i++) {
-		const char *to = c->spec.binds[i].to;
-		CLEANUP_FD int at = fd_open_beneath(root, to + 1, O_PATH, 0);
-
-		if (at >= 0 && !kernel_move_mount_at(c->binds[i], at))
-			continue;
-		(void)snprintf(failed_on, sizeof(failed_on),
-			       "%s must exist in the sandbox, through no link",
-			       to);
-		return -1;
-	}
-	return 0;
-}
-
-static int mount_work(struct child *c)
-{
-	char size[24];
-
-	if (!c->spec.work_in_memory)
-		return 0;
-	(void)snprintf(size, sizeof(size), "%llu",
-		       (unsigned long long)c->spec.work_bytes);
-	if (attach_tmpfs(size, "1000000", "0700",
-			 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false,
-			 TEMPLATE_ROOT SANDBOX_WORK))
-		return -1;
-	return chown(TEMPLATE_ROOT SANDBOX_WORK, c->uid, c->uid);
-}
-
-/* An empty file that the task may read and we may write, once. */
-static int make_file(struct child *c, int dir, const char *name, mode_t mode)
-{
-	int fd = openat(dir, name,
-			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-			mode);
-
-	if (fd < 0 || fchown(fd, c->uid, c->uid) || fchmod(fd, mode))
-		return -1;
-	file_fds[n_file_fds++] = fd;
-	return 0;
-}
-
-/*
- * From now on read-only: a copy of the mount takes its place.  (The mount
- * itself is busy, by the descriptors that the files are to be written by.)
- */
-static int seal(const char *at)
-{
-	CLEANUP_FD int fd = kernel_open_tree(
-		AT_FDCWD, at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-
-	if (fd < 0 ||
-	    kernel_mount_setattr(fd, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY) ||
-	    umount2(at, MNT_DETACH))
-		return -1;
-	return kernel_move_mount(fd, AT_FDCWD, at);
-}
-
-/* Of all this the task may write the outputs alone. */
-static int make_control(struct child *c)
-{
-	const char *at = TEMPLATE_ROOT SANDBOX_CONTROL;
-	const char *outputs = TEMPLATE_ROOT SANDBOX_CONTROL "/outputs";
-	const unsigned attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-	CLEANUP_FD int dir = -1;
-
-	if (attach_tmpfs("64m", "64", "0755", attr, false, at))
-		return -1;
-	dir = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || mkdirat(dir, "secrets", 0755) ||
-	    mkdirat(dir, "outputs", 0700) ||
-	    make_file(c, dir, "script", 0500) || seal(at))
-		return -1;
-	if (attach_tmpfs("64m", "4096", "0700", attr, false, outputs))
-		return -1;
-	return chown(outputs, c->uid, c->uid);
-}
-
-static int make_secrets(struct child *c)
-{
-	const char *at = TEMPLATE_ROOT SANDBOX_SECRETS;
-	const unsigned attr =
-		MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-	CLEANUP_FD int dir = -1;
-
-	if (!c->spec.n_secrets)
-		return 0;
-	if (attach_tmpfs("8m", "256", "0755", attr, true, at)) {
-		not_enforced |= SANDBOX_NO_SWAP;
-		if (attach_tmpfs("8m", "256", "0755", attr, false, at))
-			return -1;
-	}
-	dir = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (uint32_t i = 0; dir >= 0 && i < c->spec.n_secrets; i++) {
-		const char *name = c->spec.secrets[i];
-		const char *slash = strchr(name, '/');
-		char sub[SANDBOX_NAME_MAX + 1];
-
-		if (slash) {
-			(void)snprintf(sub, sizeof(sub), "%.*s",
-				       (int)(slash - name), name);
-			if (mkdirat(dir, sub, 0755) && errno != EEXIST)
-				return -1;
-		}
-		if (make_file(c, dir, name, 0400))
-			return -1;
-	}
-	return dir < 0 ? -1 : seal(at);
-}
-
-/* A copy into a user namespace is locked where it hangs; a bind of it onto
- * itself is ours, and can become the root. */
-static int pivot(struct child *c)
-{
-	if (c->host->rootless &&
-	    mount(TEMPLATE_ROOT, TEMPLATE_ROOT, NULL, MS_BIND | MS_REC, NULL))
-		return -1;
-	if (chdir(TEMPLATE_ROOT) || kernel_pivot_root(".", ".") ||
-	    umount2(".", MNT_DETACH) || chdir("/"))
-		return -1;
-	return 0;
 }
 
 static int loopback(struct child *c)
@@ -393,29 +220,29 @@ static const struct {
 	const char *name;
 	int (*apply)(struct child *c);
 } steps[] = {
-	{"parent-death", die_with_parent},
-	{"descriptors",  close_others   },
-	{"session",      own_session    },
-	{"id-maps",      wait_for_ids   },
-	{"proc",         mount_proc     }, /* these need CAP_SYS_ADMIN */
-	{"tmp",          mount_tmp      },
-	{"work",         mount_work     },
-	{"binds",        mount_binds    },
-	{"control",      make_control   },
-	{"secrets",      make_secrets   },
-	{"root",         pivot          },
-	{"loopback",     loopback       },
-	{"hostname",     name_host      },
-	{"limits",       set_limits     },
-	{"keyring",      own_keyring    },
-	{"bounding",     drop_bounding  }, /* from here on only less */
-	{"no-new-privs", no_new_privs   },
-	{"landlock",     confine_files  },
-	{"identity",     become_task    },
-	{"capabilities", drop_caps      },
+	{"parent-death", die_with_parent   },
+	{"descriptors",  close_others      },
+	{"session",      own_session       },
+	{"id-maps",      wait_for_ids      },
+	{"proc",         child_mount_proc  }, /* these need CAP_SYS_ADMIN */
+	{"tmp",          child_mount_tmp   },
+	{"work",         child_mount_work  },
+	{"binds",        child_mount_binds },
+	{"control",      child_make_control},
+	{"secrets",      child_make_secrets},
+	{"root",         child_pivot       },
+	{"loopback",     loopback          },
+	{"hostname",     name_host         },
+	{"limits",       set_limits        },
+	{"keyring",      own_keyring       },
+	{"bounding",     drop_bounding     }, /* from here on only less */
+	{"no-new-privs", no_new_privs      },
+	{"landlock",     confine_files     },
+	{"identity",     become_task       },
+	{"capabilities", drop_caps         },
  /* The kernel clears it on every change of credentials. */
-	{"parent-death", die_with_parent},
-	{"seccomp",      confine_calls  },
+	{"parent-death", die_with_parent   },
+	{"seccomp",      confine_calls     },
 };
 
 static void report(struct child *c, const char *step, int sys)
@@ -426,20 +253,21 @@ static void report(struct child *c, const char *step, int sys)
 
 	wire_str(&w, str_from(step));
 	wire_u32(&w, (uint32_t)sys);
-	wire_u32(&w, not_enforced);
-	wire_str(&w, str_from(failed_on));
+	wire_u32(&w, child_made.not_enforced);
+	wire_str(&w, str_from(child_made.failed_on));
 	/* Descriptors go in as many messages as they need. */
 	do {
-		size_t part = n_file_fds - n < CHAN_FDS_MAX ? n_file_fds - n :
-							      CHAN_FDS_MAX;
+		size_t part = child_made.n_fds - n < CHAN_FDS_MAX ?
+				      child_made.n_fds - n :
+				      CHAN_FDS_MAX;
 
-		if (chan_send(c->sock, 1, &w, file_fds + n, sys ? 0 : part,
-			      &e) <= 0)
+		if (chan_send(c->sock, 1, &w, child_made.fds + n,
+			      sys ? 0 : part, &e) <= 0)
 			_exit(125);
 		n += part;
-	} while (!sys && n < n_file_fds);
-	for (size_t i = 0; i < n_file_fds; i++)
-		fd_close(&file_fds[i]);
+	} while (!sys && n < child_made.n_fds);
+	for (size_t i = 0; i < child_made.n_fds; i++)
+		fd_close(&child_made.fds[i]);
 }
 
 void child_main(struct child *c)

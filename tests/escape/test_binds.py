@@ -64,3 +64,29 @@ def test_missing_source(jail, who, home):
     result = jail.run(who, [jail.nfo, "sandbox", "--bind-ro",
                             f"{home}/nowhere:/work", "--", "true"])
     assert result.code == 125 and "nowhere" in result.err, result
+
+
+def test_missing_place(jail, who):
+    result = jail.run(who, [jail.nfo, "sandbox", "--bind-ro",
+                            f"{jail.tools}:/mnt/nowhere", "--", "true"])
+    assert result.code == 125 and "/mnt/nowhere" in result.err, result
+
+
+@pytest.mark.parametrize("to", ("/proc", "/dev/shm", "/run", "/run/nfo"))
+def test_bind_over_the_sandbox_itself(jail, who, to):
+    result = jail.run(who, [jail.nfo, "sandbox", "--bind-ro",
+                            f"{jail.tools}:{to}", "--", "true"])
+    assert result.code == 125 and to in result.err, result
+
+
+def test_writable_file(jail, who, home):
+    """One file of the host, and nothing beside it."""
+    file = pathlib.Path(tempfile.mkdtemp(dir=home), "file")
+    file.parent.chmod(0o755)
+    file.write_text("a")
+    file.chmod(0o666)
+    result = jail.run(who, [jail.nfo, "sandbox", "--bind",
+                            f"{file}:/etc/hosts", "--", "sh", "-c",
+                            "echo b >>/etc/hosts; echo c >/etc/services"])
+    assert result.code not in (0, 125), result
+    assert file.read_text() == "ab\n"

@@ -59,3 +59,18 @@ def test_fault(jail, who, call, error):
     if result.code == 125:
         assert result.err.startswith("nfo sandbox: "), result
     assert result.code == 125 or call not in vital, result
+
+
+def test_without_landlock_only_when_asked_for(jail, who):
+    """Then it is said, and what Landlock also guards is read-only anyway."""
+    refuse = [jail.probe, "refuse", "-",
+              str(CALLS["landlock_create_ruleset"]), str(errno.ENOSYS)]
+    result = jail.run(who, [*refuse, *jail.sandbox("default"), "true"])
+    assert result.code == 125 and "Landlock" in result.err, result
+    result = jail.run(who, [
+        *refuse, *jail.sandbox("default", "--allow-no-landlock"), "sh", "-c",
+        "for f in x script secrets/x; do (echo >/run/nfo/$f) && exit 1; done;"
+        " chmod 700 /run/nfo/script && exit 1;"
+        " echo fine >/run/nfo/outputs/x && cat /run/nfo/outputs/x"])
+    assert result.code == 0 and result.out == "fine\n", result
+    assert result.err.startswith("nfo sandbox: without Landlock"), result
