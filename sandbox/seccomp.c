@@ -69,6 +69,23 @@ static int personality_rules(scmp_filter_ctx c, bool any)
 	return 0;
 }
 
+/* Calls that a list would open for every argument. */
+static const char *key_of(const char *call)
+{
+	static const struct {
+		const char *call, *key;
+	} keys[] = {
+		{"socket",      "sockets"},
+		{"socketpair",  "sockets"},
+		{"personality", "also"   }
+        };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (!strcmp(keys[i].call, call))
+			return keys[i].key;
+	return NULL;
+}
+
 static int call_rules(scmp_filter_ctx c, const struct profile_text *t,
 		      struct err *e)
 {
@@ -80,7 +97,13 @@ static int call_rules(scmp_filter_ctx c, const struct profile_text *t,
 			[CALL_KILL] = SCMP_ACT_KILL_PROCESS,
 		};
 		int nr = number(t->calls[i].name);
+		const char *key = key_of(t->calls[i].name);
 
+		if (key && t->calls[i].verdict == CALL_ALLOW)
+			return err_set(e, ERR_INVALID,
+				       "profile \"%s\": \"%s\" is allowed "
+				       "by the key `%s` only",
+				       t->name, t->calls[i].name, key);
 		if (nr == __NR_SCMP_ERROR)
 			return err_set(e, ERR_INVALID,
 				       "profile \"%s\": no system call \"%s\"",

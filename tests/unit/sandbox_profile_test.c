@@ -430,14 +430,16 @@ static void test_text(void **state)
 	static const struct {
 		const char *yaml, *says;
 	} bad[] = {
-		{"allow: [read]\n",                   "no profile"     },
-		{"profile: a\nallow: [raed]\n",       "raed"           },
-		{"profile: a\nallow: [read, read]\n", "listed twice"   },
-		{"profile: a\nalow: [read]\n",        "x.yaml:2"       },
-		{"profile: a\nsockets: [vsock]\n",    "socket family"  },
-		{"profile: a\ndefault: allow\n",      "default is"     },
-		{"- a\n",			     "not wanted here"},
-		{"profile: a\nallow: {read: 1}\n",    "a map is not"   },
+		{"allow: [read]\n",                    "no profile"     },
+		{"profile: a\nallow: [raed]\n",        "raed"           },
+		{"profile: a\nallow: [read, read]\n",  "listed twice"   },
+		{"profile: a\nalow: [read]\n",         "x.yaml:2"       },
+		{"profile: a\nsockets: [vsock]\n",     "socket family"  },
+		{"profile: a\ndefault: allow\n",       "default is"     },
+		{"profile: a\nallow: [socket]\n",      "key `sockets`"  },
+		{"profile: a\nallow: [personality]\n", "key `also`"     },
+		{"- a\n",			      "not wanted here"},
+		{"profile: a\nallow: {read: 1}\n",     "a map is not"   },
 	};
 	struct err e = {.text = ""};
 
