@@ -2,6 +2,7 @@
 /* Options from tables; see opts.h. */
 #include "cli/opts.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,10 +57,15 @@ static const struct opt *find(const struct opt *opts, size_t n, struct str name,
 	return NULL;
 }
 
-static int mistake(const struct verb *v, const char *fmt, const char *what)
+static int PRINTF_LIKE(2, 3)
+	mistake(const struct verb *v, const char *fmt, ...)
 {
+	va_list ap;
+
 	fputs("nfo: ", stderr);
-	fprintf(stderr, fmt, what);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
 	fprintf(stderr, " (see nfo %s --help)\n", v->name);
 	return -1;
 }

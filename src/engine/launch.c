@@ -55,7 +55,7 @@ static int find_files(struct run *r, struct job_attempt *a, struct err *e)
 {
 	for (size_t k = 0; k < a->n_files; k++) {
 		struct job_file *f = &a->files[k];
-		char name[320], staged[16];
+		char name[320], staged[32];
 		const struct kept *found = NULL;
 
 		(void)snprintf(name, sizeof(name), STR_FMT "." STR_FMT,
@@ -141,7 +141,7 @@ static int lay_files(struct run *r, size_t i, int dir, struct err *e)
 	const struct job_attempt *a = r->inst[i].job;
 
 	for (size_t k = 0; k < a->n_files; k++) {
-		char blob[PATHS_MAX], to[32];
+		char blob[PATHS_MAX], to[320];
 
 		paths_blob(blob, a->files[k].sha256);
 		(void)snprintf(to, sizeof(to), "files/" STR_FMT,

@@ -174,10 +174,13 @@ static int prepare_state(struct monitor *m, struct err *e)
 		{"work",         0711, 0            },
 		{"run",          0755, 0            },
 	};
-	char path[INIT_PATH_MAX + 32];
+	char path[INIT_PATH_MAX + 32], real[PATH_MAX];
 
-	if (!realpath(m->o.state, m->state))
+	if (!realpath(m->o.state, real))
 		return err_sys(e, errno, "%s", m->o.state);
+	if (strlen(real) > INIT_PATH_MAX)
+		return err_set(e, ERR_LIMIT, "%s: too long", m->o.state);
+	memcpy(m->state, real, strlen(real) + 1);
 	if (own_dir(m->state, 0711, 0, e) || take_lock(m, e))
 		return -1;
 	/* The roles of root reach their own parts below it. */

@@ -347,8 +347,7 @@ void roles_stop(struct monitor *m)
 			(void)syscall(SYS_pidfd_send_signal, p->pidfd, SIGTERM,
 				      NULL, 0);
 		else
-			(void)roles_post(m, order[i], MSG_STOP, NULL, NULL,
-					 0);
+			(void)roles_post(m, order[i], MSG_STOP, NULL, NULL, 0);
 		if (poll(&f, 1, STOP_MS) <= 0)
 			(void)syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL,
 				      NULL, 0);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `nfo run`: send the job, follow it, tell how it ended. */
+#include "base/fd.h"
+#include "base/mem.h"
+#include "cli/connect.h"
+#include "cli/verbs.h"
+#include "job/import.h"
+#include "job/job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	REQUEST_MAX = 256 * 1024
+};
+
+struct asked {
+	const char *file, *script, *source;
+	struct opt_list inputs;
+	bool detach;
+	struct buf job, request;
+	char project[64];
+	bool wants_source;
+};
+
+/* {"inputs": {"k": "v"}}; the server knows the types. */
+static int make_request(struct asked *q, struct err *e)
+{
+	buf_puts(&q->request, "{\"inputs\":{");
+	for (size_t i = 0; i < q->inputs.n; i++) {
+		struct str v = str_from(q->inputs.items[i]);
+		struct str k = str_cut(&v, '=');
+
+		if (!v.p || !k.len)
+			return err_set(e, ERR_INVALID,
+				       "--input %s: NAME=VALUE is wanted",
+				       q->inputs.items[i]);
+		buf_puts(&q->request, i ? ",\"" : "\"");
+		buf_json(&q->request, k);
+		buf_puts(&q->request, "\":\"");
+		buf_json(&q->request, v);
+		buf_puts(&q->request, "\"");
+	}
+	return buf_puts(&q->request, "}}") ?
+		       0 :
+		       err_set(e, ERR_LIMIT, "the inputs are too long");
+}
+
+/* Checked here first, so that mistakes come with their places at once. */
+static int read_job(struct asked *q, enum doc_syntax *syntax)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	CLEANUP_BUF struct buf script = BUF_INIT(DOC_TEXT_MAX);
+	CLEANUP_BUF struct buf out = BUF_INIT(1 << 20);
+	const char *name = q->file ? q->file : q->script;
+	char made[64];
+	struct job *j;
+	bool base64;
+	struct err e;
+
+	if (cli_read(name, q->file ? &q->job : &script, &e))
+		return cli_fail(&e);
+	*syntax = DOC_YAML;
+	if (q->script) {
+		job_import_name(str_from(name), made);
+		if (job_import(str_from(made), buf_view(&script), &q->job,
+			       &base64, &e))
+			return cli_fail(&e);
+	} else if (strcmp(name, "-") != 0) {
+		*syntax = doc_syntax_of_name(str_from(name));
+	}
+	if (*syntax == DOC_SYNTAX_UNKNOWN) {
+		err_set(&e, ERR_INVALID,
+			"%s: the name must end in .yaml, .yml, .json or .toml",
+			name);
+		return cli_fail(&e);
+	}
+	if (job_parse(buf_view(&q->job), *syntax, &j, ps) ||
+	    job_not_supported(j, ps)) {
+		problems_print(ps, name, &out);
+		fputs(buf_cstr(&out), stderr);
+		return EXIT_USAGE;
+	}
+	(void)snprintf(q->project, sizeof(q->project), STR_FMT,
+		       STR_ARG(j->project));
+	q->wants_source = j->has_source;
+	job_free(j);
+	return 0;
+}
+
+static int send(const struct server *s, struct asked *q, enum doc_syntax syntax,
+		struct http_answer *a, struct err *e)
+{
+	static const char *const names[] = {"job.yaml", "job.json", "job.toml"};
+	struct http_part parts[3] = {
+		{.name = "job",
+		 .type = "application/octet-stream",
+		 .file_name = names[syntax],
+		 .data = buf_view(&q->job)},
+		{.name = "request",
+		 .type = "application/json",
+		 .data = buf_view(&q->request)},
+	};
+	CLEANUP_BUF struct buf path = BUF_INIT(256);
+	struct http_call c = {.method = "POST", .parts = parts, .n_parts = 2};
+	CLEANUP_FD int source = -1;
+	size_t files;
+
+	buf_printf(&path, "/v1/projects/%s/runs", q->project);
+	c.path = buf_cstr(&path);
+	if (q->source) {
+		if (source_pack(q->source, &source, &files, e))
+			return -1;
+		fprintf(stderr, "nfo: source: %zu files of %s\n", files,
+			q->source);
+		parts[2] = (struct http_part){.name = "source",
+					      .type = "application/x-tar",
+					      .file_name = "source.tar",
+					      .fd = source};
+		c.n_parts = 3;
+	}
+	return http_do(s, &c, a, e);
+}
+
+static int follow(const struct server *s, const struct asked *q,
+		  const struct http_answer *a)
+{
+	struct doc *d = cli_json(a);
+	struct str id = cli_text(d ? d->root : NULL, "id");
+	int code = EXIT_DONE;
+
+	if (!d)
+		return EXIT_NO_SERVER;
+	if (q->detach) {
+		if (globals.json)
+			fwrite(a->body.data, 1, a->body.len, stdout);
+		else
+			printf(STR_FMT "\n", STR_ARG(id));
+	} else {
+		code = watch_run(s, id, true);
+	}
+	doc_free(d);
+	return code;
+}
+
+static int run(struct asked *q)
+{
+	enum doc_syntax syntax = DOC_YAML;
+	struct http_answer a;
+	struct server s;
+	struct err e;
+	int code = read_job(q, &syntax);
+
+	if (code)
+		return code;
+	if (q->wants_source && !q->source) {
+		err_set(&e, ERR_INVALID,
+			"the job has `source: upload`: say --source DIR");
+		return cli_fail(&e);
+	}
+	if (make_request(q, &e) || connect_server(&s, &e) ||
+	    send(&s, q, syntax, &a, &e))
+		return cli_fail(&e);
+	code = a.status >= 400 ?
+		       cli_problem(&a, q->file ? q->file : q->script) :
+		       follow(&s, q, &a);
+	http_answer_done(&a);
+	return code;
+}
+
+int verb_run(int argc, char **argv, const struct verb *v)
+{
+	struct asked q = {.job = BUF_INIT(4 * DOC_TEXT_MAX),
+			  .request = BUF_INIT(REQUEST_MAX)};
+	const struct opt opts[] = {
+		{"source", 0,   OPT_TEXT, &q.source, "DIR",
+		 "the tree that becomes the workspace"    },
+		{"input",  'i', OPT_LIST, &q.inputs, "NAME=VALUE",
+		 "an input of the job; may be repeated"   },
+		{"script", 0,   OPT_TEXT, &q.script, "FILE",
+		 "a script instead of a job"              },
+		{"detach", 'd', OPT_FLAG, &q.detach, NULL,
+		 "print the run's id and do not follow it"},
+	};
+	size_t n;
+	int r;
+
+	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
+	if (r)
+		return r > 0 ? EXIT_DONE : EXIT_USAGE;
+	if (n + (q.script != NULL) != 1) {
+		fprintf(stderr, "nfo: usage: nfo %s %s\n", v->name, v->args);
+		return EXIT_USAGE;
+	}
+	q.file = n ? argv[0] : NULL;
+	r = run(&q);
+	buf_done(&q.job);
+	buf_done(&q.request);
+	return r;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `nfo secret`: values come from standard input or a prompt, never from argv. */
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum {
+	VALUE_MAX = 64 * 1024
+};
+
+static int path_of(struct buf *b, const char *project, const char *name)
+{
+	buf_puts(b, "/v1/projects/");
+	http_segment(b, str_from(project));
+	buf_puts(b, "/secrets");
+	if (name) {
+		buf_putc(b, '/');
+		http_segment(b, str_from(name));
+	}
+	return b->failed ? -1 : 0;
+}
+
+/* On a terminal the value is asked for and not shown. */
+static int read_value(struct buf *b, struct err *e)
+{
+	struct termios old, quiet;
+	bool tty = isatty(0) && !tcgetattr(0, &old);
+	int bad;
+
+	if (tty) {
+		fputs("Value (end with Ctrl-D): ", stderr);
+		quiet = old;
+		quiet.c_lflag &= ~(tcflag_t)ECHO;
+		(void)tcsetattr(0, TCSAFLUSH, &quiet);
+	}
+	bad = cli_read("-", b, e);
+	if (tty) {
+		(void)tcsetattr(0, TCSAFLUSH, &old);
+		fputc('\n', stderr);
+		if (b->len && b->data[b->len - 1] == '\n')
+			b->len--;
+	}
+	return bad;
+}
+
+static int put(const char *project, const char *name)
+{
+	CLEANUP_BUF struct buf path = BUF_INIT(1024);
+	struct buf value = BUF_INIT(VALUE_MAX);
+	struct http_call c = {.method = "PUT",
+			      .type = "application/octet-stream"};
+	struct http_answer a;
+	struct doc *d;
+	struct err e;
+	int code;
+
+	if (path_of(&path, project, name))
+		return EXIT_USAGE;
+	if (read_value(&value, &e)) {
+		buf_wipe(&value);
+		return cli_fail(&e);
+	}
+	c.path = buf_cstr(&path);
+	c.body = str_n(buf_cstr(&value), value.len);
+	code = cli_ask(&c, &a);
+	buf_wipe(&value);
+	if (code)
+		return code;
+	d = cli_json(&a);
+	if (globals.json)
+		fputs(buf_cstr(&a.body), stdout);
+	else
+		printf("%s/%s: version " STR_FMT "\n", project, name,
+		       STR_ARG(cli_text(d ? d->root : NULL, "version")));
+	doc_free(d);
+	http_answer_done(&a);
+	return EXIT_DONE;
+}
+
+static int list(const char *project)
+{
+	static const char *const heads[] = {"NAME", "VERSION", "KEPT",
+					    "UPDATED"};
+	CLEANUP_BUF struct buf path = BUF_INIT(1024);
+	struct http_call c = {.method = "GET"};
+	const struct doc_node *items;
+	struct http_answer a;
+	struct table t;
+	struct doc *d;
+	int code;
+
+	if (path_of(&path, project, NULL))
+		return EXIT_USAGE;
+	c.path = buf_cstr(&path);
+	code = cli_ask(&c, &a);
+	if (code)
+		return code;
+	d = cli_json(&a);
+	items = doc_get(d ? d->root : NULL, "items");
+	if (globals.json) {
+		fputs(buf_cstr(&a.body), stdout);
+	} else {
+		table_begin(&t, ARRAY_LEN(heads), heads);
+		for (const struct doc_node *n = items ? items->first : NULL; n;
+		     n = n->next) {
+			char when[24];
+
+			cli_time(cli_text(n, "updated_at"), when);
+			table_cell(&t, STR_FMT, STR_ARG(cli_text(n, "name")));
+			table_cell(&t, STR_FMT,
+				   STR_ARG(cli_text(n, "version")));
+			table_cell(&t, STR_FMT,
+				   STR_ARG(cli_text(n, "versions")));
+			table_cell(&t, "%s", when);
+		}
+		table_print(&t);
+	}
+	doc_free(d);
+	http_answer_done(&a);
+	return EXIT_DONE;
+}
+
+static int rm(const char *project, const char *name)
+{
+	CLEANUP_BUF struct buf path = BUF_INIT(1024);
+	struct http_call c = {.method = "DELETE"};
+	struct http_answer a;
+	int code;
+
+	if (path_of(&path, project, name))
+		return EXIT_USAGE;
+	c.path = buf_cstr(&path);
+	code = cli_ask(&c, &a);
+	if (!code)
+		http_answer_done(&a);
+	return code;
+}
+
+int verb_secret(int argc, char **argv, const struct verb *v)
+{
+	const char *project = "default";
+	const struct opt opts[] = {
+		{"project", 'p', OPT_TEXT, &project, "NAME",
+		 "whose secrets; default"}
+        };
+	size_t n;
+	int r;
+
+	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
+	if (r)
+		return r > 0 ? EXIT_DONE : EXIT_USAGE;
+	if (n == 2 && !strcmp(argv[0], "put"))
+		return put(project, argv[1]);
+	if (n == 1 && !strcmp(argv[0], "list"))
+		return list(project);
+	if (n == 2 && !strcmp(argv[0], "rm"))
+		return rm(project, argv[1]);
+	fprintf(stderr, "nfo: usage: nfo %s %s\n", v->name, v->args);
+	return EXIT_USAGE;
+}
