@@ -40,8 +40,10 @@ static int teardown(void **state)
 
 static void write_file(const char *text, size_t len, mode_t mode)
 {
-	CLEANUP_FD int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	CLEANUP_FD int fd = -1;
 
+	(void)unlink(file);
+	fd = open(file, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(fd_write_all(fd, text, len), 0);
 	assert_int_equal(fchmod(fd, mode), 0);
