@@ -1,24 +1,47 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The graph: needs, pipes, cycles, sizes; see check.h. */
+/*
+ * The graph: needs, pipes, cycles, sizes; see check.h.  Everything here is
+ * bounded by tasks times needs, whatever somebody writes.
+ */
 #include "job/check.h"
-#include "base/hex.h"
-#include "job/keys.h"
+#include "base/map.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
+struct graph {
+	struct job *j;
+	struct problems *ps;
+	struct map *names; /* to task */
+	uint32_t *order;   /* needs before what needs them */
+	size_t n_order;
+	uint32_t *group; /* first task of the pipe */
+};
+
 /* --- needs and pipes ---------------------------------------------------- */
 
-static const char *like_task(const struct job *j, struct str name, char *hint,
-			     size_t len)
+static int32_t find(const struct graph *g, struct str name)
 {
-	hint[0] = '\0';
-	for (size_t i = 0; i < j->n_tasks; i++)
+	const struct job_task *t = map_get(g->names, name);
+
+	return t ? (int32_t)(t - g->j->tasks) : -1;
+}
+
+static void no_task(const struct graph *g, const struct doc_node *n,
+		    const char *key, struct str name)
+{
+	const struct job *j = g->j;
+	char hint[100] = "";
+
+	/* Searched only while somebody reads it. */
+	for (size_t i = 0; g->ps->n < PROBLEMS_MAX && i < j->n_tasks; i++)
 		if (str_distance(name, j->tasks[i].name, 2) <= 2)
-			(void)snprintf(hint, len,
+			(void)snprintf(hint, sizeof(hint),
 				       "did you mean \"" STR_FMT "\"?",
 				       STR_ARG(j->tasks[i].name));
-	return hint;
+	problem_at(g->ps, n, "unknown-task", hint,
+		   "%s: no task \"" STR_FMT "\"", key, STR_ARG(name));
 }
 
 static void add_need(struct job_task *t, uint32_t need)
@@ -29,20 +52,18 @@ static void add_need(struct job_task *t, uint32_t need)
 	t->needs[t->n_needs++] = need;
 }
 
-static void one_need(struct job *j, struct job_task *t,
-		     const struct doc_node *n, struct problems *ps)
+static void one_need(struct graph *g, struct job_task *t,
+		     const struct doc_node *n)
 {
-	int32_t need = job_task_find(j, n->text);
-	char hint[100];
+	int32_t need = find(g, n->text);
 
 	if (need < 0)
-		problem_at(ps, n, "unknown-task",
-			   like_task(j, n->text, hint, sizeof(hint)),
-			   "needs: no task \"" STR_FMT "\"", STR_ARG(n->text));
-	else if (&j->tasks[need] == t)
-		problem_at(ps, n, "cycle", NULL, "a task that needs itself");
-	else if (j->tasks[need].is_finally != t->is_finally)
-		problem_at(ps, n, "bad-need", NULL,
+		no_task(g, n, "needs", n->text);
+	else if (&g->j->tasks[need] == t)
+		problem_at(g->ps, n, "cycle", NULL, "a task that needs itself");
+	else if (g->j->tasks[need].is_finally != t->is_finally)
+		problem_at(g->ps, n, "bad-need",
+			   "`finally` starts when all other tasks have ended",
 			   "needs: \"" STR_FMT "\" is on the other side of "
 			   "`finally`",
 			   STR_ARG(n->text));
@@ -50,59 +71,87 @@ static void one_need(struct job *j, struct job_task *t,
 		add_need(t, (uint32_t)need);
 }
 
-static void find_stdin(struct job *j, struct job_task *t, struct problems *ps)
+static void find_stdin(struct graph *g, struct job_task *t)
 {
 	const struct doc_node *n = doc_get(t->node, "stdin");
 	struct str from = job_text(n, "");
-	char hint[100];
+	const struct job_task *writer;
+	int32_t i;
 
 	if (!n)
 		return;
 	if (!str_ends(from, STR(".stdout"))) {
-		problem_at(ps, n, "bad-stdin", "such as \"build.stdout\"",
+		problem_at(g->ps, n, "bad-stdin", "such as \"build.stdout\"",
 			   "stdin: TASK.stdout is wanted");
 		return;
 	}
-	from.len -= 7;
-	t->stdin_from = job_task_find(j, from);
-	if (t->stdin_from < 0)
-		problem_at(ps, n, "unknown-task",
-			   like_task(j, from, hint, sizeof(hint)),
-			   "stdin: no task \"" STR_FMT "\"", STR_ARG(from));
-	else if (&j->tasks[t->stdin_from] == t)
-		problem_at(ps, n, "cycle", NULL, "a task that reads itself");
-	else if (doc_get(j->tasks[t->stdin_from].node, "matrix") ||
-		 doc_get(t->node, "matrix"))
-		problem_at(ps, n, "bad-stdin", NULL,
+	from.len -= strlen(".stdout");
+	i = find(g, from);
+	if (i < 0) {
+		no_task(g, n, "stdin", from);
+		return;
+	}
+	writer = &g->j->tasks[i];
+	if (writer == t)
+		problem_at(g->ps, n, "cycle", NULL, "a task that reads itself");
+	else if (doc_get(writer->node, "matrix") || doc_get(t->node, "matrix"))
+		problem_at(g->ps, n, "bad-stdin", NULL,
 			   "a pipe between tasks with a matrix");
-	else if (j->tasks[t->stdin_from].is_finally != t->is_finally)
-		problem_at(ps, n, "bad-stdin", NULL, "a pipe across `finally`");
+	else if (writer->is_finally != t->is_finally)
+		problem_at(g->ps, n, "bad-stdin", NULL,
+			   "a pipe across `finally`");
+	else
+		t->stdin_from = i;
 }
 
-static void resolve(struct job *j, struct problems *ps)
+/* An ordered set of instructions: each needs the one before, and where that
+ * one reads a pipe its writers too. */
+static void need_before(struct graph *g, size_t i)
 {
+	struct job *j = g->j;
+	int32_t at = (int32_t)i - 1;
+
+	if (!j->is_list || j->tasks[i].is_finally || !i ||
+	    j->tasks[i].stdin_from >= 0)
+		return;
+	for (size_t hops = 0; at >= 0 && hops <= i; hops++) {
+		if ((size_t)at < i)
+			add_need(&j->tasks[i], (uint32_t)at);
+		at = j->tasks[at].stdin_from;
+	}
+}
+
+static void resolve(struct graph *g)
+{
+	struct job *j = g->j;
+
+	for (size_t i = 0; i < j->n_tasks; i++)
+		if (!map_get(g->names, j->tasks[i].name))
+			map_put(g->names, j->tasks[i].name, &j->tasks[i]);
 	for (size_t i = 0; i < j->n_tasks; i++) {
 		struct job_task *t = &j->tasks[i];
 		const struct doc_node *needs = doc_get(t->node, "needs");
 
-		t->needs = arena_alloc(j->arena, ((needs ? needs->n : 0) + 1) *
-							 sizeof(*t->needs));
+		/* No task is named twice in the end; and all come at most. */
+		t->needs =
+			arena_alloc(j->arena, j->n_tasks * sizeof(*t->needs));
+		assert(t->needs);
 		for (const struct doc_node *n = needs ? needs->first : NULL; n;
 		     n = n->next)
-			one_need(j, t, n, ps);
-		find_stdin(j, t, ps);
-		/* An ordered set of instructions; a reader runs beside its
-		 * writer, behind what that one needs. */
-		if (j->is_list && !t->is_finally && i && t->stdin_from < 0)
-			add_need(t, (uint32_t)i - 1);
+			one_need(g, t, n);
+		find_stdin(g, t);
 	}
+	for (size_t i = 0; i < j->n_tasks; i++)
+		need_before(g, i);
 }
 
+/* --- cycles ------------------------------------------------------------- */
+
 /* Depth first; 1 on the way, 2 done.  The cycle is named. */
-static bool visit(const struct job *j, size_t i, unsigned char *seen,
+static bool visit(struct graph *g, uint32_t i, unsigned char *seen,
 		  struct buf *path)
 {
-	const struct job_task *t = &j->tasks[i];
+	const struct job_task *t = &g->j->tasks[i];
 
 	if (seen[i] == 2)
 		return false;
@@ -115,24 +164,25 @@ static bool visit(const struct job *j, size_t i, unsigned char *seen,
 		int32_t next =
 			k < t->n_needs ? (int32_t)t->needs[k] : t->stdin_from;
 
-		if (next >= 0 && visit(j, (size_t)next, seen, path)) {
+		if (next >= 0 && visit(g, (uint32_t)next, seen, path)) {
 			buf_printf(path, " <- " STR_FMT, STR_ARG(t->name));
 			return true;
 		}
 	}
 	seen[i] = 2;
+	g->order[g->n_order++] = i;
 	return false;
 }
 
-static bool find_cycle(struct job *j, struct problems *ps)
+static bool find_cycle(struct graph *g)
 {
-	CLEANUP_MEM unsigned char *seen = mem_alloc(j->n_tasks + 1);
-	CLEANUP_BUF struct buf path = BUF_INIT(4096);
+	CLEANUP_MEM unsigned char *seen = mem_alloc(g->j->n_tasks + 1);
+	CLEANUP_BUF struct buf path = BUF_INIT(1 << 17);
 
-	for (size_t i = 0; i < j->n_tasks; i++) {
-		if (!visit(j, i, seen, &path))
+	for (uint32_t i = 0; i < g->j->n_tasks; i++) {
+		if (!visit(g, i, seen, &path))
 			continue;
-		problem_at_key(ps, j->tasks[i].node, "cycle", NULL,
+		problem_at_key(g->ps, g->j->tasks[i].node, "cycle", NULL,
 			       "tasks wait for each other: %.180s",
 			       buf_cstr(&path));
 		return true;
@@ -140,216 +190,175 @@ static bool find_cycle(struct job *j, struct problems *ps)
 	return false;
 }
 
-/* Each task is looked at once, however many paths lead to it. */
-static bool reaches(const struct job *j, size_t i, size_t need,
-		    unsigned char *seen)
+/* What every task needs, directly or not: a bit a task. */
+static void find_all_needs(struct graph *g)
 {
-	const struct job_task *t = &j->tasks[i];
+	struct job *j = g->j;
+	size_t words = j->n_tasks / 64 + 1;
 
-	if (seen[i])
-		return false;
-	seen[i] = 1;
-	for (size_t k = 0; k < t->n_needs; k++)
-		if (t->needs[k] == need || reaches(j, t->needs[k], need, seen))
-			return true;
-	return t->stdin_from >= 0 &&
-	       reaches(j, (size_t)t->stdin_from, need, seen);
+	for (size_t i = 0; i < j->n_tasks; i++) {
+		j->tasks[i].all_needs =
+			arena_alloc(j->arena, words * sizeof(uint64_t));
+		assert(j->tasks[i].all_needs);
+	}
+	for (size_t o = 0; o < g->n_order; o++) {
+		struct job_task *t = &j->tasks[g->order[o]];
+
+		for (size_t k = 0; k <= t->n_needs; k++) {
+			int32_t need = k < t->n_needs ? (int32_t)t->needs[k] :
+							t->stdin_from;
+
+			if (need < 0)
+				continue;
+			for (size_t w = 0; w < words; w++)
+				t->all_needs[w] |= j->tasks[need].all_needs[w];
+			/* A writer runs beside its reader: no need of it. */
+			if (k < t->n_needs)
+				t->all_needs[need / 64] |= 1ULL << need % 64;
+		}
+	}
 }
 
-bool check_needs(const struct job *j, size_t i, size_t need)
+bool job_task_needs(const struct job *j, size_t i, size_t need)
 {
-	CLEANUP_MEM unsigned char *seen = mem_alloc(j->n_tasks);
+	const uint64_t *bits = j->tasks[i].all_needs;
 
-	return reaches(j, i, need, seen);
+	return bits && bits[need / 64] >> need % 64 & 1;
 }
 
 /* --- pipe groups -------------------------------------------------------- */
 
-static size_t first_of_group(const struct job *j, size_t i)
+/* A group starts at once: none may wait for another. */
+static bool check_member(const struct graph *g, uint32_t i)
 {
-	while (j->tasks[i].stdin_from >= 0)
-		i = (size_t)j->tasks[i].stdin_from;
-	return i;
+	const struct job *j = g->j;
+
+	for (uint32_t k = 0; k < j->n_tasks; k++)
+		if (g->group[k] == g->group[i] && job_task_needs(j, i, k)) {
+			problem_at_key(g->ps, j->tasks[i].node, "bad-pipe",
+				       NULL,
+				       "\"" STR_FMT "\" runs beside \"" STR_FMT
+				       "\" in a pipe and cannot need it",
+				       STR_ARG(j->tasks[i].name),
+				       STR_ARG(j->tasks[k].name));
+			return false;
+		}
+	return true;
 }
 
-/* A group starts at once: none may need another, and all fit together. */
-static void check_groups(struct job *j, struct problems *ps)
+static void check_size(const struct graph *g, uint32_t i, uint32_t size,
+		       uint32_t readers)
 {
-	for (size_t i = 0; i < j->n_tasks; i++) {
-		const struct job_task *t = &j->tasks[i];
-		size_t size = 1, readers = 0;
+	const struct job_task *t = &g->j->tasks[i];
 
-		for (size_t k = 0; k < j->n_tasks; k++) {
-			readers += j->tasks[k].stdin_from == (int32_t)i;
-			if (k == i ||
-			    first_of_group(j, k) != first_of_group(j, i))
+	if (readers > JOB_READERS_MAX)
+		problem_at_key(g->ps, t->node, "bad-pipe", NULL,
+			       "more than %d tasks read one stdout",
+			       JOB_READERS_MAX);
+	if (t->stdin_from < 0 && size > JOB_GROUP_MAX)
+		problem_at_key(g->ps, t->node, "bad-pipe", NULL,
+			       "more than %d tasks in one pipe", JOB_GROUP_MAX);
+	if (t->stdin_from < 0 && g->j->workspace_run)
+		problem_at_key(g->ps, t->node, "bad-pipe",
+			       "set `workspace: task`",
+			       "tasks of a pipe run at once and cannot share "
+			       "the run's workspace");
+}
+
+/* Do all members of all needs of task i's group count as started? */
+static bool may_start(const struct graph *g, const unsigned char *done,
+		      uint32_t i)
+{
+	const struct job_task *t = &g->j->tasks[i];
+
+	for (size_t k = 0; k < t->n_needs; k++)
+		if (!done[g->group[t->needs[k]]])
+			return false;
+	return true;
+}
+
+/* With each pipe as one step: two pipes may wait for each other where no task
+ * does.  In the order of needs most need one pass. */
+static void check_pipes_wait(struct graph *g)
+{
+	const struct job *j = g->j;
+	CLEANUP_MEM unsigned char *done = mem_alloc(j->n_tasks + 1);
+	CLEANUP_MEM unsigned char *held = mem_alloc(j->n_tasks + 1);
+	bool more = true;
+
+	while (more) {
+		more = false;
+		memset(held, 0, j->n_tasks);
+		for (uint32_t i = 0; i < j->n_tasks; i++)
+			held[g->group[i]] |= !may_start(g, done, i);
+		for (size_t o = 0; o < g->n_order; o++) {
+			uint32_t i = g->group[g->order[o]];
+
+			if (done[i] || held[i])
 				continue;
-			size++;
-			for (size_t n = 0; n < t->n_needs; n++)
-				if (t->needs[n] == k)
-					problem_at_key(
-						ps, t->node, "bad-pipe", NULL,
-						"\"" STR_FMT
-						"\" runs beside \"" STR_FMT
-						"\" in a pipe and "
-						"cannot need it",
-						STR_ARG(t->name),
-						STR_ARG(j->tasks[k].name));
+			done[i] = 1;
+			more = true;
 		}
-		if (readers > 4)
-			problem_at_key(ps, t->node, "bad-pipe", NULL,
-				       "more than 4 tasks read one stdout");
-		if (size > JOB_GROUP_MAX && t->stdin_from < 0)
-			problem_at_key(ps, t->node, "bad-pipe", NULL,
-				       "more than %d tasks in one pipe",
-				       JOB_GROUP_MAX);
-		if (size > 1 && j->workspace_run)
-			problem_at_key(ps, t->node, "bad-pipe",
-				       "set `workspace: task`",
-				       "tasks of a pipe run at once and cannot "
-				       "share the run's workspace");
 	}
-}
-
-/* --- what a task is ----------------------------------------------------- */
-
-static void check_kind(const struct job_task *t, struct problems *ps)
-{
-	static const char *const kinds[] = {"run", "argv", "approval", "job"};
-	const struct doc_node *argv = doc_get(t->node, "argv");
-	const struct doc_node *run = doc_get(t->node, "run");
-	unsigned n = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		n += doc_get(t->node, kinds[i]) != NULL;
-	if (n != 1)
-		problem_at_key(ps, t->node, "bad-task", NULL,
-			       "task \"" STR_FMT
-			       "\": exactly one of run, argv, "
-			       "approval, job is wanted, not %u",
-			       STR_ARG(t->name), n);
-	if (argv && !argv->n)
-		problem_at(ps, argv, "bad-task", NULL, "argv: empty");
-	if (doc_get(t->node, "args") && !run)
-		problem_at_key(ps, doc_get(t->node, "args"), "bad-task",
-			       "put them into argv", "args without run");
-	if (run && run->kind == DOC_STRING && run->text.len &&
-	    memmem(run->text.p, run->text.len, "${{", 3))
-		problem_at(ps, run, "expr-in-run",
-			   "put it into `env` or `args`: a value must never "
-			   "become code",
-			   "run: ${{ }} in a script");
-	if (run && run->kind == DOC_MAP) {
-		const struct doc_node *b64 = doc_get(run, "base64");
-		CLEANUP_BUF struct buf b = BUF_INIT(DOC_TEXT_MAX);
-
-		if (run->n != 1)
-			problem_at(ps, run, "bad-task", NULL,
-				   "run: one of file, base64 is wanted");
-		if (b64 && b64_decode(b64->text, &b))
-			problem_at(ps, b64, "bad-base64", NULL,
-				   "run.base64: not base64");
-	}
-}
-
-size_t check_matrix_size(const struct doc_node *matrix)
-{
-	size_t n = 1;
-
-	if (!matrix || matrix->kind != DOC_MAP)
-		return 1;
-	for (const struct doc_node *k = matrix->first; k; k = k->next)
-		if (k->kind == DOC_LIST && !str_is(k->key, "include") &&
-		    !str_is(k->key, "exclude") && n <= JOB_INSTANCES_MAX)
-			n *= k->n;
-	return n;
-}
-
-static void check_matrix(struct doc_node *m, struct problems *ps)
-{
-	if (!m)
-		return;
-	if (m->kind != DOC_MAP) {
-		problem_at(ps, m, "wrong-type", NULL,
-			   "matrix: a map of lists is wanted");
-		return;
-	}
-	for (struct doc_node *k = m->first; k; k = k->next) {
-		bool b;
-		int64_t i;
-
-		if (str_is(k->key, "fail_fast")) {
-			if (doc_as_bool(k, &b))
-				problem_at(ps, k, "wrong-type", NULL,
-					   "fail_fast: true or false");
-			else
-				k->kind = DOC_BOOL;
-		} else if (str_is(k->key, "max_parallel")) {
-			if (doc_as_i64(k, &i) || i < 1)
-				problem_at(ps, k, "wrong-type", NULL,
-					   "max_parallel: a number from 1");
-			else
-				k->kind = DOC_INT;
-		} else if (str_is(k->key, "include") ||
-			   str_is(k->key, "exclude")) {
-			if (k->kind != DOC_LIST)
-				problem_at(ps, k, "wrong-type", NULL,
-					   "a list of maps is wanted");
-		} else if (k->kind != DOC_LIST || !k->n ||
-			   !job_name_ok(k->key)) {
-			problem_at_key(ps, k, "bad-matrix", NULL,
-				       "matrix: names with lists that are not "
-				       "empty are wanted");
+	for (uint32_t i = 0; i < j->n_tasks; i++)
+		if (!done[g->group[i]] && j->tasks[i].stdin_from >= 0) {
+			problem_at_key(g->ps, j->tasks[i].node, "bad-pipe",
+				       "a pipe starts when all its tasks can",
+				       "the pipe of \"" STR_FMT "\" waits for "
+				       "a task that waits for the pipe",
+				       STR_ARG(j->tasks[i].name));
+			return;
 		}
-		for (struct doc_node *v = k->first; v; v = v->next)
-			if (v->kind != DOC_MAP && v->kind != DOC_LIST)
-				v->kind = DOC_STRING;
-	}
 }
 
-static void check_retry(const struct doc_node *retry, struct problems *ps)
+static void check_groups(struct graph *g)
 {
-	static const char *const words[] = {"exit", "signal", "timeout",
-					    "lost", "oom",    "host"};
-	const struct doc_node *when = doc_get(retry, "when");
+	const struct job *j = g->j;
+	CLEANUP_MEM uint32_t *size = mem_array(j->n_tasks + 1, sizeof(*size));
+	CLEANUP_MEM uint32_t *readers =
+		mem_array(j->n_tasks + 1, sizeof(*readers));
+	bool ok = true;
 
-	for (const struct doc_node *n = when ? when->first : NULL; n;
-	     n = n->next) {
-		bool ok = false;
-		uint64_t v;
+	for (size_t o = 0; o < g->n_order; o++) {
+		uint32_t i = g->order[o];
+		int32_t from = j->tasks[i].stdin_from;
 
-		for (size_t i = 0; i < ARRAY_LEN(words); i++)
-			ok |= str_is(n->text, words[i]);
-		ok |= str_starts(n->text, STR("exit-")) &&
-		      !str_to_u64(str_from_at(n->text, 5), 255, &v);
-		if (!ok)
-			problem_at(ps, n, "bad-choice", NULL,
-				   "retry.when: \"" STR_FMT "\" is not one of "
-				   "exit, exit-N, signal, timeout, lost, oom, "
-				   "host",
-				   STR_ARG(n->text));
+		g->group[i] = from < 0 ? i : g->group[from];
+		size[g->group[i]]++;
+		if (from >= 0)
+			readers[from]++;
 	}
+	for (uint32_t i = 0; i < j->n_tasks; i++) {
+		if (size[g->group[i]] < 2)
+			continue;
+		ok &= check_member(g, i);
+		check_size(g, i, size[g->group[i]], readers[i]);
+	}
+	if (ok)
+		check_pipes_wait(g);
 }
 
 void check_job(struct job *j, struct problems *ps)
 {
-	size_t before = ps->n + ps->n_dropped, instances = 0;
+	struct graph g = {.j = j, .ps = ps, .names = map_new()};
+	size_t instances = 0;
 
+	g.order = mem_array(j->n_tasks + 1, sizeof(*g.order));
+	g.group = mem_array(j->n_tasks + 1, sizeof(*g.group));
 	for (size_t i = 0; i < j->n_tasks; i++) {
-		struct job_task *t = &j->tasks[i];
-		struct doc_node *m = doc_get(t->node, "matrix");
-
-		check_kind(t, ps);
-		check_matrix(m, ps);
-		check_retry(job_task_get(j, t, "retry"), ps);
-		instances += check_matrix_size(m);
+		check_task(j, &j->tasks[i], ps);
+		instances +=
+			check_matrix(doc_get(j->tasks[i].node, "matrix"), ps);
 	}
 	if (instances > JOB_INSTANCES_MAX)
 		problem_at(ps, j->doc->root, "too-many-tasks", NULL,
 			   "more than %d task instances", JOB_INSTANCES_MAX);
-	resolve(j, ps);
-	if (ps->n + ps->n_dropped != before || find_cycle(j, ps))
-		return;
-	check_groups(j, ps);
-	check_refs(j, ps);
+	resolve(&g);
+	if (!find_cycle(&g)) {
+		find_all_needs(&g);
+		check_groups(&g);
+	}
+	map_free(g.names, NULL);
+	mem_free(g.order);
+	mem_free(g.group);
 }

@@ -1,181 +1,341 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Names that must lead somewhere: secrets, artifacts, expressions, inputs. */
+/* Names that must lead somewhere: secrets, artifacts, expressions. */
 #include "job/check.h"
 #include "job/expr.h"
 #include "job/keys.h"
 
 #include <string.h>
 
+/* Where an expression stands. */
 struct where {
 	const struct job *j;
-	size_t task;
-	const struct doc_node *matrix;
+	struct problems *ps;
+	const struct doc_node *node; /* of the text */
+	int32_t task;                /* -1: of the job */
+	bool is_path;                /* of a secret: only what has few values */
 };
 
-static struct str part(struct str *s)
+struct str check_task_of(struct str instance)
 {
-	return str_cut(s, '.');
+	return str_cut(&instance, '@');
 }
 
-static int unknown(struct err *e, const char *what, struct str name)
+int check_split(struct str s, struct str *task, struct str *what,
+		struct str *output)
 {
-	return err_set(e, ERR_INVALID, "no %s \"" STR_FMT "\"", what,
-		       STR_ARG(name));
-}
+	static const char between[] = ".outputs.";
+	const char *at;
 
-/* "test@unit" is an instance of "test". */
-static struct str task_of_instance(struct str s)
-{
-	return str_cut(&s, '@');
-}
-
-static int check_tasks_name(const struct where *w, struct str rest,
-			    struct err *e)
-{
-	struct str task = task_of_instance(part(&rest));
-	int32_t i = job_task_find(w->j, task);
-	struct str what = part(&rest);
-
-	if (i < 0)
-		return unknown(e, "task", task);
-	if (!w->j->tasks[w->task].is_finally &&
-	    !check_needs(w->j, w->task, (size_t)i))
-		return err_set(e, ERR_INVALID,
-			       "tasks." STR_FMT " is not a need of this task",
-			       STR_ARG(task));
-	if (str_is(what, "state") && !rest.p)
-		return 0;
-	if (!str_is(what, "outputs") || !rest.len)
-		return err_set(e, ERR_INVALID,
-			       "tasks.T.outputs.X or tasks.T.state is wanted");
-	if (!doc_get_str(doc_get(w->j->tasks[i].node, "outputs"), rest))
-		return unknown(e, "output", rest);
+	*output = str_n(NULL, 0);
+	if (str_ends(s, STR(".state"))) {
+		*task = str_n(s.p, s.len - strlen(".state"));
+		*what = STR("state");
+		return task->len ? 0 : -1;
+	}
+	at = s.len ? memmem(s.p, s.len, between, strlen(between)) : NULL;
+	if (!at || at == s.p)
+		return -1;
+	*task = str_n(s.p, (size_t)(at - s.p));
+	*what = STR("outputs");
+	*output = str_from_at(s, task->len + strlen(between));
 	return 0;
 }
 
-static int check_name(void *ctx, struct str name, struct err *e)
+/* --- expressions -------------------------------------------------------- */
+
+/* Told; and the walk goes on. */
+#define bad(w, hint, ...)                                                      \
+	(problem_at((w)->ps, (w)->node, "bad-expression", hint, __VA_ARGS__), 0)
+
+static int check_tasks_name(const struct where *w, struct str rest)
 {
-	static const char *const run[] = {"id",  "number",  "project",
-					  "job", "trigger", "submitter"};
-	const struct where *w = ctx;
-	const struct doc_node *root = w->j->doc->root;
-	struct str rest = name, head = part(&rest);
+	struct str task, what, output;
+	const struct doc_node *node;
+	int32_t i;
 
-	if (str_is(head, "inputs"))
-		return doc_get_str(doc_get(root, "inputs"), rest) ?
-			       0 :
-			       unknown(e, "input", rest);
-	if (str_is(head, "matrix"))
-		return doc_get_str(w->matrix, rest) ?
-			       0 :
-			       unknown(e, "matrix value", rest);
-	if (str_is(head, "tasks"))
-		return check_tasks_name(w, rest, e);
-	if (str_is(head, "secrets")) {
-		struct str secret = part(&rest);
-
-		if (!str_is(rest, "path"))
-			return err_set(e, ERR_INVALID,
-				       "a secret has a path here, no value");
-		return doc_get_str(doc_get(root, "secrets"), secret) ?
-			       0 :
-			       unknown(e, "secret", secret);
-	}
-	if (str_is(head, "host") && str_is(rest, "name"))
-		return 0;
-	if (str_is(head, "source") && str_is(rest, "commit"))
-		return 0;
-	for (size_t i = 0; str_is(head, "run") && i < ARRAY_LEN(run); i++)
-		if (str_is(rest, run[i]))
-			return 0;
-	return unknown(e, "value", name);
+	if (check_split(rest, &task, &what, &output))
+		return bad(w, "tasks.T.outputs.X or tasks.T.state",
+			   "no value \"tasks." STR_FMT "\"", STR_ARG(rest));
+	i = job_task_find(w->j, check_task_of(task));
+	if (i < 0)
+		return bad(w, NULL, "no task \"" STR_FMT "\"", STR_ARG(task));
+	node = w->j->tasks[i].node;
+	if (w->task < 0 || (!w->j->tasks[w->task].is_finally &&
+			    !job_task_needs(w->j, (size_t)w->task, (size_t)i)))
+		return bad(w, "add it to `needs`",
+			   "tasks." STR_FMT " is not a need of this task",
+			   STR_ARG(task));
+	if (str_is(what, "outputs") &&
+	    !doc_get_str(doc_get(node, "outputs"), output))
+		return bad(w, "declare it under `outputs` of that task",
+			   "no output \"" STR_FMT "\"", STR_ARG(output));
+	return 0;
 }
 
+static int check_task_name(const struct where *w, struct str rest)
+{
+	struct str task, what, output;
+
+	if (!check_split(rest, &task, &what, &output) && !str_has(task, '@')) {
+		int32_t i = job_task_find(w->j, task);
+
+		if (i >= 0 && doc_get(w->j->tasks[i].node, "matrix"))
+			return bad(w, "name one, such as test@unit",
+				   "\"" STR_FMT "\" has several instances",
+				   STR_ARG(task));
+	}
+	return check_tasks_name(w, rest);
+}
+
+static bool is_granted(const struct job *j, int32_t task, struct str secret)
+{
+	const struct doc_node *list =
+		task < 0 ? NULL : doc_get(j->tasks[task].node, "secrets");
+
+	for (const struct doc_node *n = list ? list->first : NULL; n;
+	     n = n->next)
+		if (str_eq(n->text, secret))
+			return true;
+	return false;
+}
+
+static int check_secret_name(const struct where *w, struct str rest)
+{
+	struct str secret = str_cut(&rest, '.');
+	const struct doc_node *decl =
+		doc_get_str(doc_get(w->j->doc->root, "secrets"), secret);
+
+	if (!str_is(rest, "path"))
+		return bad(w, "secrets.NAME.path is the file that holds it",
+			   "the value of the secret \"" STR_FMT
+			   "\" is no expression",
+			   STR_ARG(secret));
+	if (!decl)
+		return bad(w, "declare it under `secrets` of the job",
+			   "no secret \"" STR_FMT "\"", STR_ARG(secret));
+	if (!is_granted(w->j, w->task, secret))
+		return bad(w, "add it to `secrets` of the task",
+			   "the task is not granted the secret \"" STR_FMT "\"",
+			   STR_ARG(secret));
+	if (!str_is(job_text(doc_get(decl, "deliver"), "file"), "file"))
+		return bad(w, "only `deliver: file` has a path",
+			   "the secret \"" STR_FMT "\" is no file",
+			   STR_ARG(secret));
+	return 0;
+}
+
+static int check_input_name(const struct where *w, struct str rest)
+{
+	const struct doc_node *decl =
+		doc_get_str(doc_get(w->j->doc->root, "inputs"), rest);
+
+	if (!decl)
+		return bad(w, "declare it under `inputs` of the job",
+			   "no input \"" STR_FMT "\"", STR_ARG(rest));
+	if (w->is_path && !doc_get(decl, "enum"))
+		return bad(w, "give the input an enum",
+			   "any text of \"" STR_FMT
+			   "\" could become part of a path",
+			   STR_ARG(rest));
+	return 0;
+}
+
+static int check_matrix_name(const struct where *w, struct str rest)
+{
+	const struct job *j = w->j;
+
+	for (size_t i = 0; i < j->n_tasks; i++)
+		if ((w->is_path || w->task == (int32_t)i) &&
+		    check_matrix_has(doc_get(j->tasks[i].node, "matrix"), rest))
+			return 0;
+	return bad(w, NULL, "no matrix value \"" STR_FMT "\"", STR_ARG(rest));
+}
+
+/* Goes on after every problem: always 0. */
+static int check_name(void *ctx, struct str name, struct err *e)
+{
+	static const char *const others[] = {
+		"run.id",        "run.project",   "run.job",   "run.trigger",
+		"run.submitter", "source.commit", "host.name",
+	};
+	const struct where *w = ctx;
+	struct str rest = name, head = str_cut(&rest, '.');
+
+	(void)e;
+	if (str_is(head, "inputs"))
+		return check_input_name(w, rest);
+	if (str_is(head, "matrix"))
+		return check_matrix_name(w, rest);
+	if (str_is(head, "tasks") && !w->is_path)
+		return check_task_name(w, rest);
+	if (str_is(head, "secrets") && !w->is_path)
+		return check_secret_name(w, rest);
+	for (size_t i = 0; !w->is_path && i < ARRAY_LEN(others); i++)
+		if (str_is(name, others[i]))
+			return 0;
+	return bad(w, NULL, "no value \"" STR_FMT "\" here", STR_ARG(name));
+}
+
+/* Syntax was checked before: what fails here has been told. */
 static void check_text(struct where *w, const struct doc_node *n,
-		       bool is_template, struct problems *ps)
+		       bool is_template)
 {
 	struct err e;
 
-	if (n->kind == DOC_STRING &&
-	    expr_names(n->text, is_template, check_name, w, &e))
-		problem_at(ps, n, "bad-expression", NULL, "%s", e.text);
+	if (n->kind != DOC_STRING)
+		return;
+	w->node = n;
+	(void)!expr_names(is_template ? n->text : expr_bare(n->text),
+			  is_template, check_name, w, &e);
 }
 
-/* All texts below a node: keys without expressions hold none. */
-static void check_all(struct where *w, const struct doc_node *n,
-		      struct problems *ps)
+/* All texts below a node. */
+static void check_all(struct where *w, const struct doc_node *n)
 {
 	if (!n)
 		return;
-	check_text(w, n, true, ps);
+	check_text(w, n, true);
 	for (const struct doc_node *k = n->first; k; k = k->next)
-		check_all(w, k, ps);
+		check_all(w, k);
 }
 
-static void check_expressions(const struct job *j, size_t i,
-			      struct problems *ps)
+/* By the key table: whatever may hold an expression. */
+static void walk(struct where *w, const struct doc_node *map, const char *at)
 {
-	static const char *const keys[] = {"argv", "args", "env"};
-	const struct doc_node *node = j->tasks[i].node;
-	struct where w = {j, i, doc_get(node, "matrix")};
-	const struct doc_node *artifacts = doc_get(node, "artifacts");
-	const struct doc_node *cond = doc_get(node, "if");
+	for (const struct doc_node *n = map ? map->first : NULL; n;
+	     n = n->next) {
+		const struct job_key *k = job_key_find(at, n->key);
 
-	for (size_t k = 0; k < ARRAY_LEN(keys); k++)
-		check_all(&w, doc_get(node, keys[k]), ps);
-	check_all(&w, doc_get(doc_get(j->doc->root, "defaults"), "env"), ps);
-	check_all(&w, doc_get(j->doc->root, "env"), ps);
-	for (const struct doc_node *a = artifacts ? artifacts->first : NULL; a;
-	     a = a->next)
-		check_all(&w, doc_get(a, "path"), ps);
-	if (cond)
-		check_text(&w, cond,
-			   memmem(cond->text.p, cond->text.len, "${{", 3) !=
-				   NULL,
-			   ps);
+		if (!k)
+			continue;
+		if (k->text == TEXT_EXPRESSION)
+			check_text(w, n, false);
+		else if (k->expressions)
+			check_all(w, n);
+		else if (k->sub && n->kind == DOC_MAP && k->forms & FORM_OBJECT)
+			walk(w, n, k->sub);
+		else if (k->sub)
+			for (const struct doc_node *i = n->first; i;
+			     i = i->next)
+				walk(w, i, k->sub);
+	}
 }
 
-static void check_secrets(const struct job *j, const struct job_task *t,
+static void check_expressions(const struct job *j, struct problems *ps)
+{
+	const struct doc_node *root = j->doc->root;
+	struct where w = {.j = j, .ps = ps, .task = -1};
+
+	walk(&w, doc_get(root, "source"), "source");
+	walk(&w, doc_get(root, "concurrency"), "concurrency");
+	w.is_path = true;
+	for (const struct doc_node *s =
+		     doc_get(root, "secrets") ?
+			     doc_get(root, "secrets")->first :
+			     NULL;
+	     s; s = s->next)
+		walk(&w, s, "secret");
+	w.is_path = false;
+	for (size_t i = 0; i < j->n_tasks; i++) {
+		w.task = (int32_t)i;
+		walk(&w, j->tasks[i].node, "task");
+		if (ps->n == PROBLEMS_MAX)
+			continue;
+		check_all(&w, doc_get(root, "env"));
+		check_all(&w, doc_get(doc_get(root, "defaults"), "env"));
+	}
+}
+
+/* --- secrets and files -------------------------------------------------- */
+
+static void check_granted(const struct job *j, const struct job_task *t,
 			  struct problems *ps)
 {
 	const struct doc_node *list = doc_get(t->node, "secrets");
 	const struct doc_node *all = doc_get(j->doc->root, "secrets");
+	uint32_t n_seen = 0;
 
-	for (const struct doc_node *n = list ? list->first : NULL; n;
-	     n = n->next)
+	for (const struct doc_node *n = list ? list->first : NULL;
+	     n && n_seen <= JOB_SECRETS_MAX; n = n->next, n_seen++) {
 		if (!doc_get_str(all, n->text))
 			problem_at(ps, n, "unknown-secret",
 				   "declare it under `secrets` of the job",
 				   "no secret \"" STR_FMT "\"",
 				   STR_ARG(n->text));
+		for (const struct doc_node *k = list->first; k != n;
+		     k = k->next)
+			if (str_eq(k->text, n->text))
+				problem_at(ps, n, "duplicate-secret", NULL,
+					   "the secret \"" STR_FMT
+					   "\" stands here twice",
+					   STR_ARG(n->text));
+	}
 }
 
-static void check_files(const struct job *j, size_t i, struct problems *ps)
+static bool has_artifact(const struct doc_node *task, struct str name)
 {
-	const struct doc_node *list = doc_get(j->tasks[i].node, "files");
+	const struct doc_node *out =
+		doc_get(doc_get(task, "stdout"), "artifact");
 
-	for (const struct doc_node *n = list ? list->first : NULL; n;
-	     n = n->next) {
-		struct str rest = n->text, task = part(&rest);
-		int32_t from = job_task_find(j, task_of_instance(task));
-		const struct doc_node *node =
-			from < 0 ? NULL : j->tasks[from].node;
-		const struct doc_node *out = doc_get(node, "stdout");
+	return doc_get_str(doc_get(task, "artifacts"), name) ||
+	       (out && str_eq(out->text, name));
+}
 
-		if (from < 0 ||
-		    (!doc_get_str(doc_get(node, "artifacts"), rest) &&
-		     !str_eq(job_text(doc_get(out, "artifact"), ""), rest)))
-			problem_at(ps, n, "unknown-artifact",
-				   "TASK.NAME, as under `artifacts`",
-				   "files: no artifact \"" STR_FMT "\"",
-				   STR_ARG(n->text));
-		else if (!j->tasks[i].is_finally &&
-			 !check_needs(j, i, (size_t)from))
-			problem_at(ps, n, "bad-need", "add it to `needs`",
-				   "files: \"" STR_FMT "\" is not a need of "
-				   "this task",
-				   STR_ARG(task));
+static void check_file(const struct job *j, size_t i, const struct doc_node *n,
+		       struct problems *ps)
+{
+	struct str task, name;
+	int32_t from;
+
+	if (job_artifact_split(n->text, &task, &name) ||
+	    (from = job_task_find(j, check_task_of(task))) < 0 ||
+	    !has_artifact(j->tasks[from].node, name)) {
+		problem_at(ps, n, "unknown-artifact",
+			   "TASK.NAME, as under `artifacts` of that task",
+			   "files: no artifact \"" STR_FMT "\"",
+			   STR_ARG(n->text));
+		return;
 	}
+	if (!str_has(task, '@') && doc_get(j->tasks[from].node, "matrix"))
+		problem_at(ps, n, "unknown-artifact",
+			   "name one, such as test@unit.report",
+			   "files: \"" STR_FMT "\" has several instances",
+			   STR_ARG(task));
+	else if (!j->tasks[i].is_finally && !job_task_needs(j, i, (size_t)from))
+		problem_at(ps, n, "bad-need", "add it to `needs`",
+			   "files: \"" STR_FMT "\" is not a need of this task",
+			   STR_ARG(task));
+}
+
+static void only_with(const struct doc_node *s, const char *key, bool ok,
+		      const char *with, struct problems *ps)
+{
+	const struct doc_node *n = doc_get(s, key);
+
+	if (n && !ok)
+		problem_at_key(ps, n, "bad-secret", NULL, "%s: only with %s",
+			       key, with);
+}
+
+/* What a reference of the kind has no room for. */
+static void check_secret_options(const struct doc_node *s, struct problems *ps)
+{
+	bool vault = doc_get(s, "vault") != NULL;
+	bool kv = str_is(job_text(doc_get(s, "kind"), "kv"), "kv");
+	const struct doc_node *params = doc_get(s, "params");
+	const struct doc_node *exec = doc_get(s, "exec");
+
+	only_with(s, "provider", vault, "vault", ps);
+	only_with(s, "kind", vault, "vault", ps);
+	only_with(s, "params", exec || (vault && !kv),
+		  "exec, and vault of a kind other than kv", ps);
+	only_with(s, "version", !exec && kv, "store, and vault of kind kv", ps);
+	if (params && params->n > 8)
+		problem_at_key(ps, params, "too-many", NULL,
+			       "params: more than 8");
+	if (exec && !job_name_ok(exec->text))
+		problem_at(ps, exec, "bad-secret", NULL,
+			   "exec: the name of a helper is wanted");
 }
 
 static void check_secret(const struct doc_node *s, struct problems *ps)
@@ -187,6 +347,7 @@ static void check_secret(const struct doc_node *s, struct problems *ps)
 
 	for (size_t i = 0; i < ARRAY_LEN(from); i++)
 		n += doc_get(s, from[i]) != NULL;
+	check_secret_options(s, ps);
 	if (n != 1)
 		problem_at_key(ps, s, "bad-secret", NULL,
 			       "secret \"" STR_FMT "\": exactly one of store, "
@@ -204,54 +365,56 @@ static void check_secret(const struct doc_node *s, struct problems *ps)
 			   "store: NAME or PROJECT/NAME is wanted");
 }
 
-static void check_stdout(const struct job_task *t, struct problems *ps)
+/* Declared secrets that are used outside of tasks. */
+static void check_uses(const struct job *j, const struct doc_node *n,
+		       struct problems *ps)
 {
-	const struct doc_node *out = doc_get(t->node, "stdout");
-	const struct doc_node *log = doc_get(out, "log");
-	const struct doc_node *file = doc_get(out, "file");
-	uint64_t size;
-
-	if (log && !str_is(log->text, "all") && !str_is(log->text, "none") &&
-	    job_size(log->text, &size))
-		problem_at(ps, log, "bad-value", NULL,
-			   "stdout.log: all, none or a size");
-	if (file && (!file->text.len || str_has(file->text, '/') ||
-		     file->text.p[0] == '.'))
-		problem_at(ps, file, "bad-value", NULL,
-			   "stdout.file: a plain file name is wanted");
+	if (n && !doc_get_str(doc_get(j->doc->root, "secrets"), n->text))
+		problem_at(ps, n, "unknown-secret",
+			   "declare it under `secrets` of the job",
+			   "no secret \"" STR_FMT "\"", STR_ARG(n->text));
 }
 
-/* A network other than none under a profile that has no inet sockets. */
-static void check_network(const struct job *j, const struct job_task *t,
-			  struct problems *ps)
+static void check_job_secrets(const struct job *j, struct problems *ps)
 {
-	const struct doc_node *net = job_sandbox_get(j, t, "network");
-	struct str profile =
-		job_text(job_sandbox_get(j, t, "profile"), "default");
-
-	if (net && (net->kind == DOC_MAP || str_is(net->text, "host")) &&
-	    (str_is(profile, "strict") || str_is(profile, "default") ||
-	     str_is(profile, "build")))
-		problem_at(ps, net, "profile-no-network", "use profile: net",
-			   "profile \"" STR_FMT "\" has no network",
-			   STR_ARG(profile));
-}
-
-void check_refs(struct job *j, struct problems *ps)
-{
-	const struct doc_node *secrets = doc_get(j->doc->root, "secrets");
+	const struct doc_node *root = j->doc->root;
+	const struct doc_node *secrets = doc_get(root, "secrets");
+	const struct doc_node *hooks =
+		doc_get(doc_get(root, "triggers"), "webhook");
 
 	if (secrets && secrets->n > JOB_SECRETS_MAX)
 		problem_at_key(ps, secrets, "too-many-secrets", NULL,
 			       "more than %d secrets", JOB_SECRETS_MAX);
 	for (const struct doc_node *s = secrets ? secrets->first : NULL; s;
 	     s = s->next)
-		check_secret(s, ps);
+		if (s->kind == DOC_MAP)
+			check_secret(s, ps);
+	check_uses(j, doc_get(doc_get(root, "source"), "secret"), ps);
+	for (const struct doc_node *h = hooks ? hooks->first : NULL; h;
+	     h = h->next)
+		check_uses(j, doc_get(h, "secret"), ps);
+}
+
+void check_refs(const struct job *j, struct problems *ps)
+{
+	check_job_secrets(j, ps);
 	for (size_t i = 0; i < j->n_tasks; i++) {
-		check_secrets(j, &j->tasks[i], ps);
-		check_files(j, i, ps);
-		check_stdout(&j->tasks[i], ps);
-		check_network(j, &j->tasks[i], ps);
-		check_expressions(j, i, ps);
+		const struct doc_node *node = j->tasks[i].node;
+		const struct doc_node *files = doc_get(node, "files");
+		const struct doc_node *show =
+			doc_get(doc_get(node, "approval"), "show");
+
+		check_granted(j, &j->tasks[i], ps);
+		check_uses(
+			j,
+			doc_get(doc_get(doc_get(node, "target"), "ssh"), "key"),
+			ps);
+		for (const struct doc_node *n = files ? files->first : NULL; n;
+		     n = n->next)
+			check_file(j, i, n, ps);
+		for (const struct doc_node *n = show ? show->first : NULL; n;
+		     n = n->next)
+			check_file(j, i, n, ps);
 	}
+	check_expressions(j, ps);
 }

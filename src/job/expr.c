@@ -104,11 +104,30 @@ static size_t word_len(struct str s)
 {
 	size_t n = 0;
 
-	while (n < s.len &&
-	       ((s.p[n] >= 'a' && s.p[n] <= 'z') ||
-		(s.p[n] >= 'A' && s.p[n] <= 'Z') ||
-		(s.p[n] >= '0' && s.p[n] <= '9') || strchr("_-.@", s.p[n])))
+	while (n < s.len && ((s.p[n] >= 'a' && s.p[n] <= 'z') ||
+			     (s.p[n] >= 'A' && s.p[n] <= 'Z') ||
+			     (s.p[n] >= '0' && s.p[n] <= '9') ||
+			     (s.p[n] && strchr("_-.", s.p[n]))))
 		n++;
+	return n;
+}
+
+/* Of "tasks.T@VALUES.outputs.NAME" all of it: values may be any text. */
+static size_t name_len(struct str s)
+{
+	size_t n = word_len(s), end;
+
+	if (n >= s.len || s.p[n] != '@')
+		return n;
+	for (end = n; end < s.len && !strchr("'\"(){}\n", s.p[end]); end++) {
+		struct str rest = str_from_at(s, end);
+
+		if (str_starts(rest, STR(".outputs.")))
+			return end + word_len(rest);
+		if (str_starts(rest, STR(".state")) &&
+		    word_len(rest) == strlen(".state"))
+			return end + strlen(".state");
+	}
 	return n;
 }
 
@@ -166,8 +185,14 @@ static int fn_failed(struct parser *p, struct expr_value *a, size_t n,
 		     struct expr_value *ret)
 {
 	struct str task = n ? a[0].text : str_n(NULL, 0);
+	CLEANUP_BUF struct buf name = BUF_INIT(EXPR_LEN_MAX + 32);
 
 	p->asks_failure = true;
+	if (task.len && p->on_name) {
+		buf_printf(&name, "tasks." STR_FMT ".state", STR_ARG(task));
+		if (p->on_name(p->name_ctx, buf_view(&name), p->e))
+			return -1;
+	}
 	*ret = expr_bool(p->c && p->c->failed && p->c->failed(p->c->ctx, task));
 	return 0;
 }
@@ -227,7 +252,7 @@ static int call(struct parser *p, struct str name, struct expr_value *ret)
 
 static int name_or_call(struct parser *p, struct expr_value *ret)
 {
-	struct str name = str_n(p->rest.p, word_len(p->rest));
+	struct str name = str_n(p->rest.p, name_len(p->rest));
 
 	p->rest = str_from_at(p->rest, name.len);
 	if (take(p, "("))
@@ -296,11 +321,17 @@ static int unary(struct parser *p, struct expr_value *ret)
 	return bad;
 }
 
-/* Numbers as numbers when both are; else by their text. */
-static int order(const struct expr_value *a, const struct expr_value *b)
+/*
+ * Two texts are equal when they are the same text ('1.0' is not '1', nor '01');
+ * where one is a number, or when asked which is less, numbers count as such.
+ */
+static int order(const struct expr_value *a, const struct expr_value *b,
+		 bool less)
 {
 	int64_t x, y;
 
+	if (!less && a->type != EXPR_INT && b->type != EXPR_INT)
+		return str_cmp(a->text, b->text);
 	if (!str_to_i64(a->text, INT64_MIN, INT64_MAX, &x) &&
 	    !str_to_i64(b->text, INT64_MIN, INT64_MAX, &y))
 		return (x > y) - (x < y);
@@ -322,7 +353,7 @@ static int comparison(struct parser *p, struct expr_value *ret)
 		return 0;
 	if (unary(p, &right))
 		return -1;
-	d = order(ret, &right);
+	d = order(ret, &right, op >= 2);
 	*ret = expr_bool(op == 0 ? d == 0 :
 			 op == 1 ? d != 0 :
 			 op == 2 ? d <= 0 :
@@ -436,13 +467,20 @@ bool expr_asks_failure(struct str text)
 	return !whole(&p, text, &v) && p.asks_failure;
 }
 
+struct str expr_bare(struct str text)
+{
+	text = str_trim(text);
+	if (str_starts(text, STR("${{")) && str_ends(text, STR("}}")) &&
+	    text.len >= 5)
+		text = str_n(text.p + 3, text.len - 5);
+	return text;
+}
+
 void expr_check(const struct doc_node *n, struct str text, struct problems *ps)
 {
 	struct err e;
 
-	/* Both `if: x` and `if: ${{ x }}` are written by people. */
-	if (expr_names(text, text.len && memmem(text.p, text.len, "${{", 3),
-		       NULL, NULL, &e))
+	if (expr_names(expr_bare(text), false, NULL, NULL, &e))
 		problem_at(ps, n, "bad-expression", NULL, "%s", e.text);
 }
 

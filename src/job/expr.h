@@ -6,6 +6,9 @@
  *   or    = and { "||" and }        and = cmp { "&&" cmp }
  *   cmp   = unary [ op unary ]      op  = == != < <= > >=
  *   unary = "!" unary | "(" or ")" | literal | name | name "(" args ")"
+ *
+ * A name of an instance, "tasks.build@gcc,3.10.outputs.v", goes from the @ to
+ * ".outputs.NAME" or ".state".
  */
 #pragma once
 
@@ -59,7 +62,13 @@ bool expr_truth(const struct expr_value *v);
 /* Does it call failed() or always()?  (Then a failed need does not skip.) */
 bool expr_asks_failure(struct str text);
 
-/* Every name that is used, for checks; fn returns -1 to stop. */
+/* A condition without the ${{ }} that some people write around it. */
+struct str expr_bare(struct str text);
+
+/*
+ * Every name that is used, for checks; fn returns -1 to stop.  failed('T')
+ * counts as a use of tasks.T.state.
+ */
 typedef int expr_name_fn(void *ctx, struct str name, struct err *e);
 MUST_USE int expr_names(struct str text, bool is_template, expr_name_fn *fn,
 			void *ctx, struct err *e);

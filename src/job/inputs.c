@@ -2,32 +2,14 @@
 /* Inputs of a run, checked; and the scope of expressions.  See inputs.h. */
 #include "job/inputs.h"
 #include "base/hex.h"
+#include "job/check.h"
+#include "job/pattern.h"
 
 #include <inttypes.h>
-#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
 /* --- inputs ------------------------------------------------------------- */
-
-static bool pattern_fits(const struct doc_node *pattern, struct str s)
-{
-	CLEANUP_MEM char *text = mem_strndup(s.p, s.len);
-	CLEANUP_BUF struct buf whole = BUF_INIT(2000);
-	regex_t re;
-	bool fits;
-
-	buf_putc(&whole, '^');
-	buf_putc(&whole, '(');
-	buf_str(&whole, pattern->text);
-	buf_puts(&whole, ")$");
-	if (whole.failed ||
-	    regcomp(&re, buf_cstr(&whole), REG_EXTENDED | REG_NOSUB))
-		return false;
-	fits = !str_has(s, '\n') && !regexec(&re, text, 0, NULL, 0);
-	regfree(&re);
-	return fits;
-}
 
 static bool in_enum(const struct doc_node *list, struct str s)
 {
@@ -62,50 +44,80 @@ static bool in_range(const struct doc_node *decl, int64_t v)
 	return v >= min && v <= max;
 }
 
-/* The value as text, or NULL with a problem. */
-static const char *check_value(const struct doc_node *decl,
-			       const struct doc_node *v, struct buf *b)
+/* Lists and JSON as canonical text; a text that is JSON stands for it, so that
+ * a command line can give one. */
+static const char *json_value(const struct doc_node *decl,
+			      const struct doc_node *v, bool want_list,
+			      bool declared, struct buf *b)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	const char *wrong = NULL;
+	struct doc *d = NULL;
+	struct err e;
+
+	if (!declared && v->kind == DOC_STRING &&
+	    !doc_parse(v->text, DOC_JSON, &d, ps))
+		v = d->root;
+	if (want_list && v->kind != DOC_LIST)
+		wrong = "a list is wanted";
+	else if (want_list && !in_range(decl, (int64_t)v->n))
+		wrong = "the list is too short or too long";
+	else if (doc_write_canonical(v, b, &e))
+		wrong = "not what JSON can hold, or too long";
+	doc_free(d);
+	return wrong;
+}
+
+static const char *text_value(const struct doc_node *decl,
+			      const struct doc_node *v)
+{
+	const struct doc_node *pattern = doc_get(decl, "pattern");
+
+	if (v->kind != DOC_STRING && v->kind != DOC_PLAIN)
+		return "a text is wanted";
+	if (!in_range(decl, (int64_t)v->text.len))
+		return "the text is too short or too long";
+	if (pattern && !pattern_fits(pattern->text, v->text))
+		return "does not match the pattern";
+	return NULL;
+}
+
+const char *inputs_value(const struct doc_node *decl, const struct doc_node *v,
+			 bool declared, struct buf *b)
 {
 	struct str type = job_text(doc_get(decl, "type"), "string");
 	const struct doc_node *one_of = doc_get(decl, "enum");
-	const struct doc_node *pattern = doc_get(decl, "pattern");
 	struct doc_node loose = *v;
-	struct err e;
+	const char *wrong;
 	int64_t i;
 	bool flag;
 
-	/* A client may send every value as text: --input n=5. */
-	if (v->kind == DOC_STRING)
+	if (str_is(type, "list") || str_is(type, "json"))
+		return json_value(decl, v, str_is(type, "list"), declared, b);
+	if (!declared && v->kind == DOC_STRING)
 		loose.kind = DOC_PLAIN;
 	if (str_is(type, "int")) {
 		if (doc_as_i64(&loose, &i))
 			return "a whole number is wanted";
 		if (!in_range(decl, i))
 			return "the number is out of range";
+		wrong = NULL;
 	} else if (str_is(type, "bool")) {
-		if (doc_as_bool(&loose, &flag))
-			return "true or false is wanted";
-	} else if (str_is(type, "list") || str_is(type, "json")) {
-		if (str_is(type, "list") && v->kind != DOC_LIST)
-			return "a list is wanted";
-		return doc_write_canonical(v, b, &e) ? "too long" : NULL;
-	} else if (v->kind == DOC_LIST || v->kind == DOC_MAP ||
-		   doc_is_null(v)) {
-		return "a text is wanted";
-	} else if (!in_range(decl, (int64_t)v->text.len)) {
-		return "the text is too short or too long";
+		wrong = doc_as_bool(&loose, &flag) ? "true or false is wanted" :
+						     NULL;
+	} else {
+		wrong = text_value(decl, v);
 	}
-	if (one_of && !in_enum(one_of, v->text))
-		return "not one of the values allowed";
-	if (pattern && !pattern_fits(pattern, v->text))
-		return "does not match the pattern";
-	return buf_str(b, v->text) ? NULL : "too long";
+	if (!wrong && one_of && v->parent != one_of &&
+	    !in_enum(one_of, v->text))
+		wrong = "not one of the values allowed";
+	return wrong ? wrong : buf_str(b, v->text) ? NULL : "too long";
 }
 
 static void take_one(struct job_plan *p, const struct doc_node *decl,
 		     const struct doc_node *given, struct problems *ps)
 {
-	CLEANUP_BUF struct buf b = BUF_INIT(256 * 1024);
+	CLEANUP_BUF struct buf b = BUF_INIT(INPUT_LEN_MAX);
 	const struct doc_node *v = given ? given : doc_get(decl, "default");
 	const struct doc_node *must = doc_get(decl, "required");
 	const char *wrong;
@@ -116,7 +128,7 @@ static void take_one(struct job_plan *p, const struct doc_node *decl,
 		       "is required");
 		return;
 	}
-	wrong = v ? check_value(decl, v, &b) : NULL;
+	wrong = v ? inputs_value(decl, v, !given, &b) : NULL;
 	if (wrong) {
 		refuse(ps, decl->key, NULL, wrong);
 		return;
@@ -158,28 +170,62 @@ void inputs_take(struct job_plan *p, struct str text, struct problems *ps)
 
 /* --- scope -------------------------------------------------------------- */
 
-static bool find_pair(const struct job_pair *list, size_t n, struct str name,
-		      struct expr_value *ret)
+/* Text of a value, with the type that was declared. */
+static struct expr_value typed(const struct inputs_scope *s,
+			       const struct doc_node *decl, struct str text)
+{
+	struct str type = job_text(doc_get(decl, "type"), "string");
+	int64_t v;
+
+	if (str_is(type, "int") && !str_to_i64(text, INT64_MIN, INT64_MAX, &v))
+		return expr_int(s->arena, v);
+	if (str_is(type, "bool"))
+		return expr_bool(str_is(text, "true"));
+	return expr_string(text);
+}
+
+static const struct job_pair *find_pair(const struct job_pair *list, size_t n,
+					struct str name)
 {
 	for (size_t i = 0; i < n; i++)
-		if (str_eq(list[i].name, name)) {
-			*ret = expr_string(list[i].value);
-			return true;
-		}
-	return false;
+		if (str_eq(list[i].name, name))
+			return &list[i];
+	return NULL;
+}
+
+/* What was declared and not given is the empty text. */
+static int lookup_pair(const struct inputs_scope *s, bool input,
+		       struct str name, struct expr_value *ret)
+{
+	const struct job_instance *in = &s->p->instances[s->i];
+	const struct job_pair *p =
+		input ? find_pair(s->p->inputs, s->p->n_inputs, name) :
+			find_pair(in->matrix, in->n_matrix, name);
+	const struct doc_node *decls = doc_get(s->p->job->doc->root, "inputs");
+
+	*ret = expr_string(str_n(NULL, 0));
+	if (p)
+		*ret = typed(s, input ? doc_get_str(decls, name) : NULL,
+			     p->value);
+	return 0;
 }
 
 static int lookup_task(const struct inputs_scope *s, struct str rest,
 		       struct expr_value *ret, struct err *e)
 {
-	struct str task = str_cut(&rest, '.'), what = str_cut(&rest, '.');
-	int32_t i = job_plan_find(s->p, task);
-	struct str text;
+	const struct job *j = s->p->job;
+	struct str task, what, output, text;
+	const struct doc_node *decl;
+	int32_t i;
 
+	if (check_split(rest, &task, &what, &output))
+		return err_set(e, ERR_INVALID,
+			       "tasks.T.outputs.X or tasks.T.state is wanted");
+	i = job_plan_find(s->p, task);
 	if (i < 0)
 		return err_set(e, ERR_INVALID,
-			       "tasks." STR_FMT ": it has several instances; "
-			       "name one, such as test@unit",
+			       "no task instance \"" STR_FMT
+			       "\" (of several, name one: test@unit)",
 			       STR_ARG(task));
 	*ret = expr_string(str_n(NULL, 0));
 	if (!s->stand)
@@ -189,9 +235,12 @@ static int lookup_task(const struct inputs_scope *s, struct str rest,
 		return 0;
 	}
 	if (!s->stand->output ||
-	    s->stand->output(s->stand->ctx, (size_t)i, rest, &text))
+	    s->stand->output(s->stand->ctx, (size_t)i, output, &text))
 		return 0; /* a task that failed has none: empty */
-	*ret = expr_string(text);
+	decl = doc_get_str(
+		doc_get(j->tasks[s->p->instances[i].task].node, "outputs"),
+		output);
+	*ret = typed(s, decl, text);
 	return 0;
 }
 
@@ -215,40 +264,39 @@ static int lookup_run(const struct inputs_scope *s, struct str what,
 	return 0;
 }
 
+static int lookup_secret(const struct inputs_scope *s, struct str rest,
+			 struct expr_value *ret, struct err *e)
+{
+	CLEANUP_BUF struct buf path = BUF_INIT(256);
+	char *copy;
+
+	buf_puts(&path, INPUTS_SECRETS "/");
+	buf_str(&path, str_cut(&rest, '.'));
+	copy = path.failed ? NULL :
+			     arena_strndup(s->arena, path.data, path.len);
+	if (!copy)
+		return err_set(e, ERR_LIMIT, "too large");
+	*ret = expr_string(str_n(copy, path.len));
+	return 0;
+}
+
 static int lookup(void *ctx, struct str name, struct expr_value *ret,
 		  struct err *e)
 {
 	const struct inputs_scope *s = ctx;
-	const struct job_instance *in = &s->p->instances[s->i];
 	struct str rest = name, head = str_cut(&rest, '.');
-	struct buf path = BUF_INIT(256);
 
-	if (str_is(head, "inputs") &&
-	    find_pair(s->p->inputs, s->p->n_inputs, rest, ret))
-		return 0;
-	if (str_is(head, "matrix") &&
-	    find_pair(in->matrix, in->n_matrix, rest, ret))
-		return 0;
+	if (str_is(head, "inputs") || str_is(head, "matrix"))
+		return lookup_pair(s, head.p[0] == 'i', rest, ret);
 	if (str_is(head, "tasks"))
 		return lookup_task(s, rest, ret, e);
+	if (str_is(head, "secrets"))
+		return lookup_secret(s, rest, ret, e);
 	if (str_is(head, "run") && !lookup_run(s, rest, ret))
 		return 0;
-	if (str_is(head, "secrets")) {
-		struct str secret = str_cut(&rest, '.');
-		char *copy;
-
-		buf_puts(&path, "/run/nfo/secrets/");
-		buf_str(&path, secret);
-		copy = arena_strndup(s->arena, path.data, path.len);
-		*ret = expr_string(
-			str_n(copy ? copy : "", copy ? path.len : 0));
-		buf_done(&path);
-		return 0;
-	}
-	if (str_is(head, "inputs") || str_is(head, "matrix") ||
-	    str_is(head, "host") || str_is(head, "source")) {
+	if (str_is(head, "host") || str_is(head, "source")) {
 		*ret = expr_string(str_n(NULL, 0));
-		return 0; /* declared, and nothing was given */
+		return 0; /* this machine; no commit without git */
 	}
 	return err_set(e, ERR_INVALID, "no value \"" STR_FMT "\"",
 		       STR_ARG(name));
@@ -287,20 +335,6 @@ void inputs_scope(struct inputs_scope *s, const struct job_plan *p, size_t i,
 		.lookup = lookup, .failed = failed, .ctx = s, .arena = a};
 }
 
-/* "${{ x }}" around a condition is taken off. */
-static struct str bare(struct str text)
-{
-	text = str_trim(text);
-	if (str_starts(text, STR("${{")) && str_ends(text, STR("}}")))
-		text = str_n(text.p + 3, text.len - 5);
-	return text;
-}
-
-bool inputs_asks_failure(struct str text)
-{
-	return expr_asks_failure(bare(text));
-}
-
 int inputs_eval_if(const struct job_plan *p, size_t i,
 		   const struct job_stand *stand, struct str text, bool *ret,
 		   struct err *e)
@@ -311,7 +345,7 @@ int inputs_eval_if(const struct job_plan *p, size_t i,
 	int bad;
 
 	inputs_scope(&s, p, i, stand, a);
-	bad = expr_eval(bare(text), &s.c, &v, e);
+	bad = expr_eval(expr_bare(text), &s.c, &v, e);
 	if (!bad)
 		*ret = expr_truth(&v);
 	arena_free(a);

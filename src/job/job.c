@@ -27,6 +27,17 @@ uint64_t job_time(const struct doc_node *n, uint64_t fallback_us)
 	return n && !job_duration(n->text, &us) ? us : fallback_us;
 }
 
+int job_artifact_split(struct str s, struct str *task, struct str *name)
+{
+	const char *dot = s.len ? memrchr(s.p, '.', s.len) : NULL;
+
+	if (!dot || dot == s.p || dot + 1 == s.p + s.len)
+		return -1;
+	*task = str_n(s.p, (size_t)(dot - s.p));
+	*name = str_from_at(s, task->len + 1);
+	return 0;
+}
+
 int32_t job_task_find(const struct job *j, struct str name)
 {
 	for (size_t i = 0; i < j->n_tasks; i++)
@@ -147,9 +158,10 @@ static void decode_top(struct job *j)
 	j->name = job_text(doc_get(root, "name"), "");
 	j->project = job_text(doc_get(root, "project"), "default");
 	j->priority = 50;
-	if (!doc_as_i64(doc_get(root, "priority"), &v))
+	if (!doc_as_i64(doc_get(root, "priority"), &v) && v >= 0 && v <= 100)
 		j->priority = (int32_t)v;
-	if (!doc_as_i64(doc_get(root, "max_parallel"), &v))
+	if (!doc_as_i64(doc_get(root, "max_parallel"), &v) && v > 0 &&
+	    v <= JOB_INSTANCES_MAX)
 		j->max_parallel = (uint32_t)v;
 	j->timeout_us = job_time(doc_get(root, "timeout"), DAY_US);
 	j->workspace_run = str_is(job_text(doc_get(root, "workspace"),
@@ -158,10 +170,29 @@ static void decode_top(struct job *j)
 	j->has_source = source && str_is(source->text, "upload");
 }
 
+/* What many tasks inherit is wrong once. */
+static void drop_repeated(struct problems *ps)
+{
+	size_t kept = ps->n ? 1 : 0;
+
+	for (size_t i = 1; i < ps->n; i++) {
+		const struct problem *a = &ps->items[kept - 1];
+		const struct problem *b = &ps->items[i];
+
+		if (a->at.line == b->at.line && a->at.column == b->at.column &&
+		    !strcmp(a->code, b->code) &&
+		    !strcmp(a->message, b->message))
+			continue;
+		ps->items[kept++] = *b;
+	}
+	ps->n = kept;
+}
+
 int job_decode(struct doc *d, struct job **ret, struct problems *ps)
 {
 	size_t before = ps->n + ps->n_dropped;
 	struct job *j = mem_alloc(sizeof(*j));
+	bool bad;
 
 	j->doc = d;
 	j->arena = arena_new(JOB_ARENA_MAX);
@@ -174,12 +205,15 @@ int job_decode(struct doc *d, struct job **ret, struct problems *ps)
 		shape_check(d->root, "job", ps);
 		decode_tasks(j, ps);
 		decode_top(j);
-		/* Relations make sense only between well-formed parts. */
-		if (ps->n + ps->n_dropped == before)
-			check_job(j, ps);
+		check_job(j, ps);
+		check_defaults(j, ps);
+		check_inputs(j, ps);
+		check_refs(j, ps);
 	}
+	bad = ps->n + ps->n_dropped != before;
 	problems_sort(ps);
-	if (ps->n + ps->n_dropped != before) {
+	drop_repeated(ps);
+	if (bad) {
 		job_free(j);
 		return -1;
 	}
@@ -252,19 +286,31 @@ static void find_dead(const struct doc_node *map, const char *where,
 	}
 }
 
+/* Values that nothing carries out, of keys that are live. */
+static void find_dead_delivery(const struct job *j, struct problems *ps)
+{
+	const struct doc_node *secrets = doc_get(j->doc->root, "secrets");
+
+	for (const struct doc_node *s = secrets ? secrets->first : NULL; s;
+	     s = s->next) {
+		const struct doc_node *how = doc_get(s, "deliver");
+
+		if (how && str_is(how->text, "fd"))
+			not_yet(how, "deliver: fd", ps);
+		else if (how && str_is(how->text, "stdin"))
+			not_yet(how, "deliver: stdin", ps);
+	}
+}
+
 bool job_not_supported(const struct job *j, struct problems *ps)
 {
 	size_t before = ps->n + ps->n_dropped;
 
 	find_dead(j->doc->root, "job", ps);
-	for (size_t i = 0; i < j->n_tasks; i++) {
-		const struct doc_node *run = doc_get(j->tasks[i].node, "run");
-
+	for (size_t i = 0; i < j->n_tasks; i++)
 		if (!j->tasks[i].is_finally)
 			find_dead(j->tasks[i].node, "task", ps);
-		if (doc_get(run, "file"))
-			not_yet(doc_get(run, "file"), "run.file", ps);
-	}
+	find_dead_delivery(j, ps);
 	problems_sort(ps);
 	return ps->n + ps->n_dropped != before;
 }

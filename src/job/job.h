@@ -14,6 +14,7 @@ enum {
 	JOB_SECRETS_MAX = 64,
 	JOB_NAME_MAX = 63,
 	JOB_GROUP_MAX = 16,
+	JOB_READERS_MAX = 4,
 };
 
 struct job_task {
@@ -22,7 +23,8 @@ struct job_task {
 	bool is_finally;
 	uint32_t *needs; /* indices into tasks; in a list the one before too */
 	size_t n_needs;
-	int32_t stdin_from; /* index; -1: none */
+	int32_t stdin_from;  /* index; -1: none */
+	uint64_t *all_needs; /* for job_task_needs() */
 };
 
 struct job {
@@ -56,6 +58,12 @@ bool job_not_supported(const struct job *j, struct problems *ps);
  * JSON and TOML gives the same text. */
 MUST_USE int job_canonical(const struct job *j, struct buf *b, struct err *e);
 
+/* Is task `need` a need of task i, directly or not?  A reader of a pipe has the
+ * needs of its writer, and the writer is none. */
+bool job_task_needs(const struct job *j, size_t i, size_t need);
+/* "build.bin", "test@3.10.report": -1 when it is not TASK.NAME. */
+MUST_USE int job_artifact_split(struct str s, struct str *task,
+				struct str *name);
 int32_t job_task_find(const struct job *j, struct str name); /* -1: none */
 /* The value of a key of a task, or of `defaults`; NULL. */
 const struct doc_node *job_task_get(const struct job *j,

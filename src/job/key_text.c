@@ -64,6 +64,26 @@ int job_size(struct str s, uint64_t *ret_bytes)
 	return scaled(s, "KMGT", worth, ret_bytes);
 }
 
+/* Decimal, at most three digits behind the point; 0.01 to 4096. */
+int job_cpu(struct str s, uint32_t *ret_milli)
+{
+	struct str rest = s, whole = str_cut(&rest, '.');
+	uint64_t v, part = 0;
+
+	if (str_to_u64(whole, 4096, &v))
+		return -1;
+	if (rest.p &&
+	    (!rest.len || rest.len > 3 || str_to_u64(rest, 999, &part)))
+		return -1;
+	for (size_t i = rest.p ? rest.len : 3; i < 3; i++)
+		part *= 10;
+	v = v * 1000 + part;
+	if (v < 10 || v > 4096000)
+		return -1;
+	*ret_milli = (uint32_t)v;
+	return 0;
+}
+
 bool job_name_ok(struct str s)
 {
 	if (!s.len || s.len > 63 || s.p[0] < 'a' || s.p[0] > 'z')

@@ -19,7 +19,6 @@ enum key_form {
 	FORM_NAMED = 64,   /* a map from names to those */
 	FORM_TEXTS = 128,  /* a map from names to texts */
 	FORM_ANY = 256,    /* anything: checked elsewhere */
-	FORM_LISTS = 512,  /* a map from names to lists of texts */
 };
 
 /* What a text must look like. */
@@ -32,6 +31,7 @@ enum key_text {
 	TEXT_EXPRESSION, /* a bare expression, as in `if` */
 	TEXT_REGEX,
 	TEXT_CRON,
+	TEXT_CPU, /* 2, 0.5: thousandths are the finest */
 };
 
 struct job_key {
@@ -45,7 +45,7 @@ struct job_key {
 	int64_t min, max;           /* of an int; both 0: no bounds */
 	bool required, expressions; /* ${{ }} allowed */
 	unsigned char live; /* 1: works; else the stage that brings it */
-	const char *help;
+	const char *help, *example;
 };
 
 extern const struct job_key job_keys[];
@@ -63,4 +63,5 @@ bool job_explain(struct str name, struct buf *b);
 /* Formats of texts; -1 when it is none. */
 MUST_USE int job_duration(struct str s, uint64_t *ret_us);
 MUST_USE int job_size(struct str s, uint64_t *ret_bytes);
+MUST_USE int job_cpu(struct str s, uint32_t *ret_milli);
 bool job_name_ok(struct str s);

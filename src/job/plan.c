@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Expanding a job into its instances; see plan.h. */
 #include "job/plan.h"
+#include "base/map.h"
 #include "job/check.h"
 #include "job/inputs.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -20,12 +21,6 @@ static struct str keep(struct arena *a, struct str s)
 }
 
 /* --- the matrix --------------------------------------------------------- */
-
-static bool is_rule(struct str key)
-{
-	return str_is(key, "include") || str_is(key, "exclude") ||
-	       str_is(key, "fail_fast") || str_is(key, "max_parallel");
-}
 
 /* Does a row {a: 1, b: 2} agree with the combination in all that it names? */
 static bool agrees(const struct doc_node *row, const struct job_pair *m,
@@ -83,7 +78,7 @@ static int add_instance(struct job_plan *p, size_t task,
 			       JOB_INSTANCES_MAX, INSTANCE_NAME_MAX);
 		return -1;
 	}
-	if (job_plan_find(p, name) >= 0) {
+	if (map_put(p->names, name, in)) {
 		problem_at_key(ps, t->node, "bad-matrix", NULL,
 			       "matrix: \"" STR_FMT "\" comes twice",
 			       STR_ARG(name));
@@ -112,7 +107,7 @@ static int expand_lists(struct job_plan *p, size_t task,
 			const struct doc_node *at, struct job_pair *m, size_t n,
 			struct problems *ps)
 {
-	while (at && is_rule(at->key))
+	while (at && check_is_rule(at->key))
 		at = at->next;
 	if (!at)
 		return n && excluded(matrix, m, n) ?
@@ -136,8 +131,8 @@ static int expand_include(struct job_plan *p, size_t task,
 	     r = r->next) {
 		size_t n = 0;
 
-		for (const struct doc_node *k = r->first; k && n < 16;
-		     k = k->next)
+		assert(r->n <= CHECK_AXES_MAX);
+		for (const struct doc_node *k = r->first; k; k = k->next)
 			m[n++] = (struct job_pair){k->key, k->text};
 		if (add_instance(p, task, m, n, ps))
 			return -1;
@@ -149,18 +144,13 @@ static int expand_task(struct job_plan *p, size_t task, struct problems *ps)
 {
 	const struct doc_node *matrix =
 		doc_get(p->job->tasks[task].node, "matrix");
-	struct job_pair m[64];
+	struct job_pair m[CHECK_AXES_MAX + 1];
 	bool lists = false;
 
 	if (!matrix)
 		return add_instance(p, task, NULL, 0, ps);
-	if (matrix->n > 20) {
-		problem_at(ps, matrix, "bad-matrix", NULL,
-			   "matrix: more than 20 lists");
-		return -1;
-	}
 	for (const struct doc_node *k = matrix->first; k; k = k->next)
-		lists |= !is_rule(k->key);
+		lists |= !check_is_rule(k->key);
 	if (lists && expand_lists(p, task, matrix, matrix->first, m, 0, ps))
 		return -1;
 	return expand_include(p, task, matrix, m, ps);
@@ -168,38 +158,62 @@ static int expand_task(struct job_plan *p, size_t task, struct problems *ps)
 
 /* --- relations ---------------------------------------------------------- */
 
-/* All instances of a task; they lie together. */
-static void range_of(const struct job_plan *p, uint32_t task, size_t *from,
-		     size_t *to)
+/* All instances of a task lie together; a matrix may leave none. */
+struct range {
+	uint32_t from, to;
+};
+
+static void find_ranges(const struct job_plan *p, struct range *ranges)
 {
-	*from = 0;
-	while (*from < p->n && p->instances[*from].task != task)
-		(*from)++;
-	*to = *from;
-	while (*to < p->n && p->instances[*to].task == task)
-		(*to)++;
+	for (uint32_t i = 0; i < p->n; i++) {
+		struct range *r = &ranges[p->instances[i].task];
+
+		if (r->from == r->to)
+			r->from = i;
+		r->to = i + 1;
+	}
 }
 
-static void relate(struct job_plan *p, struct job_instance *in)
+static void relate(struct job_plan *p, struct job_instance *in,
+		   const struct range *ranges)
 {
 	const struct job_task *t = &p->job->tasks[in->task];
-	size_t total = 0, from, to;
+	size_t total = 0;
 
-	for (size_t k = 0; k < t->n_needs; k++) {
-		range_of(p, t->needs[k], &from, &to);
-		total += to - from;
-	}
+	for (size_t k = 0; k < t->n_needs; k++)
+		total += ranges[t->needs[k]].to - ranges[t->needs[k]].from;
 	in->needs = arena_alloc(p->arena, (total + 1) * sizeof(*in->needs));
-	for (size_t k = 0; in->needs && k < t->n_needs; k++) {
-		range_of(p, t->needs[k], &from, &to);
-		for (size_t i = from; i < to; i++)
-			in->needs[in->n_needs++] = (uint32_t)i;
-	}
-	if (t->stdin_from < 0)
-		return;
-	range_of(p, (uint32_t)t->stdin_from, &from, &to);
-	if (from < to)
-		in->stdin_from = (int32_t)from;
+	assert(in->needs); /* a million at most */
+	for (size_t k = 0; k < t->n_needs; k++)
+		for (uint32_t i = ranges[t->needs[k]].from;
+		     i < ranges[t->needs[k]].to; i++)
+			in->needs[in->n_needs++] = i;
+	/* No matrix on either end of a pipe: one instance each. */
+	if (t->stdin_from >= 0)
+		in->stdin_from = (int32_t)ranges[t->stdin_from].from;
+}
+
+/* What only the expanded job can tell: instances that are named, conditions
+ * that nothing evaluates before the task's turn. */
+static void check_instance(const struct job_plan *p, size_t i,
+			   struct problems *ps)
+{
+	const struct job_task *t = &p->job->tasks[p->instances[i].task];
+	const struct doc_node *files = doc_get(t->node, "files");
+	const struct doc_node *cond = doc_get(t->node, "if");
+	struct str task, name;
+	struct err e;
+	bool truth;
+
+	for (const struct doc_node *n = files ? files->first : NULL; n;
+	     n = n->next)
+		if (job_artifact_split(n->text, &task, &name) ||
+		    job_plan_find(p, task) < 0)
+			problem_at(ps, n, "unknown-artifact", NULL,
+				   "files: no task instance \"" STR_FMT "\"",
+				   STR_ARG(task));
+	if (cond && inputs_eval_if(p, i, NULL, cond->text, &truth, &e))
+		problem_at(ps, cond, "bad-expression", NULL, "%s", e.text);
 }
 
 static void group(struct job_plan *p)
@@ -214,6 +228,22 @@ static void group(struct job_plan *p)
 	}
 }
 
+static void expand(struct job_plan *p, struct problems *ps)
+{
+	CLEANUP_MEM struct range *ranges =
+		mem_array(p->job->n_tasks + 1, sizeof(*ranges));
+
+	for (size_t i = 0; i < p->job->n_tasks; i++)
+		if (expand_task(p, i, ps))
+			return;
+	find_ranges(p, ranges);
+	for (size_t i = 0; i < p->n; i++)
+		relate(p, &p->instances[i], ranges);
+	group(p);
+	for (size_t i = 0; i < p->n && ps->n < PROBLEMS_MAX; i++)
+		check_instance(p, i, ps);
+}
+
 int job_plan_new(struct job *j, struct str inputs,
 		 const struct job_run_facts *facts, struct job_plan **ret,
 		 struct problems *ps)
@@ -223,22 +253,19 @@ int job_plan_new(struct job *j, struct str inputs,
 
 	p->job = j;
 	p->arena = arena_new(PLAN_ARENA_MAX);
+	p->names = map_new();
 	p->instances = arena_alloc(p->arena, (JOB_INSTANCES_MAX + 1) *
 						     sizeof(*p->instances));
+	assert(p->instances);
 	p->facts.run_id = keep(p->arena, facts->run_id);
 	p->facts.trigger = keep(p->arena, facts->trigger);
 	p->facts.submitter = keep(p->arena, facts->submitter);
 	inputs_take(p, inputs, ps);
-	for (size_t i = 0; i < j->n_tasks; i++)
-		if (expand_task(p, i, ps))
-			break;
+	expand(p, ps);
 	if (ps->n + ps->n_dropped != before) {
 		job_plan_free(p);
 		return -1;
 	}
-	for (size_t i = 0; i < p->n; i++)
-		relate(p, &p->instances[i]);
-	group(p);
 	*ret = p;
 	return 0;
 }
@@ -248,16 +275,16 @@ void job_plan_free(struct job_plan *p)
 	if (!p)
 		return;
 	job_free(p->job);
+	map_free(p->names, NULL);
 	arena_free(p->arena);
 	mem_free(p);
 }
 
 int32_t job_plan_find(const struct job_plan *p, struct str name)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (str_eq(p->instances[i].name, name))
-			return (int32_t)i;
-	return -1;
+	const struct job_instance *in = map_get(p->names, name);
+
+	return in ? (int32_t)(in - p->instances) : -1;
 }
 
 static void hash_text(struct hash_ctx *c, struct str s)
@@ -293,7 +320,8 @@ static bool bad_end(enum run_state s)
 	return s == STATE_SKIPPED || s == STATE_FAILED || s == STATE_CANCELLED;
 }
 
-/* Have all needs ended, did one end badly?  Of a reader, its writer's too. */
+/* Have all needs ended, did one end badly?  Of a reader, its writer's too; and
+ * a writer that will not run leaves nothing to read. */
 static bool needs_ended(const struct job_plan *p, size_t i,
 			const struct job_stand *stand, bool *any_bad)
 {
@@ -311,7 +339,19 @@ static bool needs_ended(const struct job_plan *p, size_t i,
 		if (in->stdin_from < 0)
 			return all;
 		i = (size_t)in->stdin_from;
+		*any_bad |= bad_end(stand->states[i]);
 	}
+}
+
+/* `finally` starts when all else has ended. */
+static bool others_ended(const struct job_plan *p,
+			 const struct job_stand *stand)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (!p->instances[i].is_finally &&
+		    !state_final(stand->states[i]))
+			return false;
+	return true;
 }
 
 int job_plan_turn(const struct job_plan *p, size_t i,
@@ -323,11 +363,12 @@ int job_plan_turn(const struct job_plan *p, size_t i,
 		doc_get(p->job->tasks[in->task].node, "if");
 	bool any_bad = false, truth = true;
 
-	if (!needs_ended(p, i, stand, &any_bad)) {
+	if (!needs_ended(p, i, stand, &any_bad) ||
+	    (in->is_finally && !others_ended(p, stand))) {
 		*ret = TURN_WAIT;
 		return 0;
 	}
-	if (any_bad && !(cond && inputs_asks_failure(cond->text))) {
+	if (any_bad && !(cond && expr_asks_failure(expr_bare(cond->text)))) {
 		*ret = TURN_SKIP;
 		return 0;
 	}

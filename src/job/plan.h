@@ -29,9 +29,12 @@ struct job_run_facts {
 	struct str trigger, submitter;
 };
 
+struct map;
+
 struct job_plan {
 	struct job *job; /* owned */
 	struct arena *arena;
+	struct map *names;              /* to instance */
 	struct job_instance *instances; /* tasks first, then finally */
 	size_t n;
 	struct job_pair *inputs; /* checked, with defaults, as text */
@@ -75,7 +78,8 @@ enum job_turn {
 /*
  * Is it instance i's turn?  The skipping rules of the format: a need that was
  * skipped, failed or cancelled skips, unless `if` calls failed() or always().
- * A reader of a pipe also waits for what its writer needs.  -1 with e: the
+ * A reader of a pipe also waits for what its writer needs, and is skipped with
+ * it; `finally` waits until all else has ended.  -1 with e: the
  * condition could not be evaluated.
  */
 MUST_USE int job_plan_turn(const struct job_plan *p, size_t i,

@@ -3,6 +3,7 @@
 #include "base/hex.h"
 #include "job/inputs.h"
 #include "job/keys.h"
+#include "job/secret_ref.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,10 @@ enum {
 	ATTEMPT_ARENA_MAX = 16 << 20
 };
 
-#define HOUR_US   ((uint64_t)3600 * 1000000)
-#define GRACE_US  ((uint64_t)10 * 1000000)
-#define LOG_BYTES ((uint64_t)64 << 20)
+#define HOUR_US    ((uint64_t)3600 * 1000000)
+#define GRACE_US   ((uint64_t)10 * 1000000)
+#define FINALLY_US ((uint64_t)600 * 1000000)
+#define LOG_BYTES  ((uint64_t)64 << 20)
 
 struct maker {
 	const struct job_plan *p;
@@ -98,9 +100,9 @@ static int make_script(struct maker *m, const struct doc_node *run)
 	CLEANUP_BUF struct buf b = BUF_INIT(DOC_TEXT_MAX);
 	const struct doc_node *b64 = doc_get(run, "base64");
 
-	m->a->has_script = true;
 	if (make_shell(m))
 		return -1;
+	m->a->has_script = true;
 	if (run->kind != DOC_MAP)
 		return keep(m, run->text, &m->a->script);
 	if (!b64 || b64_decode(b64->text, &b))
@@ -108,10 +110,38 @@ static int make_script(struct maker *m, const struct doc_node *run)
 	return keep(m, buf_view(&b), &m->a->script);
 }
 
+/* A script that lies in the workspace: SHELL... FILE ARGS... as an argv.  The
+ * ./ keeps a name with a dash from being an option. */
+static int make_file(struct maker *m, const struct doc_node *run)
+{
+	const struct doc_node *args = doc_get(m->t->node, "args");
+	CLEANUP_BUF struct buf b = BUF_INIT(4096);
+	struct str *rest, *argv;
+	size_t n;
+
+	if (make_shell(m) || fill_list(m, args, &rest, &n))
+		return -1;
+	argv = room(m, m->a->n_shell + 1 + n, sizeof(*argv));
+	if (!argv)
+		return too_large(m);
+	memcpy(argv, m->a->shell, m->a->n_shell * sizeof(*argv));
+	buf_puts(&b, "./");
+	buf_str(&b, doc_get(run, "file")->text);
+	if (keep(m, buf_view(&b), &argv[m->a->n_shell]))
+		return -1;
+	memcpy(argv + m->a->n_shell + 1, rest, n * sizeof(*argv));
+	m->a->args = argv;
+	m->a->n_args = m->a->n_shell + 1 + n;
+	m->a->n_shell = 0;
+	return 0;
+}
+
 static int make_command(struct maker *m)
 {
 	const struct doc_node *run = doc_get(m->t->node, "run");
 
+	if (doc_get(run, "file"))
+		return make_file(m, run);
 	if (run && make_script(m, run))
 		return -1;
 	return fill_list(m, doc_get(m->t->node, run ? "args" : "argv"),
@@ -241,7 +271,9 @@ static int make_stdio(struct maker *m)
 	if (keep(m, job_text(doc_get(out, "artifact"), ""),
 		 &a->stdout_artifact))
 		return -1;
-	return keep(m, job_text(doc_get(out, "file"), "stdout"),
+	return keep(m,
+		    job_text(doc_get(out, "file"),
+			     a->stdout_artifact.len ? "stdout" : ""),
 		    &a->stdout_file);
 }
 
@@ -254,11 +286,13 @@ static int make_files(struct maker *m)
 	for (const struct doc_node *k = list ? list->first : NULL; k;
 	     k = k->next) {
 		struct job_file *f = &a->files[a->n_files++];
-		struct str rest = k->text, task = str_cut(&rest, '.');
+		struct str task, name;
 
+		if (job_artifact_split(k->text, &task, &name))
+			return err_set(m->e, ERR_INTERNAL, "files");
 		/* Until the engine knows better: the artifact's own name. */
-		if (keep(m, task, &f->task) || keep(m, rest, &f->file) ||
-		    keep(m, rest, &f->staged))
+		if (keep(m, task, &f->task) || keep(m, name, &f->file) ||
+		    keep(m, name, &f->staged))
 			return -1;
 	}
 	return 0;
@@ -277,37 +311,23 @@ static int make_artifacts(struct maker *m)
 
 /* --- secrets ------------------------------------------------------------ */
 
-/* The canonical form of secrets/ref.h; this one place writes it. */
-static int secret_ref(struct maker *m, const struct doc_node *s,
-		      struct str *ret)
-{
-	CLEANUP_BUF struct buf b = BUF_INIT(512);
-	struct str name = job_text(doc_get(s, "store"), "");
-	const struct doc_node *version = doc_get(s, "version");
-
-	if (!doc_get(s, "store"))
-		return err_set(m->e, ERR_INVALID,
-			       "secret \"" STR_FMT "\": not supported yet",
-			       STR_ARG(s->key));
-	buf_puts(&b, "store:");
-	if (!str_has(name, '/')) {
-		buf_str(&b, m->p->job->project);
-		buf_putc(&b, '/');
-	}
-	buf_str(&b, name);
-	if (version) {
-		buf_puts(&b, "?version=");
-		buf_str(&b, version->text);
-	}
-	return keep(m, buf_view(&b), ret);
-}
-
 static uint8_t deliver_of(struct str s)
 {
 	return str_is(s, "fd")    ? DELIVER_FD :
 	       str_is(s, "stdin") ? DELIVER_STDIN :
 	       str_is(s, "env")   ? DELIVER_ENV :
 				    DELIVER_FILE;
+}
+
+static int secret_ref(struct maker *m, const struct doc_node *s,
+		      struct str *ret)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(8192);
+
+	if (job_secret_ref(m->p->job->project, s, &m->scope.c, &b, m->e))
+		return err_wrap(m->e, "secret \"" STR_FMT "\"",
+				STR_ARG(s->key));
+	return keep(m, buf_view(&b), ret);
 }
 
 static int make_secrets(struct maker *m)
@@ -376,19 +396,10 @@ static int make_limits(struct maker *m)
 	l->open_files = count_limit(m, "open_files");
 	if (l->log_bytes && m->a->log_mode != LOG_SIZE)
 		m->a->log_max_bytes = l->log_bytes;
-	if (cpu) {
-		CLEANUP_MEM char *text =
-			mem_strndup(cpu->text.p, cpu->text.len);
-		char *end;
-		double v = strtod(text, &end);
-
-		if (*end || !(v >= 0.01) || v > 4096)
-			return err_set(m->e, ERR_INVALID,
-				       "limits.cpu: \"%.20s\" is no number of "
-				       "CPUs",
-				       text);
-		l->cpu_milli = (uint32_t)(v * 1000);
-	}
+	/* Policy clamps this one; the runner takes the lesser of the two. */
+	l->log_bytes = m->a->log_max_bytes;
+	if (cpu && job_cpu(cpu->text, &l->cpu_milli))
+		return err_set(m->e, ERR_INTERNAL, "limits.cpu");
 	return 0;
 }
 
@@ -410,8 +421,9 @@ static int make_place(struct maker *m)
 			    j->workspace_run ? WORKSPACE_SHARED :
 					       WORKSPACE_DISK;
 	a->has_source = j->has_source;
-	a->timeout_us = job_time(job_task_get(j, m->t, "timeout"), HOUR_US);
-	a->grace_us = job_time(doc_get(m->t->node, "grace"), GRACE_US);
+	a->timeout_us = job_time(job_task_get(j, m->t, "timeout"),
+				 m->t->is_finally ? FINALLY_US : HOUR_US);
+	a->grace_us = job_time(job_task_get(j, m->t, "grace"), GRACE_US);
 	return 0;
 }
 

@@ -17,6 +17,8 @@ static void text_schema(struct buf *b, const struct job_key *k)
 		buf_puts(b, ",\"pattern\":\"^[0-9]+[smhd]$\"");
 	else if (k->text == TEXT_SIZE)
 		buf_puts(b, ",\"pattern\":\"^[0-9]+[KMGT]?$\"");
+	else if (k->text == TEXT_CPU)
+		buf_puts(b, ",\"pattern\":\"^[0-9]+([.][0-9]{1,3})?$\"");
 	else if (k->text == TEXT_ENUM) {
 		buf_puts(b, ",\"enum\":[");
 		while (rest.p) {
@@ -38,7 +40,8 @@ static void one_form(struct buf *b, const struct job_key *k, unsigned form)
 		text_schema(b, k);
 		break;
 	case FORM_INT:
-		buf_puts(b, "{\"type\":\"integer\"");
+		buf_puts(b, k->text == TEXT_CPU ? "{\"type\":\"number\"" :
+						  "{\"type\":\"integer\"");
 		if (k->min || k->max)
 			buf_printf(b,
 				   ",\"minimum\":%" PRId64
@@ -91,8 +94,10 @@ static void key_schema(struct buf *b, const struct job_key *k)
 
 	buf_printf(b, "\"%s\":{\"description\":\"", k->name);
 	buf_json(b, str_from(k->help));
+	buf_puts(b, " Example: ");
+	buf_json(b, str_from(k->example));
 	buf_puts(b, n > 1 ? "\",\"anyOf\":[" : "\",\"allOf\":[");
-	for (unsigned form = 1; form <= FORM_LISTS; form <<= 1) {
+	for (unsigned form = 1; form <= FORM_ANY; form <<= 1) {
 		if (!(k->forms & form))
 			continue;
 		if (!first)
@@ -191,11 +196,13 @@ static void explain_one(struct buf *b, const struct job_key *k)
 		[TEXT_EXPRESSION] = "an expression",
 		[TEXT_REGEX] = "a regular expression",
 		[TEXT_CRON] = "a cron line",
+		[TEXT_CPU] = "a number such as 0.5 or 2",
 	};
 	bool first = true;
 
-	buf_printf(b, "%s.%s\n  %s\n  takes:   ", k->where, k->name, k->help);
-	for (unsigned form = 1; form <= FORM_LISTS; form <<= 1) {
+	buf_printf(b, "%s.%s\n  %s\n  example: %s\n  takes:   ", k->where,
+		   k->name, k->help, k->example);
+	for (unsigned form = 1; form <= FORM_ANY; form <<= 1) {
 		if (!(k->forms & form))
 			continue;
 		buf_puts(b, first ? "" : ", or ");

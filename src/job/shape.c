@@ -3,8 +3,8 @@
 #include "job/shape.h"
 #include "job/cron.h"
 #include "job/expr.h"
+#include "job/pattern.h"
 
-#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +13,7 @@ static const char *const want_text[] = {
 		      "and -, at most 63",
 	[TEXT_DURATION] = "a time such as 10s, 5m, 2h, 30d",
 	[TEXT_SIZE] = "a size such as 64K, 512M, 1G",
+	[TEXT_CPU] = "a number of CPUs such as 0.5 or 2",
 };
 
 static bool is_choice(struct str s, const char *choices)
@@ -25,21 +26,11 @@ static bool is_choice(struct str s, const char *choices)
 	return false;
 }
 
-static bool regex_ok(struct str s)
-{
-	CLEANUP_MEM char *text = mem_strndup(s.p, s.len);
-	regex_t re;
-
-	if (s.len > 1000 || regcomp(&re, text, REG_EXTENDED | REG_NOSUB))
-		return false;
-	regfree(&re);
-	return true;
-}
-
 static void check_text(struct doc_node *n, const struct job_key *k,
 		       struct problems *ps)
 {
 	struct str s = n->text;
+	uint32_t milli;
 	uint64_t v;
 	bool ok = true;
 
@@ -65,12 +56,16 @@ static void check_text(struct doc_node *n, const struct job_key *k,
 		expr_check(n, s, ps);
 		return;
 	case TEXT_REGEX:
-		if (!regex_ok(s))
-			problem_at(ps, n, "bad-pattern", NULL,
-				   "%s: not a regular expression (POSIX, "
-				   "extended)",
+		if (!pattern_ok(s))
+			problem_at(ps, n, "bad-pattern",
+				   "POSIX, extended; no back references, and "
+				   "not too many repetitions",
+				   "%s: no regular expression that we take",
 				   k->name);
 		return;
+	case TEXT_CPU:
+		ok = !job_cpu(s, &milli);
+		break;
 	case TEXT_CRON:
 		cron_check(n, s, ps);
 		return;
@@ -102,10 +97,15 @@ static bool as_loose_text(struct doc_node *n)
 static void check_expressions(struct doc_node *n, const struct job_key *k,
 			      struct problems *ps)
 {
-	if (n->kind != DOC_STRING)
+	if (n->kind != DOC_STRING || k->text == TEXT_EXPRESSION)
 		return;
 	if (k->expressions)
 		expr_check_template(n, n->text, ps);
+	else if (n->text.len && strcmp(k->name, "run") != 0 &&
+		 memmem(n->text.p, n->text.len, "${{", 3))
+		problem_at(ps, n, "expr-not-allowed",
+			   "a value must not change what this key says",
+			   "%s: no ${{ }} here", k->name);
 }
 
 static void check_items(struct doc_node *n, const struct job_key *k,
@@ -152,6 +152,8 @@ static void check_int(struct doc_node *n, const struct job_key *k, int64_t v,
 		      struct problems *ps)
 {
 	n->kind = DOC_INT;
+	if (!v)
+		n->text = STR("0"); /* not "-0" */
 	if ((k->min || k->max) && (v < k->min || v > k->max))
 		problem_at(ps, n, "out-of-range", NULL,
 			   "%s: %lld is not between %lld and %lld", k->name,
@@ -201,6 +203,8 @@ static void check_value(struct doc_node *n, const struct job_key *k,
 	} else if (n->kind == DOC_LIST &&
 		   k->forms & (FORM_LIST | FORM_OBJECTS)) {
 		check_list(n, k, ps);
+	} else if (k->text == TEXT_CPU && as_loose_text(n)) {
+		check_text(n, k, ps);
 	} else if (k->forms & FORM_INT && !doc_as_i64(n, &i)) {
 		check_int(n, k, i, ps);
 	} else if (k->forms & FORM_BOOL && !doc_as_bool(n, &b)) {
@@ -215,7 +219,9 @@ static void check_value(struct doc_node *n, const struct job_key *k,
 
 static void unknown(struct doc_node *n, const char *where, struct problems *ps)
 {
-	const char *like = job_key_like(where, n->key);
+	/* Searched only while somebody reads it. */
+	const char *like =
+		ps->n < PROBLEMS_MAX ? job_key_like(where, n->key) : NULL;
 	char hint[80] = "";
 
 	if (!strcmp(where, "job") && str_is(n->key, "on"))
@@ -223,7 +229,7 @@ static void unknown(struct doc_node *n, const char *where, struct problems *ps)
 	if (like)
 		(void)snprintf(hint, sizeof(hint), "did you mean \"%s\"?",
 			       like);
-	if (n->parent && n->parent->parent && n->parent->key.len)
+	if (n->parent && n->parent->key.len && !str_is(n->parent->key, where))
 		problem_at_key(ps, n, "unknown-key", hint,
 			       "unknown key \"" STR_FMT "\" in %s \"" STR_FMT
 			       "\"",
