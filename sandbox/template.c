@@ -282,6 +282,7 @@ int template_enter(struct sandbox_host *h, const struct sandbox_host_opts *o,
 {
 	CLEANUP_FD int top = -1, root = -1;
 	int roots[SANDBOX_ROOTS_MAX], bad;
+	mode_t mask = umask(0); /* the modes here are meant as they stand */
 
 	for (size_t i = 0; i < SANDBOX_ROOTS_MAX; i++)
 		roots[i] = -1;
@@ -309,6 +310,7 @@ int template_enter(struct sandbox_host *h, const struct sandbox_host_opts *o,
 		bad = fill_root(h, root, e) || attach_roots(o, top, roots, e);
 	for (size_t i = 0; i < o->n_roots; i++)
 		fd_close(&roots[i]);
+	(void)umask(mask);
 	if (bad)
 		return -1;
 	if (fchdir(top) || kernel_pivot_root(".", ".") ||

@@ -37,6 +37,7 @@ struct watch {
 struct task {
 	struct watch *w;
 	char name[256];
+	char *path; /* of its log, until the stream is open */
 	struct buf sse, line;
 	int64_t since_us;
 	bool over;
@@ -204,6 +205,7 @@ static void task_free(void *p)
 
 	buf_done(&t->sse);
 	buf_done(&t->line);
+	mem_free(t->path);
 	mem_free(t);
 }
 
@@ -211,7 +213,6 @@ static void follow_task(struct watch *w, struct str name, struct str attempt)
 {
 	CLEANUP_BUF struct buf key = BUF_INIT(400), path = BUF_INIT(2048);
 	struct task *t;
-	struct err e;
 
 	buf_printf(&key, STR_FMT "#" STR_FMT, STR_ARG(name), STR_ARG(attempt));
 	if (map_get(w->tasks, buf_view(&key)) || !attempt.len)
@@ -228,11 +229,27 @@ static void follow_task(struct watch *w, struct str name, struct str attempt)
 	buf_printf(&path, "/v1/runs/" STR_FMT "/tasks/", STR_ARG(w->run));
 	http_segment(&path, name);
 	buf_printf(&path, "/attempts/" STR_FMT "/log", STR_ARG(attempt));
+	t->path = mem_strdup(buf_cstr(&path));
 	w->running++;
-	if (http_stream_add(w->streams, buf_cstr(&path), "text/event-stream",
-			    on_log_bytes, on_log_end, t, &e)) {
-		t->over = true;
-		w->running--;
+}
+
+/* Streams of tasks that began: not from within libcurl's own callbacks. */
+static void open_streams(struct watch *w)
+{
+	size_t at = 0;
+	void *value;
+	struct err e;
+
+	while (map_next(w->tasks, &at, NULL, &value)) {
+		struct task *t = value;
+
+		if (!t->path)
+			continue;
+		if (http_stream_add(w->streams, t->path, "text/event-stream",
+				    on_log_bytes, on_log_end, t, &e))
+			on_log_end(t, 0);
+		mem_free(t->path);
+		t->path = NULL;
 	}
 }
 
@@ -362,7 +379,7 @@ int watch_run(const struct server *s, struct str run_id, bool table)
 			  .tty = isatty(1) && !globals.json,
 			  .width = 8};
 	CLEANUP_BUF struct buf path = BUF_INIT(256);
-	size_t open = 1;
+	size_t open = 1; /* streams */
 	struct err e;
 	int bad;
 
@@ -373,6 +390,7 @@ int watch_run(const struct server *s, struct str run_id, bool table)
 	while (!bad && open) {
 		bad = http_streams_turn(w.streams, w.tty ? TICK_MS : 1000,
 					&open, &e);
+		open_streams(&w);
 		status_draw(&w);
 	}
 	status_clear(&w);
