@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What is next, as tables: a job, how its tasks stand, what is to be done.
+ *
+ * States are one letter an instance in plan order: q queued, b blocked, r
+ * running, s succeeded, f failed, c cancelled, k skipped.  Steps are +NAME
+ * start, ~NAME skip, -NAME cancel, !NAME stop, ?NAME refuse, #NAME block; then
+ * "over" when the phase is, "starved" when only room is missing.
+ */
+#include "base/mem.h"
+#include "sched/sched.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct job_plan *plan_of(const char *text)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	struct job_run_facts facts = {STR("run_X"), STR("api"), STR("uid:0")};
+	struct job_plan *p;
+	struct job *j;
+
+	if (job_parse(str_from(text), DOC_YAML, &j, ps) ||
+	    job_plan_new(j, str_n(NULL, 0), &facts, &p, ps)) {
+		print_error("%s\n", ps->items[0].message);
+		fail();
+	}
+	return p;
+}
+
+static enum run_state state_of(char c)
+{
+	static const char letters[] = "qbrsfck";
+
+	return (enum run_state)(strchr(letters, c) - letters);
+}
+
+struct row {
+	const char *job, *states, *want;
+	uint32_t room; /* 0: plenty */
+	bool in_finally, cancelled, timed_out;
+	int64_t now;
+	int64_t due; /* of every instance */
+};
+
+#define HEAD "nfo: 1\nname: x\n"
+
+/* clang-format off */
+static const char chain[] = HEAD "tasks:\n"
+	"  - {name: a, run: x}\n  - {name: b, run: x}\n  - {name: c, run: x}\n";
+static const char graph[] = HEAD "tasks:\n"
+	"  a: {run: x}\n  b: {run: x}\n  c: {needs: [a, b], run: x}\n"
+	"  d: {needs: [c], run: x}\n";
+static const char ifs[] = HEAD "tasks:\n"
+	"  a: {run: x}\n"
+	"  onfail: {needs: [a], if: \"failed('a')\", run: x}\n"
+	"  ever: {needs: [a], if: always(), run: x}\n"
+	"  after: {needs: [onfail], run: x}\n";
+static const char piped[] = HEAD "tasks:\n"
+	"  r1: {stdin: w.stdout, run: x}\n"
+	"  w: {run: x}\n"
+	"  r2: {stdin: w.stdout, run: x}\n"
+	"  z: {needs: [r1], run: x}\n";
+static const char narrow[] = HEAD "max_parallel: 2\ntasks:\n"
+	"  r1: {stdin: w.stdout, run: x}\n  w: {run: x}\n"
+	"  r2: {stdin: w.stdout, run: x}\n";
+static const char wide[] = HEAD "max_parallel: 2\ntasks:\n"
+	"  a: {run: x}\n  b: {run: x}\n  c: {run: x}\n";
+static const char matrix[] = HEAD "tasks:\n"
+	"  t: {matrix: {v: [p, q, r], max_parallel: 2}, run: x}\n"
+	"  u: {needs: [t], run: x}\n";
+static const char slow[] = HEAD "tasks:\n"
+	"  t: {matrix: {v: [p, q, r], fail_fast: false}, run: x}\n"
+	"  u: {needs: [t], run: x}\n";
+static const char shared[] = HEAD "workspace: run\ntasks:\n"
+	"  a: {run: x}\n  b: {run: x}\n";
+static const char finals[] = HEAD "tasks:\n  a: {run: x}\n  b: {run: x}\n"
+	"finally:\n  f: {run: x}\n  g: {needs: [f], run: x}\n";
+static const char firm[] = HEAD "tasks:\n"
+	"  a: {run: x, uninterruptible: true}\n  b: {run: x}\n";
+
+static const struct row rows[] = {
+	/* order */
+	{.job = chain, .states = "qqq", .want = "+a"},
+	{.job = chain, .states = "rqq", .want = ""},
+	{.job = chain, .states = "sqq", .want = "+b"},
+	{.job = chain, .states = "sss", .want = "over"},
+	{.job = chain, .states = "fqq", .want = "~b ~c over"},
+	{.job = chain, .states = "cqq", .want = "~b ~c over"},
+	{.job = graph, .states = "qqqq", .want = "+a +b"},
+	{.job = graph, .states = "srqq", .want = ""},
+	{.job = graph, .states = "frqq", .want = ""},
+	{.job = graph, .states = "fsqq", .want = "~c ~d over"},
+	{.job = graph, .states = "ssqq", .want = "+c"},
+	{.job = graph, .states = "sskq", .want = "~d over"},
+	/* conditions */
+	{.job = ifs, .states = "sqqq", .want = "~onfail +ever ~after"},
+	{.job = ifs, .states = "fqqq", .want = "+onfail +ever"},
+	{.job = ifs, .states = "fssq", .want = "+after"},
+	{.job = ifs, .states = "kqqq", .want = "~onfail +ever ~after"},
+	/* pipes: all or none */
+	{.job = piped, .states = "qqqq", .want = "+r1 +w +r2"},
+	{.job = piped, .states = "qqqq", .room = 3, .want = "+r1 +w +r2"},
+	{.job = piped, .states = "qqqq", .room = 2, .want = "starved"},
+	{.job = piped, .states = "rrrq", .want = ""},
+	{.job = piped, .states = "sssq", .want = "+z"},
+	{.job = piped, .states = "qqqq", .now = 5, .due = 9, .want = ""},
+	{.job = piped, .states = "qqqq", .now = 9, .due = 9,
+	 .want = "+r1 +w +r2"},
+	{.job = narrow, .states = "qqq", .want = "#r1 #w #r2"},
+	{.job = narrow, .states = "bbb", .want = ""},
+	{.job = narrow, .states = "bbb", .cancelled = true,
+	 .want = "-r1 -w -r2 over"},
+	/* how many */
+	{.job = wide, .states = "qqq", .want = "+a +b"},
+	{.job = wide, .states = "rqq", .want = "+b"},
+	{.job = wide, .states = "rrq", .want = ""},
+	{.job = wide, .states = "qqq", .room = 1, .want = "+a starved"},
+	{.job = matrix, .states = "qqqq", .want = "+t@p +t@q"},
+	{.job = matrix, .states = "srqq", .want = "+t@r"},
+	{.job = shared, .states = "qq", .want = "+a"},
+	{.job = shared, .states = "rq", .want = ""},
+	{.job = shared, .states = "sq", .want = "+b"},
+	/* one of a matrix fails */
+	{.job = matrix, .states = "frqq", .want = "!t@q -t@r"},
+	{.job = slow, .states = "frqq", .want = "+t@r"},
+	{.job = matrix, .states = "fccq", .want = "~u over"},
+	/* cancel, deadline, finally */
+	{.job = graph, .states = "rqqq", .cancelled = true,
+	 .want = "!a -b -c -d"},
+	{.job = graph, .states = "rccc", .cancelled = true, .want = "!a"},
+	{.job = firm, .states = "rr", .cancelled = true, .want = "!b"},
+	{.job = firm, .states = "rr", .timed_out = true, .want = "!a !b"},
+	{.job = finals, .states = "qqqq", .want = "+a +b"},
+	{.job = finals, .states = "srqq", .want = ""},
+	{.job = finals, .states = "sfqq", .want = "over"},
+	{.job = finals, .states = "sfqq", .in_finally = true, .want = "+f"},
+	{.job = finals, .states = "ccqq", .in_finally = true,
+	 .cancelled = true, .want = "+f"},
+	{.job = finals, .states = "ccsr", .in_finally = true,
+	 .cancelled = true, .want = ""},
+	{.job = finals, .states = "ssrq", .in_finally = true,
+	 .timed_out = true, .want = "!f -g"},
+	{.job = finals, .states = "ssfq", .in_finally = true,
+	 .want = "~g over"},
+};
+/* clang-format on */
+
+static void say(const struct job_plan *p, const struct sched_answer *a,
+		struct buf *b)
+{
+	for (size_t i = 0; i < a->n; i++)
+		buf_printf(b, "%s%c" STR_FMT, b->len ? " " : "",
+			   "+~-!?#"[a->steps[i].what],
+			   STR_ARG(p->instances[a->steps[i].index].name));
+	if (a->starved)
+		buf_puts(b, b->len ? " starved" : "starved");
+	if (a->phase_over)
+		buf_puts(b, b->len ? " over" : "over");
+}
+
+static void test_rows(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
+		const struct row *row = &rows[k];
+		struct job_plan *p = plan_of(row->job);
+		enum run_state states[16];
+		struct sched_step steps[32];
+		int64_t due[16];
+		struct sched_answer a = {.steps = steps};
+		CLEANUP_BUF struct buf said = BUF_INIT(1000);
+		struct sched_run run = {
+			.plan = p,
+			.states = states,
+			.due_us = due,
+			.stand = {.cancelled = row->cancelled},
+			.in_finally = row->in_finally,
+			.cancelled = row->cancelled,
+			.timed_out = row->timed_out,
+			.now_us = row->now,
+			.room = row->room ? row->room : 100,
+			.capacity = 100,
+		};
+
+		assert_int_equal(p->n, strlen(row->states));
+		for (size_t i = 0; i < p->n; i++) {
+			states[i] = state_of(row->states[i]);
+			due[i] = row->due;
+		}
+		sched_next(&run, &a);
+		say(p, &a, &said);
+		if (strcmp(buf_cstr(&said), row->want) != 0)
+			print_error("row %zu %s\n", k, row->states);
+		assert_string_equal(buf_cstr(&said), row->want);
+		assert_int_equal(a.due_us,
+				 row->due > row->now ? row->due : INT64_MAX);
+		job_plan_free(p);
+	}
+}
+
+static void test_capacity(void **state)
+{
+	struct job_plan *p = plan_of(piped);
+	enum run_state states[4] = {0};
+	int64_t due[4] = {0};
+	struct sched_step steps[8];
+	struct sched_answer a = {.steps = steps};
+	struct sched_run run = {.plan = p,
+				.states = states,
+				.due_us = due,
+				.room = 2,
+				.capacity = 2};
+
+	(void)state;
+	sched_next(&run, &a);
+	assert_int_equal(a.n, 3);
+	assert_int_equal(a.steps[0].what, SCHED_BLOCK);
+	assert_false(a.starved);
+	job_plan_free(p);
+}
+
+static void test_retry(void **state)
+{
+	static const char text[] = HEAD
+		"tasks:\n"
+		"  w: {run: x, retry: {max: 2, backoff: 3s, when: [exit-75]}}\n"
+		"  r: {stdin: w.stdout, run: x}\n"
+		"  n: {run: x}\n";
+	struct job_plan *p = plan_of(text);
+	struct sched_end ends[3] = {0};
+	uint64_t delay = 0;
+
+	(void)state;
+	ends[0] = (struct sched_end){true, STATE_FAILED, KIND_EXIT, 75, 1};
+	ends[1] = (struct sched_end){true, STATE_FAILED, KIND_UPSTREAM, -1, 1};
+	assert_true(sched_retry(p, 0, ends, &delay));
+	assert_true(sched_retry(p, 1, ends, &delay));
+	assert_int_equal(delay, 3000000);
+	ends[0].number = 2;
+	assert_true(sched_retry(p, 0, ends, &delay));
+	assert_int_equal(delay, 6000000);
+	ends[0].number = 3; /* the last one allowed was the third */
+	assert_false(sched_retry(p, 0, ends, &delay));
+	ends[0].number = 1;
+	ends[0].exit_code = 1;
+	assert_false(sched_retry(p, 0, ends, &delay));
+	/* the reader failed by itself and has no rule */
+	ends[0].exit_code = 75;
+	ends[1].kind = KIND_EXIT;
+	assert_false(sched_retry(p, 0, ends, &delay));
+	ends[2] = (struct sched_end){true, STATE_FAILED, KIND_LOST, -1, 1};
+	assert_false(sched_retry(p, 2, ends, &delay));
+	job_plan_free(p);
+}
+
+static void test_judge(void **state)
+{
+	static const struct {
+		const char *states;
+		enum fail_kind kinds[3];
+		bool cancelled, timed_out;
+		enum run_state want;
+		enum fail_kind kind;
+		int32_t culprit;
+	} t[] = {
+		{"sss", {0, 0, 0},             0, 0, STATE_SUCCEEDED, 0,            -1},
+		{"skk", {0, 0, 0},             0, 0, STATE_SUCCEEDED, 0,            -1},
+		{"ssc", {0, 0, 0},             0, 0, STATE_CANCELLED, 0,            -1},
+		{"sss", {0, 0, 0},             1, 0, STATE_CANCELLED, 0,            -1},
+		{"cfs", {0, 1, 0},             1, 0, STATE_FAILED,    KIND_EXIT,    1 },
+		{"fsf", {KIND_UPSTREAM, 0, 1}, 0, 0, STATE_FAILED,    1,            2 },
+		{"fsf", {KIND_OOM, 0, 1},      0, 0, STATE_FAILED,    KIND_OOM,     0 },
+		{"scc", {0, 0, 0},             0, 1, STATE_FAILED,    KIND_TIMEOUT, -1},
+	};
+	struct job_plan *p = plan_of(chain);
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(t); k++) {
+		enum run_state states[3];
+		struct sched_verdict v;
+
+		for (size_t i = 0; i < 3; i++)
+			states[i] = state_of(t[k].states[i]);
+		v = sched_judge(p, states, t[k].kinds, t[k].cancelled,
+				t[k].timed_out);
+		assert_int_equal(v.state, t[k].want);
+		assert_int_equal(v.kind, t[k].kind);
+		assert_int_equal(v.culprit, t[k].culprit);
+	}
+	job_plan_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_capacity),
+		cmocka_unit_test(test_retry),
+		cmocka_unit_test(test_judge),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
