@@ -7,10 +7,11 @@
  *	                                   --> redact_buf()   whole values
  *	                                   --> redact_watch   detects only
  *
- * What is looked for, and what cannot be (xor, gzip, cut -c, one character a
- * line with other text between), is in docs/redaction.md.  The matching is on
- * two views of the text: as it is, and "squeezed", without white space,
- * control characters and terminal sequences.
+ * The matching is on the text as it is and "squeezed": without white space and
+ * control characters, with and without terminal sequences, over gaps of up to
+ * 256 such bytes.  What no list of patterns finds is not masked: compressed,
+ * enciphered or ROT13 text, other text between the characters, zero-width
+ * characters, a secret that two tasks print a half of.
  *
  * A set may be shared by threads; streams and watches may not.  All plaintext,
  * the held text included, is in guarded memory and wiped.

@@ -61,9 +61,15 @@ static inline uint32_t hash32(uint32_t gram)
 	return gram * 0x9e3779b1u;
 }
 
-static inline bool has_place(const uint64_t *bits, struct place x)
+/* Only the lowest bit of the result means something. */
+static inline uint64_t place_bits(const uint64_t *bits, struct place x)
 {
 	uint64_t word = bits[x.word];
 
-	return word >> x.one & word >> x.two & 1;
+	return word >> x.one & word >> x.two;
+}
+
+static inline bool has_place(const uint64_t *bits, struct place x)
+{
+	return place_bits(bits, x) & 1;
 }

@@ -136,6 +136,7 @@ struct redact_squeezed {
 	size_t n;
 	uint32_t *map; /* where each block of the text begins in b */
 	size_t n_blocks;
+	size_t hint; /* the block that was asked for last */
 };
 /* p must have REDACT_BLOCK spaces after its len bytes.  A gap of more than
  * REDACT_GAP_MAX leaves a zero in b, which no pattern has.  Returns which
@@ -146,7 +147,7 @@ unsigned redact_squeeze(const uint8_t *p, size_t len,
 size_t redact_squeeze_index(const struct redact_squeezed *s, const uint8_t *p,
 			    size_t at);
 /* The place in p of b[i]. */
-size_t redact_squeeze_origin(const struct redact_squeezed *s, const uint8_t *p,
+size_t redact_squeeze_origin(struct redact_squeezed *s, const uint8_t *p,
 			     size_t i);
 /* The implementations by themselves, for tests; NULL past the last, and for
  * those that this processor lacks. */
@@ -198,6 +199,8 @@ struct redact_scan {
 	size_t scanned; /* bytes that mask is about */
 	struct redact_hit *hits;
 	size_t n_hits;
+	struct redact_hit pending; /* in a view's places; to is 0: none */
+	void (*map_pending)(struct redact_scan *s);
 	uint64_t *seen, *seen_to; /* for each secret: times, last end */
 	uint64_t n_seen;
 	size_t hold_at;   /* what is from here on may be a beginning */

@@ -102,6 +102,25 @@ static inline __attribute__((always_inline)) void scan(struct search *s,
 			look(s, i);
 }
 
+#if defined(__x86_64__)
+/* Shifts by any register: a third more than without. */
+static __attribute__((target("bmi2"))) void scan_bmi2(struct search *s)
+{
+	scan(s, REDACT_FULL_MIN - GRAM + 1);
+}
+#endif
+
+static void scan_full(struct search *s)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("bmi2")) {
+		scan_bmi2(s);
+		return;
+	}
+#endif
+	scan(s, REDACT_FULL_MIN - GRAM + 1);
+}
+
 uint64_t redact_match_scan(const struct redact_match *m, const uint8_t *b,
 			   size_t n, redact_hit_fn *fn, void *ctx)
 {
@@ -110,7 +129,7 @@ uint64_t redact_match_scan(const struct redact_match *m, const uint8_t *b,
 	if (!m->n)
 		return 0;
 	if (m->stride == REDACT_FULL_MIN - GRAM + 1)
-		scan(&s, REDACT_FULL_MIN - GRAM + 1);
+		scan_full(&s);
 	else
 		scan(&s, REDACT_MIN - GRAM + 1);
 	return s.verifies;

@@ -134,35 +134,64 @@ static void raw_hit(void *ctx, size_t at, const struct redact_pat *p)
 	add_hit(ctx, at, at + p->len, p->secret);
 }
 
-static void squeezed_hit(void *ctx, size_t at, const struct redact_pat *p)
+/* Hits that overlap are put together before they are mapped to the text: in
+ * "aaaa..." there is one for every byte. */
+static void pending_hit(void *ctx, size_t at, const struct redact_pat *p)
 {
 	struct redact_scan *s = ctx;
+	struct redact_hit *h = &s->pending;
+	uint32_t from = (uint32_t)at, to = from + p->len;
 
-	add_hit(s, redact_squeeze_origin(&s->sq, s->buf, at),
-		redact_squeeze_origin(&s->sq, s->buf, at + p->len - 1) + 1,
-		p->secret);
+	if (h->to && h->secret == p->secret && from < h->to && to > h->from) {
+		h->from = from < h->from ? from : h->from;
+		h->to = to > h->to ? to : h->to;
+		return;
+	}
+	s->map_pending(s);
+	*h = (struct redact_hit){p->secret, from, to};
 }
 
-static size_t ansi_origin(const struct redact_scan *s, size_t i)
+static void map_squeezed(struct redact_scan *s)
+{
+	struct redact_hit *h = &s->pending;
+
+	if (h->to)
+		add_hit(s, redact_squeeze_origin(&s->sq, s->buf, h->from),
+			redact_squeeze_origin(&s->sq, s->buf, h->to - 1) + 1,
+			h->secret);
+	h->to = 0;
+}
+
+static size_t ansi_origin(struct redact_scan *s, size_t i)
 {
 	return redact_squeeze_origin(&s->sq, s->buf,
 				     redact_ansi_origin(s->ansi, i));
 }
 
-static void ansi_hit(void *ctx, size_t at, const struct redact_pat *p)
+static void map_ansi(struct redact_scan *s)
 {
-	struct redact_scan *s = ctx;
+	struct redact_hit *h = &s->pending;
 
-	add_hit(s, ansi_origin(s, at), ansi_origin(s, at + p->len - 1) + 1,
-		p->secret);
+	if (h->to)
+		add_hit(s, ansi_origin(s, h->from),
+			ansi_origin(s, h->to - 1) + 1, h->secret);
+	h->to = 0;
+}
+
+/* Look for the patterns in one of the views without white space. */
+static void match(struct redact_scan *s, const uint8_t *b, size_t n,
+		  void (*map)(struct redact_scan *s))
+{
+	const struct redact_match *m = &s->set->match[REDACT_VIEW_SQUEEZED];
+
+	s->map_pending = map;
+	s->counts.verifies += redact_match_scan(m, b, n, pending_hit, s);
+	map(s);
 }
 
 static void ansi_window(void *ctx, const struct redact_ansi *a)
 {
-	struct redact_scan *s = ctx;
-
-	s->counts.verifies += redact_match_scan(
-		&s->set->match[REDACT_VIEW_SQUEEZED], a->b, a->n, ansi_hit, s);
+	match(ctx, a->b, a->n, map_ansi);
 }
 
 static void hold(struct redact_scan *s, size_t at, size_t kept, size_t end)
@@ -198,8 +227,7 @@ static unsigned run_squeezed(struct redact_scan *s)
 		return REDACT_HAS_ESC | REDACT_HAS_ODD; /* not looked at */
 	memset(s->buf + s->len, ' ', REDACT_BLOCK);
 	has = redact_squeeze(s->buf, s->len, &s->sq);
-	s->counts.verifies +=
-		redact_match_scan(m, s->sq.b, s->sq.n, squeezed_hit, s);
+	match(s, s->sq.b, s->sq.n, map_squeezed);
 	last = last_kept(s);
 	if (last < s->len) {
 		n = redact_match_hold(m, s->sq.b, s->sq.n);

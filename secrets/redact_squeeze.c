@@ -60,6 +60,7 @@ INLINE unsigned squeeze(const uint8_t *p, size_t len,
 	}
 	out->n = (size_t)(o - out->b);
 	out->n_blocks = n_blocks;
+	out->hint = 0;
 	return (odd.esc ? REDACT_HAS_ESC : 0) |
 	       (odd.other ? REDACT_HAS_ODD : 0);
 }
@@ -234,13 +235,17 @@ size_t redact_squeeze_index(const struct redact_squeezed *s, const uint8_t *p,
 	return n;
 }
 
-size_t redact_squeeze_origin(const struct redact_squeezed *s, const uint8_t *p,
+size_t redact_squeeze_origin(struct redact_squeezed *s, const uint8_t *p,
 			     size_t i)
 {
-	size_t lo = 0, hi = s->n_blocks, at;
-	size_t skip;
+	size_t lo = 0, hi = s->n_blocks, at, skip;
 
-	/* The last block that begins at i or before. */
+	/* The last block that begins at i or before; often near the last. */
+	if (s->map[s->hint] <= i) {
+		lo = s->hint;
+		if (lo + 4 < hi && s->map[lo + 4] > i)
+			hi = lo + 4;
+	}
 	while (hi - lo > 1) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -249,6 +254,7 @@ size_t redact_squeeze_origin(const struct redact_squeezed *s, const uint8_t *p,
 		else
 			hi = mid;
 	}
+	s->hint = lo;
 	skip = i - s->map[lo];
 	for (at = lo * REDACT_BLOCK;; at++)
 		if (redact_kept(p[at]) && !skip--)
