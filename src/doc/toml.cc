@@ -9,14 +9,12 @@ extern "C" {
 #include "doc/parse.h"
 #include "doc/toml_scan.h"
 #include "doc/tree.h"
+#include "doc/write.h"
 }
 
-#define TOML_EXCEPTIONS                 0
-#define TOML_ENABLE_UNRELEASED_FEATURES 0
-#include <toml++/toml.h>
+#include "doc/toml_plus.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -177,17 +175,18 @@ int walker::number(const spot &to, const toml::node &n)
 {
 	std::string text;
 	const auto *i = n.as_integer();
-	const auto *f = n.as_floating_point();
 
-	if (f && !std::isfinite(f->get()))
-		return refuse(n, "toml-number",
-			      "inf and nan are no numbers of a job");
 	for (char c : src.between(n.source()))
 		if (c != '_' && !(c == '+' && text.empty()))
 			text.push_back(c);
 	text.erase(text.find_last_not_of(" \t\r\n") + 1);
 	if (i && text.find_first_of("xob") != std::string::npos)
 		text = std::to_string(i->get());
+	if (!i && (doc_number_kind(view(text)) != DOC_FLOAT ||
+		   !doc_toml_float(view(text))))
+		return refuse(n, "toml-number",
+			      "inf, nan, and a number that is too long or too "
+			      "small are no numbers of a job");
 	return add(to, i ? DOC_INT : DOC_FLOAT, view(text), n) ? 0 : -1;
 }
 

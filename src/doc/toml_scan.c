@@ -2,6 +2,7 @@
 /* Bounds on TOML text before it is parsed; see toml_scan.h. */
 #include "doc/toml_scan.h"
 
+#include <ctype.h>
 #include <string.h>
 
 struct scan {
@@ -9,6 +10,7 @@ struct scan {
 	size_t at;
 	size_t depth, n_values, n_dots;
 	size_t key_dots; /* of this key: each is a table within a table */
+	bool statement;  /* nothing but space on this line, no bracket open */
 };
 
 static bool stands(const struct scan *s, const char *what)
@@ -57,10 +59,26 @@ static void skip_comment(struct scan *s)
 		s->at++;
 }
 
+/* A header has a name: a bare or quoted key, or the ] that toml++ refuses. */
+static bool is_header(const struct scan *s)
+{
+	struct str rest =
+		str_from_at(s->text, s->at + (stands(s, "[[") ? 2 : 1));
+
+	while (rest.len && (rest.p[0] == ' ' || rest.p[0] == '\t'))
+		rest = str_from_at(rest, 1);
+	return !rest.len || isalnum((unsigned char)rest.p[0]) ||
+	       strchr("_-\"']", rest.p[0]);
+}
+
 static int step(struct scan *s)
 {
 	char c = s->text.p[s->at];
 
+	if (c == '\n')
+		s->statement = !s->depth;
+	else if (c != ' ' && c != '\t')
+		s->statement = false;
 	switch (c) {
 	case '"':
 	case '\'':
@@ -99,16 +117,24 @@ static int step(struct scan *s)
 		       0;
 }
 
+static int refuse(const struct scan *s, struct problems *ps, const char *hint,
+		  const char *what)
+{
+	problem_add(ps, tree_place(s->text, s->at), "toml-syntax", hint, "%s",
+		    what);
+	return -1;
+}
+
 int toml_scan(struct str text, struct problems *ps)
 {
-	struct scan s = {.text = text};
+	struct scan s = {.text = text, .statement = true};
 
-	if (stands(&s, "\xef\xbb\xbf")) { /* toml++ skips it once more */
-		problem_add(ps, (struct doc_place){1, 1}, "toml-syntax", NULL,
-			    "a second byte order mark");
-		return -1;
-	}
 	while (s.at < text.len) {
+		if (s.statement && text.p[s.at] == '[' && !is_header(&s))
+			return refuse(&s, ps, NULL, "a table needs a name");
+		if ((unsigned char)text.p[s.at] >= 0x80)
+			return refuse(&s, ps, "quote keys and texts",
+				      "a character beyond ASCII");
 		if (step(&s)) {
 			problem_add(ps, tree_place(text, s.at - 1), "too-deep",
 				    NULL, "nested deeper than %d levels",

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 enum {
-	TOML_FLOAT_MAX = 100 /* bytes; toml++ takes 128 */
+	TOML_FLOAT_MAX = 120 /* bytes; toml++ takes 128 */
 };
 
 static size_t digits(struct str s, size_t i)
@@ -73,7 +73,7 @@ static bool clean(struct str s)
 	return str_utf8_valid(s) && !str_has(s, '\0');
 }
 
-static bool toml_float(struct str s)
+bool doc_toml_float(struct str s)
 {
 	char text[TOML_FLOAT_MAX + 1];
 	double v;
@@ -97,7 +97,7 @@ static const char *toml_scalar(enum doc_kind kind, struct str s)
 		return "TOML has no null; leave the key out";
 	if (kind == DOC_INT && str_to_i64(s, INT64_MIN, INT64_MAX, &i))
 		return "TOML's numbers have 64 bits; quote it";
-	if (kind == DOC_FLOAT && !toml_float(s))
+	if (kind == DOC_FLOAT && !doc_toml_float(s))
 		return "a number that TOML cannot hold; quote it";
 	return NULL;
 }

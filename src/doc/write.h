@@ -9,6 +9,8 @@
 enum doc_kind doc_number_kind(struct str s);
 /* The kind as written: PLAIN becomes what it reads as where no schema says. */
 enum doc_kind doc_write_kind(const struct doc_node *n);
+/* May be written as TOML: finite, neither rounded to 0 nor too long. */
+bool doc_toml_float(struct str s);
 /* All that the syntax cannot hold, named by place and pointer. */
 MUST_USE int doc_check_writable(const struct doc_node *root,
 				enum doc_syntax syntax, struct err *e);

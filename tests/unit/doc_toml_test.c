@@ -73,6 +73,7 @@ static void numbers(void **state)
 	}
 	doc_free(d);
 	assert_string_equal(TOML("a = inf\n"), "1:5 toml-number");
+	assert_string_equal(TOML("a = 1e-310\n"), "1:5 toml-number");
 	assert_string_equal(TOML("a = [1, nan]\n"), "1:9 toml-number");
 	assert_string_equal(TOML("a = 9223372036854775808\n"),
 			    "1:24 toml-syntax");
@@ -114,6 +115,15 @@ static void refused(void **state)
 			    "2:1 toml-syntax");
 	assert_string_equal(TOML("a = \"\\u0000\"\n"), "1:5 nul");
 	assert_string_equal(TOML("\"\\u0000\" = 1\n"), "1:12 nul");
+	/* assertions of toml++ 3.3 */
+	assert_string_equal(TOML("\n [ +\n"), "2:2 toml-syntax");
+	assert_string_equal(TOML("a =\xc2\xa0 1\n"), "1:4 toml-syntax");
+	assert_string_equal(TOML("a.\xef\xb4\xbf = 1"), "1:3 toml-syntax");
+	assert_string_equal(
+		TOML("a = \"\"\"\\\n \xef\xb4\xbf\"\"\" # \xef\xb4\xbf"), "ok");
+	assert_string_equal(TOML("[[[1]]]\n"), "1:1 toml-syntax");
+	assert_string_equal(TOML("[[=\n"), "1:1 toml-syntax");
+	assert_string_equal(TOML("a = [\n[ +1 ],\n[[[1]]] ]\n"), "ok");
 	assert_string_equal(TOML("a = 1\n\nb = 'x\n"), "3:7 toml-syntax");
 	assert_string_equal(TOML("\xef\xbb\xbf"
 				 "a = 1\n"),
