@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The resolved attempt as JSON, out and in; see attempt.h.  The script goes as
- * base64: it may be any bytes. */
+/*
+ * The resolved attempt as JSON, out and in; see attempt.h.  The script goes as
+ * base64: it may be any bytes.  So does any other text that JSON cannot hold,
+ * as {"b64": "..."}.
+ */
 #include "job/attempt.h"
 #include "base/hex.h"
+#include "job/keys.h"
+#include "job/pattern.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -17,11 +22,22 @@ void job_attempt_free(struct job_attempt *a)
 
 /* --- out ---------------------------------------------------------------- */
 
+static void value(struct buf *b, struct str s)
+{
+	bool fits = str_utf8_valid(s) && !str_has(s, '\0');
+
+	buf_puts(b, fits ? "\"" : "{\"b64\":\"");
+	if (fits)
+		buf_json(b, s);
+	else
+		b64_encode(b, s.p, s.len);
+	buf_puts(b, fits ? "\"," : "\"},");
+}
+
 static void text(struct buf *b, const char *key, struct str s)
 {
-	buf_printf(b, "\"%s\":\"", key);
-	buf_json(b, s);
-	buf_puts(b, "\",");
+	buf_printf(b, "\"%s\":", key);
+	value(b, s);
 }
 
 static void number(struct buf *b, const char *key, uint64_t v)
@@ -41,11 +57,8 @@ static void close_with(struct buf *b, char c)
 static void texts(struct buf *b, const char *key, const struct str *v, size_t n)
 {
 	buf_printf(b, "\"%s\":[", key);
-	for (size_t i = 0; i < n; i++) {
-		buf_putc(b, '"');
-		buf_json(b, v[i]);
-		buf_puts(b, "\",");
-	}
+	for (size_t i = 0; i < n; i++)
+		value(b, v[i]);
 	close_with(b, ']');
 }
 
@@ -177,21 +190,37 @@ struct in {
 	const char *wrong;
 };
 
-static struct str get_text(struct in *in, const char *key, size_t max)
+static struct str keep(struct in *in, struct str s, const char *key)
 {
-	struct str s = {NULL, 0};
-	char *p;
+	char *p = arena_strndup(in->a->arena, s.p, s.len);
 
-	if (in->wrong)
-		return s;
-	if (doc_as_string(doc_get(in->map, key), &s) || s.len > max) {
-		in->wrong = key;
-		return str_n(NULL, 0);
-	}
-	p = arena_strndup(in->a->arena, s.p, s.len);
 	if (!p)
 		in->wrong = key;
 	return str_n(p, p ? s.len : 0);
+}
+
+/* A text as value() wrote it. */
+static struct str get_value(struct in *in, const struct doc_node *n, size_t max,
+			    const char *key)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(max);
+	struct str s;
+
+	if (in->wrong)
+		return str_n(NULL, 0);
+	if (n && n->kind == DOC_MAP && !doc_as_string(doc_get(n, "b64"), &s)) {
+		if (!b64_decode(s, &b) && !b.failed)
+			return keep(in, buf_view(&b), key);
+	} else if (!doc_as_string(n, &s) && s.len <= max) {
+		return keep(in, s, key);
+	}
+	in->wrong = key;
+	return str_n(NULL, 0);
+}
+
+static struct str get_text(struct in *in, const char *key, size_t max)
+{
+	return get_value(in, doc_get(in->map, key), max, key);
 }
 
 static uint64_t get_num(struct in *in, const char *key, uint64_t max)
@@ -208,8 +237,9 @@ static uint64_t get_num(struct in *in, const char *key, uint64_t max)
 	return (uint64_t)v;
 }
 
+/* The items of a list, and room for as many things of that size in *ret. */
 static const struct doc_node *get_list(struct in *in, const char *key,
-				       size_t max, size_t size, void *ret)
+				       size_t max, size_t size, void **ret)
 {
 	const struct doc_node *list = doc_get(in->map, key);
 
@@ -219,8 +249,8 @@ static const struct doc_node *get_list(struct in *in, const char *key,
 		in->wrong = key;
 		return NULL;
 	}
-	*(void **)ret = arena_alloc(in->a->arena, (list->n + 1) * size);
-	if (!*(void **)ret)
+	*ret = arena_alloc(in->a->arena, (list->n + 1) * size);
+	if (!*ret)
 		in->wrong = key;
 	return in->wrong ? NULL : list->first;
 }
@@ -228,27 +258,25 @@ static const struct doc_node *get_list(struct in *in, const char *key,
 static size_t get_texts(struct in *in, const char *key, size_t max,
 			struct str **ret)
 {
-	const struct doc_node *n = get_list(in, key, max, sizeof(**ret), ret);
+	void *room = NULL;
+	const struct doc_node *n = get_list(in, key, max, sizeof(**ret), &room);
 	size_t count = 0;
 
-	for (; n && !in->wrong; n = n->next) {
-		char *p;
-
-		if (n->kind != DOC_STRING ||
-		    !(p = arena_strndup(in->a->arena, n->text.p, n->text.len)))
-			in->wrong = key;
-		else
-			(*ret)[count++] = str_n(p, n->text.len);
-	}
+	*ret = room;
+	for (; n && !in->wrong; n = n->next)
+		(*ret)[count++] = get_value(in, n, 1 << 20, key);
 	return count;
 }
 
 static size_t get_pairs(struct in *in, const char *key, struct job_pair **ret)
 {
-	const struct doc_node *n = get_list(in, key, 4096, sizeof(**ret), ret);
+	void *room = NULL;
+	const struct doc_node *n =
+		get_list(in, key, 4096, sizeof(**ret), &room);
 	const struct doc_node *map = in->map;
 	size_t count = 0;
 
+	*ret = room;
 	for (; n && !in->wrong; n = n->next) {
 		in->map = n;
 		(*ret)[count].name = get_text(in, "n", 4096);
@@ -262,15 +290,19 @@ static void get_outputs(struct in *in)
 {
 	struct job_attempt *a = in->a;
 	const struct doc_node *map = in->map;
+	void *room = NULL;
 	const struct doc_node *n =
-		get_list(in, "outputs", 256, sizeof(*a->outputs), &a->outputs);
+		get_list(in, "outputs", 256, sizeof(*a->outputs), &room);
 
+	a->outputs = room;
 	for (; n && !in->wrong; n = n->next) {
 		struct job_output *o = &a->outputs[a->n_outputs++];
 
 		in->map = n;
 		o->name = get_text(in, "name", 63);
-		o->pattern = get_text(in, "pattern", 1000);
+		o->pattern = get_text(in, "pattern", PATTERN_LEN_MAX);
+		if (!in->wrong && o->pattern.len && !pattern_ok(o->pattern))
+			in->wrong = "pattern";
 		o->type = (uint8_t)get_num(in, "type", TYPE_JSON);
 		o->max_bytes = (uint32_t)get_num(in, "max", 65536);
 	}
@@ -281,9 +313,11 @@ static void get_artifacts(struct in *in)
 {
 	struct job_attempt *a = in->a;
 	const struct doc_node *map = in->map;
-	const struct doc_node *n = get_list(
-		in, "artifacts", 256, sizeof(*a->artifacts), &a->artifacts);
+	void *room = NULL;
+	const struct doc_node *n =
+		get_list(in, "artifacts", 256, sizeof(*a->artifacts), &room);
 
+	a->artifacts = room;
 	for (; n && !in->wrong; n = n->next) {
 		struct job_artifact *x = &a->artifacts[a->n_artifacts++];
 
@@ -292,6 +326,8 @@ static void get_artifacts(struct in *in)
 		x->n_paths = get_texts(in, "paths", 1000, &x->paths);
 		x->many = get_num(in, "many", 1) != 0;
 		x->when = (uint8_t)get_num(in, "when", WHEN_ALWAYS);
+		if (!in->wrong && (!x->when || !x->n_paths))
+			in->wrong = "artifacts";
 		x->optional = get_num(in, "optional", 1) != 0;
 		x->allow_secret = get_num(in, "allow_secret", 1) != 0;
 		x->max_bytes = get_num(in, "max", INT64_MAX);
@@ -300,13 +336,21 @@ static void get_artifacts(struct in *in)
 	in->map = map;
 }
 
+/* A name for a file in a directory of ours: no path. */
+static bool plain_name(struct str s)
+{
+	return s.len && s.p[0] != '.' && !str_has(s, '/') && !str_has(s, '\0');
+}
+
 static void get_files(struct in *in)
 {
 	struct job_attempt *a = in->a;
 	const struct doc_node *map = in->map;
+	void *room = NULL;
 	const struct doc_node *n =
-		get_list(in, "files", 256, sizeof(*a->files), &a->files);
+		get_list(in, "files", 256, sizeof(*a->files), &room);
 
+	a->files = room;
 	for (; n && !in->wrong; n = n->next) {
 		struct job_file *f = &a->files[a->n_files++];
 		struct str hex;
@@ -318,6 +362,10 @@ static void get_files(struct in *in)
 		hex = get_text(in, "sha256", HASH_HEX_LEN);
 		if (hex.len)
 			memcpy(f->sha256, hex.p, hex.len);
+		if (!in->wrong &&
+		    (!plain_name(f->file) || !plain_name(f->staged) ||
+		     !plain_name(f->task)))
+			in->wrong = "files";
 	}
 	in->map = map;
 }
@@ -326,9 +374,11 @@ static void get_secrets(struct in *in)
 {
 	struct job_attempt *a = in->a;
 	const struct doc_node *map = in->map;
+	void *room = NULL;
 	const struct doc_node *n = get_list(in, "secrets", GRANT_REFS_MAX,
-					    sizeof(*a->secrets), &a->secrets);
+					    sizeof(*a->secrets), &room);
 
+	a->secrets = room;
 	for (; n && !in->wrong; n = n->next) {
 		struct job_secret_use *u = &a->secrets[a->n_secrets++];
 
@@ -337,6 +387,8 @@ static void get_secrets(struct in *in)
 		u->ref = get_text(in, "ref", 4096);
 		u->field = get_text(in, "field", 255);
 		u->deliver = (uint8_t)get_num(in, "deliver", 15);
+		if (!in->wrong && (!u->deliver || !job_name_ok(u->name)))
+			in->wrong = "secrets";
 		u->leak_fails = get_num(in, "leak_fails", 1) != 0;
 	}
 	in->map = map;
@@ -384,6 +436,9 @@ static void get_names(struct in *in)
 
 	a->project = get_text(in, "project", 63);
 	a->job = get_text(in, "job", 63);
+	/* Policies put the project into their patterns. */
+	if (!in->wrong && (!job_name_ok(a->project) || !job_name_ok(a->job)))
+		in->wrong = "project";
 	a->run_id = get_text(in, "run_id", 63);
 	a->task = get_text(in, "task", 255);
 	id = get_text(in, "attempt", ULID_LEN);
@@ -426,6 +481,11 @@ static void get_all(struct in *in)
 	a->has_source = get_num(in, "has_source", 1) != 0;
 	a->timeout_us = get_num(in, "timeout_us", INT64_MAX);
 	a->grace_us = get_num(in, "grace_us", INT64_MAX);
+	/* A script with its shell, or an argv. */
+	if (!in->wrong && (a->has_script ? !a->n_shell : !a->n_args))
+		in->wrong = "script";
+	if (!in->wrong && a->stdout_artifact.len && !plain_name(a->stdout_file))
+		in->wrong = "stdout_file";
 }
 
 int job_attempt_decode(struct str json, struct job_attempt **ret, struct err *e)

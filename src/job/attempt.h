@@ -13,7 +13,7 @@
 #include "proto/grant.h"
 
 enum {
-	ATTEMPT_JSON_MAX = 4 << 20
+	ATTEMPT_JSON_MAX = 4 << 20 /* what decode takes */
 };
 
 struct job_pair {

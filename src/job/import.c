@@ -30,12 +30,19 @@ static bool yaml_holds(struct str s)
 /* "#!/bin/bash -e" gives "/bin/bash -e"; plain words only. */
 static struct str shebang(struct str script)
 {
-	struct str line;
+	struct str line, first;
 
 	if (!str_starts(script, STR("#!")))
 		return str_n(NULL, 0);
 	line = str_from_at(script, 2);
 	line = str_trim(str_cut(&line, '\n'));
+	if (line.len > 1000 || memmem(line.p, line.len, "${{", 3))
+		return str_n(NULL, 0);
+	/* "env -S python3 -u" is there to split words; `shell` does that. */
+	first = line;
+	if (str_ends(str_cut(&first, ' '), STR("/env")) &&
+	    str_starts(str_trim(first), STR("-S ")))
+		line = str_trim(str_from_at(str_trim(first), 3));
 	for (size_t i = 0; i < line.len; i++)
 		if ((unsigned char)line.p[i] < 0x20 ||
 		    (unsigned char)line.p[i] > 0x7e)
@@ -43,13 +50,37 @@ static struct str shebang(struct str script)
 	return line;
 }
 
+static int write_job(struct str name, struct str script, bool base64,
+		     struct buf *b, struct err *e)
+{
+	struct str shell = shebang(script);
+	CLEANUP_BUF struct buf b64 = BUF_INIT(2 * DOC_TEXT_MAX);
+	struct doc *d = doc_new();
+	struct doc_node *task;
+	int bad;
+
+	doc_add_int(d, d->root, "nfo", 1);
+	doc_add_str(d, d->root, "name", name);
+	task = doc_add_map(d, doc_add_map(d, d->root, "tasks"), "script");
+	/* Without a shebang a shell runs it, and adds nothing (no -eu). */
+	doc_add_str(d, task, "shell", shell.len ? shell : STR("/bin/sh"));
+	if (base64) {
+		b64_encode(&b64, script.p, script.len);
+		doc_add_str(d, doc_add_map(d, task, "run"), "base64",
+			    buf_view(&b64));
+	} else {
+		doc_add_str(d, task, "run", script);
+	}
+	bad = doc_write(d->root, DOC_YAML, b, e);
+	doc_free(d);
+	return bad;
+}
+
 int job_import(struct str name, struct str script, struct buf *b,
 	       bool *ret_base64, struct err *e)
 {
-	struct str shell = shebang(script);
-	struct doc_node *task;
-	struct doc *d;
-	int bad;
+	CLEANUP_BUF struct buf text = BUF_INIT(8 * DOC_TEXT_MAX);
+	bool base64;
 
 	if (!job_name_ok(name))
 		return err_set(e, ERR_INVALID,
@@ -57,26 +88,24 @@ int job_import(struct str name, struct str script, struct buf *b,
 			       STR_ARG(name));
 	if (!script.len)
 		return err_set(e, ERR_INVALID, "the script is empty");
-	d = doc_new();
-	doc_add_int(d, d->root, "nfo", 1);
-	doc_add_str(d, d->root, "name", name);
-	task = doc_add_map(d, doc_add_map(d, d->root, "tasks"), "script");
-	/* Without a shebang a shell runs it, and adds nothing (no -eu). */
-	doc_add_str(d, task, "shell", shell.len ? shell : STR("/bin/sh"));
-	*ret_base64 = !yaml_holds(script);
-	if (*ret_base64) {
-		struct buf b64 = BUF_INIT(2 * DOC_TEXT_MAX);
-
-		b64_encode(&b64, script.p, script.len);
-		doc_add_str(d, doc_add_map(d, task, "run"), "base64",
-			    buf_view(&b64));
-		buf_done(&b64);
-	} else {
-		doc_add_str(d, task, "run", script);
+	if (script.len > DOC_TEXT_MAX)
+		return err_set(e, ERR_LIMIT, "a script over 1 MiB");
+	base64 = !yaml_holds(script);
+	if (write_job(name, script, base64, &text, e))
+		return -1;
+	/* Indentation makes a script of short lines grow more than base64. */
+	if (text.len > DOC_TEXT_MAX && !base64) {
+		base64 = true;
+		buf_reset(&text);
+		if (write_job(name, script, base64, &text, e))
+			return -1;
 	}
-	bad = doc_write(d->root, DOC_YAML, b, e);
-	doc_free(d);
-	return bad;
+	if (text.len > DOC_TEXT_MAX)
+		return err_set(e, ERR_LIMIT, "as a job it is over 1 MiB");
+	if (!buf_str(b, buf_view(&text)))
+		return err_set(e, ERR_LIMIT, "too large");
+	*ret_base64 = base64;
+	return 0;
 }
 
 void job_import_name(struct str file, char out[64])

@@ -137,8 +137,15 @@ static void ask(struct question *q, const char *key, const char *what,
 		allowed |= listed(q->a, doc_get(doc_get(rule, "allow"), key),
 				  value, path) != NULL;
 	}
-	if (!allowed)
-		deny(q, NULL, NULL, what, value, "is allowed by no rule");
+	if (!allowed) {
+		char why[80];
+
+		/* What would allow it, in the words of a policy. */
+		(void)snprintf(why, sizeof(why),
+			       "is allowed by no rule (see allow: { %s: [] })",
+			       key);
+		deny(q, NULL, NULL, what, value, why);
+	}
 }
 
 static const struct {

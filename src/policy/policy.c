@@ -170,6 +170,15 @@ static void check_map(struct doc_node *map, const char *where,
 	}
 }
 
+/* A name stands in reasons and in front of the text of a set. */
+static bool name_ok(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	return s.len && s.len <= NAME_LEN_MAX;
+}
+
 int policy_set_add(struct policy_set *s, struct str name, struct str text,
 		   struct problems *ps)
 {
@@ -180,6 +189,12 @@ int policy_set_add(struct policy_set *s, struct str name, struct str text,
 	if (s->n == POLICY_FILES_MAX) {
 		problem_add(ps, (struct doc_place){0, 0}, "too-many", NULL,
 			    "more than %d policy files", POLICY_FILES_MAX);
+		return -1;
+	}
+	if (!name_ok(name)) {
+		problem_add(ps, (struct doc_place){0, 0}, "bad-name",
+			    "printable ASCII without spaces, at most 128",
+			    "no name for a policy file");
 		return -1;
 	}
 	if (doc_parse(text, syntax == DOC_SYNTAX_UNKNOWN ? DOC_YAML : syntax,
@@ -227,9 +242,11 @@ bool policy_set_encode(const struct policy_set *s, struct buf *b)
 
 struct hash policy_set_digest(const struct policy_set *s)
 {
-	CLEANUP_BUF struct buf b = BUF_INIT(64 << 20);
+	CLEANUP_BUF struct buf b =
+		BUF_INIT(POLICY_FILES_MAX * (DOC_TEXT_MAX + 256));
 
-	policy_set_encode(s, &b);
+	if (!policy_set_encode(s, &b))
+		abort(); /* the bound has room for all there can be */
 	return hash_sha256(b.data, b.len);
 }
 
@@ -241,9 +258,8 @@ static int decode_one(struct policy_set *s, struct str *rest, struct err *e)
 	struct str name = str_cut(&len, ' ');
 	uint64_t n;
 
-	if (!name.len || name.len > NAME_LEN_MAX ||
-	    str_to_u64(len, rest->len, &n) || rest->len < n + 1 ||
-	    rest->p[n] != '\n')
+	if (!name_ok(name) || str_to_u64(len, rest->len, &n) ||
+	    rest->len < n + 1 || rest->p[n] != '\n')
 		return err_set(e, ERR_INVALID, "policies: malformed");
 	if (policy_set_add(s, name, str_n(rest->p, n), ps)) {
 		struct str first;

@@ -50,7 +50,9 @@ static int read_job(struct run *r)
 	    r->a->n_readers != r->n_readers)
 		return run_fail(r, KIND_INTERNAL, "",
 				"the job is not the one that was granted");
-	if (r->a->log_max_bytes)
+	/* The lesser of what the job asks for and what policy grants. */
+	if (r->a->log_max_bytes && (!r->log.max_bytes ||
+				    r->a->log_max_bytes < r->log.max_bytes))
 		r->log.max_bytes = r->a->log_max_bytes;
 	return 0;
 }
