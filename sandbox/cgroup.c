@@ -153,9 +153,10 @@ static int make_slot(struct cgroups *c, struct cgroup_slot **ret, struct err *e)
 /* One more process than asked for: PID 1; on v1 the zygote too. */
 static int limit_v1(struct cgroup_slot *s, const struct sandbox_limits *l)
 {
+	/* The outer limit first: memory may never be above it. */
+	(void)cgroup_put(s->dirs[MEMORY], "memory.memsw.limit_in_bytes", "-1");
 	if (cgroup_put(s->dirs[MEMORY], "memory.limit_in_bytes", "-1"))
 		return -1;
-	(void)cgroup_put(s->dirs[MEMORY], "memory.memsw.limit_in_bytes", "-1");
 	if (l->memory_bytes) {
 		if (cgroup_put_u64(s->dirs[MEMORY], "memory.limit_in_bytes",
 				   l->memory_bytes))
