@@ -62,7 +62,7 @@ static int answer(int ctl, enum ctl_type want, unsigned char *room,
 	return 0;
 }
 
-int ctl_open(int ctl, const char *path, bool directory, int *ret_fd,
+int ctl_open(int ctl, const char *path, unsigned flags, int *ret_fd,
 	     struct err *e)
 {
 	unsigned char room[WIRE_MAX + 2];
@@ -71,7 +71,7 @@ int ctl_open(int ctl, const char *path, bool directory, int *ret_fd,
 	struct chan_msg msg;
 	uint32_t sys;
 
-	wire_u8(&w, directory);
+	wire_u8(&w, (uint8_t)flags);
 	wire_str(&w, str_from(path));
 	if (chan_send(ctl, CTL_OPEN, &w, NULL, 0, e) <= 0)
 		return -1;

@@ -13,7 +13,7 @@ enum ctl_type {
 	/* to PID 1 */
 	CTL_GO = 1, /* fd 0,1,2: stdio; fd 3: memfd of argv and env (ctl.c) */
 	CTL_TERM,   /* SIGTERM to the payload's process group */
-	CTL_OPEN,   /* directory u8, path str; after EXITED */
+	CTL_OPEN,   /* flags u8 (CTL_OPEN_*), path str; after EXITED */
 	CTL_UNPACK, /* below str (a directory made for it, "" for /work), mode
 		       u8 (1: read-only files); fd 0: plain tar; before GO */
 	/* from PID 1 */
@@ -36,8 +36,12 @@ struct ctl_exit {
 MUST_USE int ctl_go(int ctl, char *const *argv, char *const *env,
 		    const int stdio[3], struct err *e);
 MUST_USE int ctl_term(int ctl, struct err *e);
-/* Blocking: open below /work or (path starting with "out/") the outputs. */
-MUST_USE int ctl_open(int ctl, const char *path, bool directory, int *ret_fd,
+enum {
+	CTL_OPEN_DIRECTORY = 1,
+	CTL_OPEN_OUTPUTS = 2
+};
+/* Blocking: open below /work, or below the outputs. */
+MUST_USE int ctl_open(int ctl, const char *path, unsigned flags, int *ret_fd,
 		      struct err *e);
 /* Blocking. */
 MUST_USE int ctl_unpack(int ctl, const char *below, bool read_only, int tar_fd,

@@ -159,11 +159,10 @@ static void reap(struct pid1 *p)
 
 /* --- files -------------------------------------------------------------- */
 
-/* Below /work, or below the outputs for "out/...": never through a link. */
-static int open_for(struct str path, bool directory)
+/* Below /work, or below the outputs: never through a link. */
+static int open_for(struct str path, unsigned flags)
 {
-	struct str out = STR("out/");
-	bool outputs = str_starts(path, out);
+	bool outputs = (flags & CTL_OPEN_OUTPUTS) != 0;
 	CLEANUP_FD int dir =
 		open(outputs ? SANDBOX_CONTROL "/outputs" : SANDBOX_WORK,
 		     O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -171,31 +170,30 @@ static int open_for(struct str path, bool directory)
 
 	if (dir < 0)
 		return -1;
-	if (outputs)
-		path = str_from_at(path, out.len);
 	if (!ctl_path_ok(path)) {
 		errno = EINVAL;
 		return -1;
 	}
 	memcpy(name, path.p, path.len);
 	name[path.len] = '\0';
-	return fd_open_beneath(dir, name,
-			       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
-				       (directory ? O_DIRECTORY : 0),
-			       0);
+	return fd_open_beneath(
+		dir, name,
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+			(flags & CTL_OPEN_DIRECTORY ? O_DIRECTORY : 0),
+		0);
 }
 
 static void open_file(struct pid1 *p, struct chan_msg *msg)
 {
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
 	struct wire_writer w = {.len = 0};
-	bool directory = wire_get_u8(&r) != 0;
+	unsigned flags = wire_get_u8(&r);
 	struct str path = wire_get_str(&r, 4095);
 	CLEANUP_FD int fd = -1;
 
 	errno = EINVAL;
 	if (wire_end(&r) && p->payload == -1)
-		fd = open_for(path, directory);
+		fd = open_for(path, flags);
 	wire_u32(&w, fd < 0 ? (uint32_t)errno : 0);
 	say(p, CTL_OPENED, &w, fd);
 }

@@ -32,14 +32,21 @@ static int open_inside(void *ctx, const char *path, bool directory)
 	struct err e;
 	int fd;
 
-	return ctl_open(r->ctl, path, directory, &fd, &e) ? -1 : fd;
+	return ctl_open(r->ctl, path, directory ? CTL_OPEN_DIRECTORY : 0, &fd,
+			&e) ?
+		       -1 :
+		       fd;
 }
 
 /* A regular file with one name; -1 with what it is instead. */
-static int open_file(struct run *r, const char *path, struct stat *st,
-		     const char **why)
+static int open_file(struct run *r, const char *path, unsigned flags,
+		     struct stat *st, const char **why)
 {
-	int fd = open_inside(r, path, false);
+	struct err e;
+	int fd = -1;
+
+	if (ctl_open(r->ctl, path, flags, &fd, &e))
+		fd = -1;
 
 	*why = fd < 0 ? (errno == ELOOP  ? "a symbolic link" :
 			 errno == EXDEV  ? "leads out of the workspace" :
@@ -125,8 +132,8 @@ static int take_output(struct run *r, const struct job_output *o)
 	struct err e;
 	int bad;
 
-	(void)snprintf(path, sizeof(path), "out/" STR_FMT, STR_ARG(o->name));
-	fd = open_file(r, path, &st, &why);
+	(void)snprintf(path, sizeof(path), STR_FMT, STR_ARG(o->name));
+	fd = open_file(r, path, CTL_OPEN_OUTPUTS, &st, &why);
 	if (fd < 0)
 		return run_fail(
 			r, KIND_OUTPUT, "write it to \"$NFO_OUTPUT/NAME\"",
@@ -220,7 +227,7 @@ static int put_one(struct copy *c, const char *path, bool in_tar)
 	const char *why;
 	struct stat st;
 
-	fd = open_file(c->r, path, &st, &why);
+	fd = open_file(c->r, path, 0, &st, &why);
 	if (fd < 0)
 		return run_fail(c->r, KIND_ARTIFACT, "",
 				"artifact \"" STR_FMT "\": %s %s",
