@@ -152,6 +152,7 @@ static void unknown_inputs(const struct doc_node *decls,
 void inputs_take(struct job_plan *p, struct str text, struct problems *ps)
 {
 	const struct doc_node *decls = doc_get(p->job->doc->root, "inputs");
+	struct doc_node **list;
 	struct doc *d = NULL;
 
 	if (text.len && doc_parse(text, DOC_JSON, &d, ps))
@@ -162,9 +163,9 @@ void inputs_take(struct job_plan *p, struct str text, struct problems *ps)
 	p->inputs = arena_alloc(p->arena, ((decls ? decls->n : 0) + 1) *
 						  sizeof(*p->inputs));
 	unknown_inputs(decls, d ? d->root : NULL, ps);
-	for (const struct doc_node *n = decls ? decls->first : NULL; n;
-	     n = n->next)
-		take_one(p, n, d ? doc_get_str(d->root, n->key) : NULL, ps);
+	list = job_by_key(p->arena, decls);
+	for (struct doc_node **n = list; n && *n; n++)
+		take_one(p, *n, d ? doc_get_str(d->root, (*n)->key) : NULL, ps);
 	doc_free(d);
 }
 
@@ -225,7 +226,8 @@ static int lookup_task(const struct inputs_scope *s, struct str rest,
 	if (i < 0)
 		return err_set(e, ERR_INVALID,
 			       "no task instance \"" STR_FMT
-			       "\" (of several, name one: test@unit)",
+			       "\" (values stand in the order of the names "
+			       "of their lists)",
 			       STR_ARG(task));
 	*ret = expr_string(str_n(NULL, 0));
 	if (!s->stand)

@@ -6,6 +6,7 @@
 #include "job/shape.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -66,6 +67,26 @@ job_sandbox_get(const struct job *j, const struct job_task *t, const char *key)
 		       key);
 }
 
+static int by_key(const void *a, const void *b)
+{
+	const struct doc_node *const *x = a, *const *y = b;
+
+	return str_cmp((*x)->key, (*y)->key);
+}
+
+struct doc_node **job_by_key(struct arena *a, const struct doc_node *map)
+{
+	uint32_t n = map && map->kind == DOC_MAP ? map->n : 0, i = 0;
+	struct doc_node **list = arena_alloc(a, (n + 1) * sizeof(*list));
+
+	if (!list)
+		return NULL;
+	for (struct doc_node *k = n ? map->first : NULL; k; k = k->next)
+		list[i++] = k;
+	qsort(list, n, sizeof(*list), by_key);
+	return list;
+}
+
 /* --- decoding ----------------------------------------------------------- */
 
 static struct str step_name(struct job *j, uint32_t index)
@@ -116,15 +137,18 @@ static void add_list(struct job *j, struct doc_node *list, struct problems *ps)
 static void add_map(struct job *j, struct doc_node *map, bool is_finally,
 		    struct problems *ps)
 {
+	struct doc_node **list;
+
 	if (!is_finally)
 		shape_named(map, "task", ps);
-	for (struct doc_node *n = map->first; n; n = n->next) {
-		if (n->kind == DOC_MAP && doc_get(n, "name"))
-			problem_at_key(ps, doc_get(n, "name"), "unknown-key",
+	list = job_by_key(j->arena, map);
+	for (struct doc_node **n = list; n && *n; n++) {
+		if (doc_get(*n, "name"))
+			problem_at_key(ps, doc_get(*n, "name"), "unknown-key",
 				       "in a map the key is the name",
 				       "\"name\" in the task \"" STR_FMT "\"",
-				       STR_ARG(n->key));
-		add_task(j, n, n->key, is_finally, ps);
+				       STR_ARG((*n)->key));
+		add_task(j, *n, (*n)->key, is_finally, ps);
 	}
 }
 

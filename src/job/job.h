@@ -31,7 +31,8 @@ struct job {
 	struct doc *doc; /* owned */
 	struct arena *arena;
 	struct str name, project; /* "default" when nobody says */
-	struct job_task *tasks;   /* of `tasks`, then of `finally` */
+	/* Of `tasks`, then of `finally`; a map's by name. */
+	struct job_task *tasks;
 	size_t n_tasks;
 	bool is_list;
 	bool workspace_run;
@@ -71,6 +72,12 @@ const struct doc_node *job_task_get(const struct job *j,
 /* The same for a key of `sandbox`. */
 const struct doc_node *
 job_sandbox_get(const struct job *j, const struct job_task *t, const char *key);
+/*
+ * The entries of a map by key, NULL behind the last.  Maps have no order: what
+ * is made from one must be the same when the job comes back from its canonical
+ * text.  NULL, once the arena is full.
+ */
+struct doc_node **job_by_key(struct arena *a, const struct doc_node *map);
 /* The scalar's text, or fallback. */
 struct str job_text(const struct doc_node *n, const char *fallback);
 uint64_t job_time(const struct doc_node *n, uint64_t fallback_us);

@@ -20,6 +20,14 @@ static struct str keep(struct arena *a, struct str s)
 	return str_n(p ? p : "", p ? s.len : 0);
 }
 
+static struct doc_node **sorted(struct arena *a, const struct doc_node *map)
+{
+	struct doc_node **list = job_by_key(a, map);
+
+	assert(list); /* a job's text is bounded, and so are its maps */
+	return list;
+}
+
 /* --- the matrix --------------------------------------------------------- */
 
 /* Does a row {a: 1, b: 2} agree with the combination in all that it names? */
@@ -50,7 +58,7 @@ static bool excluded(const struct doc_node *matrix, const struct job_pair *m,
 	return false;
 }
 
-/* "test@unit,release", values in the order declared. */
+/* "test@unit,release", values in the order of the lists' names. */
 static struct str instance_name(struct job_plan *p, struct str task,
 				const struct job_pair *m, size_t n)
 {
@@ -103,19 +111,18 @@ static int add_instance(struct job_plan *p, size_t task,
 
 /* The product of the lists, the last one turning fastest. */
 static int expand_lists(struct job_plan *p, size_t task,
-			const struct doc_node *matrix,
-			const struct doc_node *at, struct job_pair *m, size_t n,
-			struct problems *ps)
+			const struct doc_node *matrix, struct doc_node **at,
+			struct job_pair *m, size_t n, struct problems *ps)
 {
-	while (at && check_is_rule(at->key))
-		at = at->next;
-	if (!at)
+	while (*at && check_is_rule((*at)->key))
+		at++;
+	if (!*at)
 		return n && excluded(matrix, m, n) ?
 			       0 :
 			       add_instance(p, task, m, n, ps);
-	for (const struct doc_node *v = at->first; v; v = v->next) {
-		m[n] = (struct job_pair){at->key, v->text};
-		if (expand_lists(p, task, matrix, at->next, m, n + 1, ps))
+	for (const struct doc_node *v = (*at)->first; v; v = v->next) {
+		m[n] = (struct job_pair){(*at)->key, v->text};
+		if (expand_lists(p, task, matrix, at + 1, m, n + 1, ps))
 			return -1;
 	}
 	return 0;
@@ -132,8 +139,8 @@ static int expand_include(struct job_plan *p, size_t task,
 		size_t n = 0;
 
 		assert(r->n <= CHECK_AXES_MAX);
-		for (const struct doc_node *k = r->first; k; k = k->next)
-			m[n++] = (struct job_pair){k->key, k->text};
+		for (struct doc_node **k = sorted(p->arena, r); *k; k++)
+			m[n++] = (struct job_pair){(*k)->key, (*k)->text};
 		if (add_instance(p, task, m, n, ps))
 			return -1;
 	}
@@ -151,7 +158,8 @@ static int expand_task(struct job_plan *p, size_t task, struct problems *ps)
 		return add_instance(p, task, NULL, 0, ps);
 	for (const struct doc_node *k = matrix->first; k; k = k->next)
 		lists |= !check_is_rule(k->key);
-	if (lists && expand_lists(p, task, matrix, matrix->first, m, 0, ps))
+	if (lists &&
+	    expand_lists(p, task, matrix, sorted(p->arena, matrix), m, 0, ps))
 		return -1;
 	return expand_include(p, task, matrix, m, ps);
 }
@@ -228,14 +236,70 @@ static void group(struct job_plan *p)
 	}
 }
 
+/*
+ * How far a task is from what starts first: people read a plan from top to
+ * bottom, and its order may only come from the job's meaning.
+ */
+static void find_levels(const struct job *j, uint32_t *level)
+{
+	bool more = true;
+
+	/* Needs have no cycle: as many rounds as the longest chain, at most. */
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < j->n_tasks; i++) {
+			const struct job_task *t = &j->tasks[i];
+			uint32_t least = level[i];
+
+			for (size_t k = 0; k < t->n_needs; k++)
+				if (least <= level[t->needs[k]])
+					least = level[t->needs[k]] + 1;
+			if (t->stdin_from >= 0 && least <= level[t->stdin_from])
+				least = level[t->stdin_from] + 1;
+			more |= least != level[i];
+			level[i] = least;
+		}
+	}
+}
+
+static int expand_level(struct job_plan *p, const uint32_t *level,
+			uint32_t wanted, bool is_finally, size_t *left,
+			struct problems *ps)
+{
+	for (size_t i = 0; i < p->job->n_tasks; i++) {
+		if (level[i] != wanted ||
+		    p->job->tasks[i].is_finally != is_finally)
+			continue;
+		(*left)--;
+		if (expand_task(p, i, ps))
+			return -1;
+	}
+	return 0;
+}
+
+static int expand_all(struct job_plan *p, struct problems *ps)
+{
+	const struct job *j = p->job;
+	CLEANUP_MEM uint32_t *level = mem_array(j->n_tasks + 1, sizeof(*level));
+	size_t left[2] = {0, 0};
+
+	find_levels(j, level);
+	for (size_t i = 0; i < j->n_tasks; i++)
+		left[j->tasks[i].is_finally]++;
+	for (int f = 0; f < 2; f++)
+		for (uint32_t at = 0; left[f]; at++)
+			if (expand_level(p, level, at, f, &left[f], ps))
+				return -1;
+	return 0;
+}
+
 static void expand(struct job_plan *p, struct problems *ps)
 {
 	CLEANUP_MEM struct range *ranges =
 		mem_array(p->job->n_tasks + 1, sizeof(*ranges));
 
-	for (size_t i = 0; i < p->job->n_tasks; i++)
-		if (expand_task(p, i, ps))
-			return;
+	if (expand_all(p, ps))
+		return;
 	find_ranges(p, ranges);
 	for (size_t i = 0; i < p->n; i++)
 		relate(p, &p->instances[i], ranges);

@@ -11,8 +11,10 @@
 #include "proto/state.h"
 
 struct job_instance {
-	struct str name; /* "test@unit" */
-	uint32_t task;   /* index into the job's tasks */
+	/* "test@unit"; values in the order of the lists' names: maps have no
+	 * order of their own, in JSON, TOML and the canonical text. */
+	struct str name;
+	uint32_t task; /* index into the job's tasks */
 	struct job_pair *matrix;
 	size_t n_matrix;
 	uint32_t *needs; /* instances; all of a task that is needed */
@@ -34,8 +36,9 @@ struct map;
 struct job_plan {
 	struct job *job; /* owned */
 	struct arena *arena;
-	struct map *names;              /* to instance */
-	struct job_instance *instances; /* tasks first, then finally */
+	struct map *names; /* to instance */
+	/* Tasks, then finally; what starts first stands first. */
+	struct job_instance *instances;
 	size_t n;
 	struct job_pair *inputs; /* checked, with defaults, as text */
 	size_t n_inputs;

@@ -151,17 +151,20 @@ static int make_command(struct maker *m)
 /* The nearer one wins: task, defaults, job. */
 static int add_env(struct maker *m, const struct doc_node *map)
 {
-	for (const struct doc_node *k = map ? map->first : NULL; k;
-	     k = k->next) {
+	struct doc_node **k = job_by_key(m->a->arena, map);
+
+	if (!k)
+		return too_large(m);
+	for (; *k; k++) {
 		struct job_attempt *a = m->a;
 		bool known = false;
 
 		for (size_t i = 0; i < a->n_env; i++)
-			known |= str_eq(a->env[i].name, k->key);
+			known |= str_eq(a->env[i].name, (*k)->key);
 		if (known)
 			continue;
-		if (keep(m, k->key, &a->env[a->n_env].name) ||
-		    fill(m, k->text, &a->env[a->n_env].value))
+		if (keep(m, (*k)->key, &a->env[a->n_env].name) ||
+		    fill(m, (*k)->text, &a->env[a->n_env].value))
 			return -1;
 		a->n_env++;
 	}
@@ -204,9 +207,13 @@ static int make_outputs(struct maker *m)
 	const struct doc_node *map = doc_get(m->t->node, "outputs");
 	struct job_attempt *a = m->a;
 
+	struct doc_node **list = job_by_key(a->arena, map);
+
 	a->outputs = room(m, map ? map->n : 0, sizeof(*a->outputs));
-	for (const struct doc_node *k = map ? map->first : NULL; k;
-	     k = k->next) {
+	if (!list || !a->outputs)
+		return too_large(m);
+	for (; *list; list++) {
+		const struct doc_node *k = *list;
 		struct job_output *o = &a->outputs[a->n_outputs++];
 		uint64_t max = 65536;
 
@@ -283,6 +290,8 @@ static int make_files(struct maker *m)
 	struct job_attempt *a = m->a;
 
 	a->files = room(m, list ? list->n : 0, sizeof(*a->files));
+	if (!a->files)
+		return too_large(m);
 	for (const struct doc_node *k = list ? list->first : NULL; k;
 	     k = k->next) {
 		struct job_file *f = &a->files[a->n_files++];
@@ -302,9 +311,13 @@ static int make_artifacts(struct maker *m)
 {
 	const struct doc_node *map = doc_get(m->t->node, "artifacts");
 
+	struct doc_node **list = job_by_key(m->a->arena, map);
+
 	m->a->artifacts = room(m, map ? map->n : 0, sizeof(*m->a->artifacts));
-	for (const struct doc_node *k = map ? map->first : NULL; k; k = k->next)
-		if (make_artifact(m, k))
+	if (!list || !m->a->artifacts)
+		return too_large(m);
+	for (; *list; list++)
+		if (make_artifact(m, *list))
 			return -1;
 	return 0;
 }
@@ -337,6 +350,8 @@ static int make_secrets(struct maker *m)
 	struct job_attempt *a = m->a;
 
 	a->secrets = room(m, list ? list->n : 0, sizeof(*a->secrets));
+	if (!a->secrets)
+		return too_large(m);
 	for (const struct doc_node *k = list ? list->first : NULL; k;
 	     k = k->next) {
 		const struct doc_node *s = doc_get_str(all, k->text);
@@ -435,6 +450,8 @@ static int make_names(struct maker *m)
 
 	a->inputs = room(m, p->n_inputs, sizeof(*a->inputs));
 	a->matrix = room(m, in->n_matrix, sizeof(*a->matrix));
+	if (!a->inputs || !a->matrix)
+		return too_large(m);
 	for (size_t i = 0; i < p->n_inputs; i++)
 		if (keep(m, p->inputs[i].name, &a->inputs[i].name) ||
 		    keep(m, p->inputs[i].value, &a->inputs[i].value))
