@@ -57,8 +57,7 @@ static const struct opt *find(const struct opt *opts, size_t n, struct str name,
 	return NULL;
 }
 
-static int PRINTF_LIKE(2, 3)
-	mistake(const struct verb *v, const char *fmt, ...)
+static int PRINTF_LIKE(2, 3) mistake(const struct verb *v, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -12,7 +12,7 @@ extern "C" {
 #include "doc/write.h"
 }
 
-#include "doc/toml_plus.h"
+#include "doc/toml_plus.hh"
 
 #include <algorithm>
 #include <string>

@@ -78,154 +78,6 @@ static void answer_later(struct engine *g, struct command *c)
 	g->waiting = c;
 }
 
-/* --- commands ----------------------------------------------------------- */
-
-static int add_tasks(struct run *r, struct err *e)
-{
-	for (size_t i = 0; i < r->plan->n; i++) {
-		r->states[i] = STATE_QUEUED;
-		if (live_save_task(r, i, e))
-			return -1;
-	}
-	return live_event(r, STORE_EVENT_RUN, -1, STR(""), e);
-}
-
-/* 1: answered by an earlier run, 0: go on. */
-static int seen_before(struct engine *g, struct command *c, struct err *e)
-{
-	struct engine_order *o = c->order;
-	struct hash before;
-	int found;
-
-	if (!o->key.len)
-		return 0;
-	found = store_key_get(g->store, o->row.submitter, o->key, &before,
-			      &c->reply.run, e);
-	if (found <= 0)
-		return found;
-	if (hash_eq(&before, &o->request)) {
-		c->reply.replayed = true;
-	} else {
-		err_set(&c->reply.err, ERR_CONFLICT,
-			"this Idempotency-Key was used for another request");
-		c->reply.err.sys = EEXIST;
-	}
-	return 1;
-}
-
-static int do_run(struct engine *g, struct command *c, struct err *e)
-{
-	struct engine_order *o = c->order;
-	int seen = seen_before(g, c, e);
-	struct run *r;
-
-	if (seen)
-		return seen < 0 ? -1 : 0;
-	if (g->n_runs >= g->o.live_runs) {
-		err_set(&c->reply.err, ERR_LIMIT, "too many runs are waiting");
-		return 0;
-	}
-	o->row.state = STATE_QUEUED;
-	if (store_run_add(g->store, &o->row, &o->row.id, e) ||
-	    (o->key.len &&
-	     store_key_put(g->store, o->row.submitter, o->key, &o->request,
-			   &o->ulid, clock_real_us(), e)) ||
-	    store_audit_add(g->store, clock_real_us(), o->row.submitter,
-			    STR("run.create"), str_from(o->ulid.s), e))
-		return -1;
-	c->reply.run = o->ulid;
-	r = live_new(g, o->plan, &o->row);
-	r->row.canonical = str_n(NULL, 0);
-	r->dirty = true;
-	o->plan = NULL; /* the run's now */
-	g->stats.runs_made++;
-	return add_tasks(r, e);
-}
-
-static int do_cancel(struct engine *g, struct command *c, struct err *e)
-{
-	struct run *r = map_get(g->by_run, str_from(c->run.s));
-	enum run_state state;
-	int64_t id;
-
-	c->reply.run = c->run;
-	if (!r || r->ended) {
-		if (store_run_find(g->store, &c->run, &id, &state,
-				   &c->reply.err))
-			return 0;
-		err_set(&c->reply.err, ERR_CONFLICT,
-			"the run has ended: it is %s", state_name(state));
-		return 0;
-	}
-	if (r->row.cancelled) {
-		err_set(&c->reply.err, ERR_CONFLICT,
-			"the run is being cancelled already");
-		return 0;
-	}
-	r->row.cancelled = true;
-	r->dirty = true;
-	advance_cancel_running(r);
-	return store_audit_add(g->store, clock_real_us(), str_from(c->who),
-			       STR("run.cancel"), str_from(c->run.s), e) ||
-			       live_save_run(r, e) ?
-		       -1 :
-		       0;
-}
-
-static int do_delete(struct engine *g, struct command *c, struct err *e)
-{
-	enum run_state state;
-	char name[64];
-	struct err ignored;
-	int64_t id;
-
-	c->reply.run = c->run;
-	if (store_run_find(g->store, &c->run, &id, &state, &c->reply.err))
-		return 0;
-	if (!state_final(state)) {
-		err_set(&c->reply.err, ERR_CONFLICT, "the run is %s",
-			state_name(state));
-		return 0;
-	}
-	if (store_run_delete(g->store, id, e) ||
-	    store_audit_add(g->store, clock_real_us(), str_from(c->who),
-			    STR("run.delete"), str_from(c->run.s), e))
-		return -1;
-	(void)snprintf(name, sizeof(name), "runs/%s", c->run.s);
-	if (fd_remove_tree(g->o.state_fd, name, &ignored))
-		log_warn("%s", ignored.text);
-	return 0;
-}
-
-static int do_one(struct engine *g, struct command *c, struct err *e)
-{
-	switch (c->type) {
-	case COMMAND_RUN:
-		return do_run(g, c, e);
-	case COMMAND_CANCEL:
-		return do_cancel(g, c, e);
-	case COMMAND_DELETE:
-		return do_delete(g, c, e);
-	default:
-		return store_audit_add(g->store, clock_real_us(),
-				       str_from(c->who), str_from(c->action),
-				       str_from(c->what), e);
-	}
-}
-
-static struct command *take_commands(struct engine *g)
-{
-	struct command *c;
-
-	pthread_mutex_lock(&g->lock);
-	c = g->in_head;
-	g->in_head = NULL;
-	g->in_tail = &g->in_head;
-	g->n_in = 0;
-	pthread_mutex_unlock(&g->lock);
-	return c;
-}
-
 /* --- a turn ------------------------------------------------------------- */
 
 static int begin(struct engine *g, struct err *e)
@@ -261,7 +113,7 @@ static void commit(struct engine *g)
 
 static int do_commands(struct engine *g, struct err *e)
 {
-	struct command *c = take_commands(g);
+	struct command *c = commands_take(g);
 
 	while (c) {
 		struct command *next = c->next;
@@ -269,7 +121,7 @@ static int do_commands(struct engine *g, struct err *e)
 
 		if (begin(g, e))
 			return -1;
-		if (do_one(g, c, &why)) {
+		if (commands_do(g, c, &why)) {
 			/* Nothing may be half done. */
 			if (why.code == ERR_LIMIT)
 				g->disk_full = true;
@@ -555,28 +407,6 @@ int engine_start(struct engine *g, struct err *e)
 	return 0;
 }
 
-static void command_free(struct command *c)
-{
-	engine_order_free(c->order);
-	mem_free(c->who);
-	mem_free(c->action);
-	mem_free(c->what);
-	mem_free(c);
-}
-
-static void fail_commands(struct command *c)
-{
-	while (c) {
-		struct command *next = c->next;
-
-		err_set(&c->reply.err, ERR_UNAVAILABLE,
-			"the server is stopping");
-		c->fn(c->ctx, &c->reply);
-		command_free(c);
-		c = next;
-	}
-}
-
 void engine_free(struct engine *g)
 {
 	if (!g)
@@ -586,7 +416,7 @@ void engine_free(struct engine *g)
 		loop_wake(g->loop);
 		pthread_join(g->thread, NULL);
 	}
-	fail_commands(take_commands(g));
+	commands_fail(commands_take(g));
 	engine_drain(g, NULL, NULL);
 	chan_free(g->monitor);
 	LIST_FOR(l, &g->runs)
@@ -600,125 +430,4 @@ void engine_free(struct engine *g)
 	fd_close(&g->out_fd);
 	pthread_mutex_destroy(&g->lock);
 	mem_free(g);
-}
-
-/* --- from the owner's thread -------------------------------------------- */
-
-static int post(struct engine *g, struct command *c, struct err *e)
-{
-	int bad = 0;
-
-	pthread_mutex_lock(&g->lock);
-	if (g->stop)
-		bad = err_set(e, ERR_UNAVAILABLE, "the server is stopping");
-	else if (g->n_in >= g->o.commands)
-		bad = err_set(e, ERR_LIMIT, "too many requests are waiting");
-	if (!bad) {
-		*g->in_tail = c;
-		g->in_tail = &c->next;
-		g->n_in++;
-	}
-	pthread_mutex_unlock(&g->lock);
-	if (bad)
-		command_free(c);
-	else
-		loop_wake(g->loop);
-	return bad;
-}
-
-static struct command *command_new(int type, struct str who,
-				   engine_reply_fn *fn, void *ctx)
-{
-	struct command *c = mem_alloc(sizeof(*c));
-
-	c->type = type;
-	c->who = mem_strndup(who.p, who.len);
-	c->fn = fn;
-	c->ctx = ctx;
-	return c;
-}
-
-int engine_run(struct engine *g, struct engine_order *o, engine_reply_fn *fn,
-	       void *ctx, struct err *e)
-{
-	struct command *c = command_new(COMMAND_RUN, STR(""), fn, ctx);
-
-	c->order = o;
-	return post(g, c, e);
-}
-
-int engine_cancel(struct engine *g, const struct ulid *run, struct str who,
-		  engine_reply_fn *fn, void *ctx, struct err *e)
-{
-	struct command *c = command_new(COMMAND_CANCEL, who, fn, ctx);
-
-	c->run = *run;
-	return post(g, c, e);
-}
-
-int engine_delete(struct engine *g, const struct ulid *run, struct str who,
-		  engine_reply_fn *fn, void *ctx, struct err *e)
-{
-	struct command *c = command_new(COMMAND_DELETE, who, fn, ctx);
-
-	c->run = *run;
-	return post(g, c, e);
-}
-
-int engine_audit(struct engine *g, struct str who, struct str action,
-		 struct str what, engine_reply_fn *fn, void *ctx, struct err *e)
-{
-	struct command *c = command_new(COMMAND_AUDIT, who, fn, ctx);
-
-	c->action = mem_strndup(action.p, action.len);
-	c->what = mem_strndup(what.p, what.len);
-	return post(g, c, e);
-}
-
-int engine_fd(const struct engine *g)
-{
-	return g->out_fd;
-}
-
-void engine_drain(struct engine *g, engine_news_fn *news_fn, void *ctx)
-{
-	struct command *c;
-	struct news *n;
-	uint64_t count;
-
-	if (fd_read(g->out_fd, &count, sizeof(count)) < 0)
-		count = 0;
-	pthread_mutex_lock(&g->lock);
-	c = g->out_head;
-	n = g->news_head;
-	g->out_head = NULL;
-	g->out_tail = &g->out_head;
-	g->news_head = NULL;
-	g->news_tail = &g->news_head;
-	pthread_mutex_unlock(&g->lock);
-	while (c) {
-		struct command *next = c->next;
-
-		c->fn(c->ctx, &c->reply);
-		command_free(c);
-		c = next;
-	}
-	while (n) {
-		struct news *next = n->next;
-
-		if (news_fn)
-			news_fn(ctx, &n->n);
-		mem_free(n);
-		n = next;
-	}
-}
-
-struct engine_stats engine_stats(struct engine *g)
-{
-	struct engine_stats s;
-
-	pthread_mutex_lock(&g->lock);
-	s = g->stats;
-	pthread_mutex_unlock(&g->lock);
-	return s;
 }

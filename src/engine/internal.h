@@ -2,7 +2,9 @@
 /*
  * The engine's inside: runs that are alive, and the steps that move them.
  *
- *   engine.c   the thread, the queues of commands, answers and news
+ *   engine.c   the thread: one transaction a turn
+ *   commands.c what was asked for
+ *   owner.c    asking and hearing, from the owner's thread
  *   order.c    what can be known before a run is stored
  *   live.c     a run in memory; its rows and events
  *   advance.c  what is next: skipping, starting, ending
@@ -123,6 +125,12 @@ struct engine_order {
 	struct hash request;
 	struct ulid ulid;
 };
+
+/* commands.c: in a transaction; the answer goes into c->reply. */
+MUST_USE int commands_do(struct engine *g, struct command *c, struct err *e);
+struct command *commands_take(struct engine *g); /* all that wait */
+void commands_drop(struct command *c);
+void commands_fail(struct command *c); /* the list: we are stopping */
 
 /* live.c */
 struct run *live_new(struct engine *g, struct job_plan *plan,

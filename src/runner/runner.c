@@ -51,8 +51,8 @@ static int read_job(struct run *r)
 		return run_fail(r, KIND_INTERNAL, "",
 				"the job is not the one that was granted");
 	/* The lesser of what the job asks for and what policy grants. */
-	if (r->a->log_max_bytes && (!r->log.max_bytes ||
-				    r->a->log_max_bytes < r->log.max_bytes))
+	if (r->a->log_max_bytes &&
+	    (!r->log.max_bytes || r->a->log_max_bytes < r->log.max_bytes))
 		r->log.max_bytes = r->a->log_max_bytes;
 	return 0;
 }

@@ -146,7 +146,8 @@ bool store_ballast_drop(struct store *s)
 {
 	if (s->ballast_fd < 0)
 		return false;
-	(void)ftruncate(s->ballast_fd, 0);
+	if (ftruncate(s->ballast_fd, 0))
+		return false;
 	fd_close(&s->ballast_fd);
 	return true;
 }
@@ -171,7 +172,7 @@ int store_ballast_make(struct store *s, struct err *e)
 			return err_sys(e, ENOSPC, "ballast");
 		r = posix_fallocate(fd, 0, STORE_BALLAST);
 		if (r) {
-			(void)ftruncate(fd, 0);
+			/* what was allocated stays: the next try goes on */
 			return err_sys(e, r, "ballast");
 		}
 	}

@@ -5,11 +5,11 @@ import subprocess
 
 import tree
 
-# Over the yardstick for a reason that is stated here.
-LONG_FILES = {
-}
-LONG_FUNCTIONS = {
-}
+# 400 lines a file and 80 a function are the yardstick; this is the wall behind
+# it.  Tests may hold longer tables.
+FILE_LINES = 520
+FUNCTION_LINES = 80
+TEST_FUNCTION_LINES = 120
 
 
 def test_licence_lines():
@@ -46,10 +46,12 @@ def test_sizes():
     for f in tree.tracked("*.c", "*.h", "*.cc"):
         name = str(f.relative_to(tree.TOP))
         lines = f.read_text().count("\n")
-        if lines > LONG_FILES.get(name, 450):
+        if lines > FILE_LINES:
             bad.append(f"{name}: {lines} lines")
         for at, length in functions(f):
-            if length > LONG_FUNCTIONS.get(name, 80):
+            most = (TEST_FUNCTION_LINES if name.startswith("tests/")
+                    else FUNCTION_LINES)
+            if length > most:
                 bad.append(f"{name}:{at}: a function of {length} lines")
     assert not bad, "\n".join(bad)
 
