@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -145,20 +146,25 @@ bool cgroup_find_v1(struct cgroups *c)
 	return c->have[MEMORY] && c->have[PIDS];
 }
 
-/* Our own group in the unified hierarchy, from /proc/self/cgroup "0::/PATH". */
+#define V2_ROOT "/sys/fs/cgroup"
+#define LEAF    "nfo" /* of a group that was given to us: for our own */
+
+/* Our own group in the unified hierarchy, from /proc/self/cgroup "0::/PATH";
+ * from a leaf that one of us made before, the group above it. */
 static int open_own_v2(void)
 {
 	char text[4096], path[4200], *at, *end;
 
-	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) ||
-	    !cgroup_get(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)))
+	if (!cgroup_get(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)))
 		return -1;
 	at = strstr(text, "0::/");
 	end = at ? strchr(at, '\n') : NULL;
 	if (!end)
 		return -1;
 	*end = '\0';
-	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s", at + 3);
+	if (end - at > 8 && !strcmp(end - 4, "/" LEAF))
+		end[-4] = '\0';
+	(void)snprintf(path, sizeof(path), V2_ROOT "%s", at + 3);
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
@@ -169,35 +175,76 @@ static bool has_word(const char *list, const char *word)
 	return at && (at == list || at[-1] == ' ');
 }
 
-/*
- * The "no processes in inner groups" rule: our processes go to a leaf, then
- * the controllers are given to the siblings that sandboxes will be.
- */
-bool cgroup_find_v2(struct cgroups *c)
+/* systemd marks what it gives away (systemd.resource-control(5), Delegate=);
+ * where there is no systemd, what may be written was meant to be. */
+static bool is_delegated(int dir)
+{
+	static const char *const marks[] = {"user.delegate",
+					    "trusted.delegate"};
+	char value = '0';
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+		if (fgetxattr(dir, marks[i], &value, 1) == 1 && value == '1')
+			return true;
+	return access("/run/systemd/system", F_OK) != 0;
+}
+
+/* A group that has processes cannot have groups with controllers below it:
+ * all of ours go to a leaf, and sandboxes will be its siblings. */
+static int vacate(int dir)
+{
+	char text[65536], *at = text, *end;
+
+	if ((mkdirat(dir, LEAF, 0755) && errno != EEXIST) ||
+	    !cgroup_get(dir, "cgroup.procs", text, sizeof(text)))
+		return -1;
+	for (long pid; (pid = strtol(at, &end, 10)) > 0 && end != at; at = end)
+		if (cgroup_put_u64(dir, LEAF "/cgroup.procs", (uint64_t)pid) &&
+		    errno != ESRCH)
+			return -1;
+	return 0;
+}
+
+static bool enable(int dir, const char *controller)
+{
+	char on[16];
+
+	(void)snprintf(on, sizeof(on), "+%s", controller);
+	if (!cgroup_put(dir, "cgroup.subtree_control", on))
+		return true;
+	return errno == EBUSY && is_delegated(dir) && !vacate(dir) &&
+	       !cgroup_put(dir, "cgroup.subtree_control", on);
+}
+
+/* Takes dir when memory and pids can be limited below it. */
+static bool use_v2(struct cgroups *c, int dir)
 {
 	static const char *const names[] = {"memory", "pids", "cpu"};
-	char have[512], pid[16];
-	int dir = open_own_v2();
+	char have[512];
 
 	if (!writable_dir(dir) ||
 	    !cgroup_get(dir, "cgroup.controllers", have, sizeof(have))) {
 		fd_close(&dir);
 		return false;
 	}
-	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	if ((mkdirat(dir, "nfo", 0755) && errno != EEXIST) ||
-	    cgroup_put(dir, "nfo/cgroup.procs", pid)) {
+	for (size_t i = 0; i < N_CONTROLLERS; i++)
+		c->have[i] = has_word(have, names[i]) && enable(dir, names[i]);
+	if (!c->have[MEMORY] || !c->have[PIDS]) {
+		memset(c->have, 0, sizeof(c->have));
 		fd_close(&dir);
 		return false;
 	}
-	for (size_t i = 0; i < N_CONTROLLERS; i++) {
-		char on[16];
-
-		(void)snprintf(on, sizeof(on), "+%s", names[i]);
-		c->have[i] = has_word(have, names[i]) &&
-			     !cgroup_put(dir, "cgroup.subtree_control", on);
-	}
 	c->dirs[0] = dir;
 	sweep(dir);
-	return c->have[MEMORY] && c->have[PIDS];
+	return true;
+}
+
+/* Root may do without a group that was given to it: then at the top. */
+bool cgroup_find_v2(struct cgroups *c)
+{
+	if (access(V2_ROOT "/cgroup.controllers", F_OK))
+		return false;
+	return use_v2(c, open_own_v2()) ||
+	       (!geteuid() &&
+		use_v2(c, open(V2_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
 }
