@@ -154,7 +154,8 @@ int connect_first_policy(const char *state, struct err *e)
 			"  policy  %s/default.yaml\n"
 			"  key     %s/keeper/key   (back it up: without it "
 			"stored secrets are lost)\n"
-			"  token   %s/token   (for clients over TCP)\n",
+			"  token   %s/server/token   (for clients "
+			"over TCP)\n",
 			state, path, state, state);
 		return 0;
 	}
