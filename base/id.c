@@ -45,8 +45,10 @@ struct ulid ulid_new(void)
 
 		for (int k = 0; k < 5; k++) {
 			int bit = i * 5 + k - 2;
-			unsigned one =
-				bit < 0 ? 0 : v[bit / 8] >> (7 - bit % 8) & 1u;
+			unsigned one = bit < 0 ? 0 :
+						 (unsigned)v[bit / 8] >>
+								 (7 - bit % 8) &
+							 1u;
 
 			x = x << 1 | one;
 		}
