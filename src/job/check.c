@@ -33,10 +33,12 @@ static void no_task(const struct graph *g, const struct doc_node *n,
 {
 	const struct job *j = g->j;
 	char hint[100] = "";
+	unsigned max = name.len > 4 ? 2 : name.len > 2;
 
 	/* Searched only while somebody reads it. */
-	for (size_t i = 0; g->ps->n < PROBLEMS_MAX && i < j->n_tasks; i++)
-		if (str_distance(name, j->tasks[i].name, 2) <= 2)
+	for (size_t i = 0; max && g->ps->n < PROBLEMS_MAX && i < j->n_tasks;
+	     i++)
+		if (str_distance(name, j->tasks[i].name, max) <= max)
 			(void)snprintf(hint, sizeof(hint),
 				       "did you mean \"" STR_FMT "\"?",
 				       STR_ARG(j->tasks[i].name));

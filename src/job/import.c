@@ -27,33 +27,44 @@ static bool yaml_holds(struct str s)
 	return !memmem(s.p, s.len, "${{", 3); /* would be an expression */
 }
 
-/* "#!/bin/bash -e" gives "/bin/bash -e"; plain words only. */
-static struct str shebang(struct str script)
+/* The line behind #!; empty where there is none, or none of plain words. */
+static struct str shebang_line(struct str script)
 {
-	struct str line, first;
+	struct str line;
 
 	if (!str_starts(script, STR("#!")))
 		return str_n(NULL, 0);
 	line = str_from_at(script, 2);
 	line = str_trim(str_cut(&line, '\n'));
-	if (line.len > 1000 || memmem(line.p, line.len, "${{", 3))
-		return str_n(NULL, 0);
-	/* "env -S python3 -u" is there to split words; `shell` does that. */
-	first = line;
-	if (str_ends(str_cut(&first, ' '), STR("/env")) &&
-	    str_starts(str_trim(first), STR("-S ")))
-		line = str_trim(str_from_at(str_trim(first), 3));
 	for (size_t i = 0; i < line.len; i++)
-		if ((unsigned char)line.p[i] < 0x20 ||
-		    (unsigned char)line.p[i] > 0x7e)
+		if (line.p[i] < 0x20 || line.p[i] > 0x7e)
 			return str_n(NULL, 0);
+	if (line.len > 1000 || (line.len && memmem(line.p, line.len, "${{", 3)))
+		return str_n(NULL, 0);
 	return line;
+}
+
+/* "#!/bin/bash -e" gives "/bin/bash -e".  Without one a shell runs it, and
+ * nothing is added (no -eu). */
+static void put_shell(struct str script, struct buf *b)
+{
+	struct str rest = shebang_line(script);
+	struct str program = str_cut(&rest, ' ');
+
+	rest = str_trim(rest);
+	buf_str(b, program.len ? program : STR("/bin/sh"));
+	/* "env -S a b" is there to split words; `shell` does that. */
+	if (str_ends(program, STR("/env")) && str_starts(rest, STR("-S ")))
+		rest = str_trim(str_from_at(rest, 3));
+	if (rest.len)
+		buf_putc(b, ' ');
+	buf_str(b, rest);
 }
 
 static int write_job(struct str name, struct str script, bool base64,
 		     struct buf *b, struct err *e)
 {
-	struct str shell = shebang(script);
+	CLEANUP_BUF struct buf shell = BUF_INIT(2000);
 	CLEANUP_BUF struct buf b64 = BUF_INIT(2 * DOC_TEXT_MAX);
 	struct doc *d = doc_new();
 	struct doc_node *task;
@@ -62,8 +73,8 @@ static int write_job(struct str name, struct str script, bool base64,
 	doc_add_int(d, d->root, "nfo", 1);
 	doc_add_str(d, d->root, "name", name);
 	task = doc_add_map(d, doc_add_map(d, d->root, "tasks"), "script");
-	/* Without a shebang a shell runs it, and adds nothing (no -eu). */
-	doc_add_str(d, task, "shell", shell.len ? shell : STR("/bin/sh"));
+	put_shell(script, &shell);
+	doc_add_str(d, task, "shell", buf_view(&shell));
 	if (base64) {
 		b64_encode(&b64, script.p, script.len);
 		doc_add_str(d, doc_add_map(d, task, "run"), "base64",

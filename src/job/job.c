@@ -167,7 +167,8 @@ static void decode_tasks(struct job *j, struct problems *ps)
 			   "tasks: a map or a list is wanted, not %s",
 			   doc_kind_name(tasks->kind));
 	}
-	if (tasks && !tasks->n)
+	if (tasks && !tasks->n &&
+	    (tasks->kind == DOC_MAP || tasks->kind == DOC_LIST))
 		problem_at(ps, tasks, "no-tasks", NULL, "a job without tasks");
 	if (finally && finally->kind == DOC_MAP)
 		add_map(j, finally, true, ps);

@@ -307,10 +307,10 @@ const struct job_key job_keys[] = {
 	{"run", "file", T, .live = 1,
 	 .help = "A script in the workspace; the shell executes it where it "
 		"lies.",
-	 .example = "run: { file: ci/build.sh }"},
+	 .example = "file: ci/build.sh"},
 	{"run", "base64", T, .live = 1,
 	 .help = "The script's bytes, where YAML cannot hold them.",
-	 .example = "run: { base64: ZWNobyBoaQo= }"},
+	 .example = "base64: ZWNobyBoaQo="},
 
 	{"stdout", "log", T, .fallback = "all", .live = 1,
 	 .help = "What goes into the log: all, none, or a size.",

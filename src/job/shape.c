@@ -26,6 +26,23 @@ static bool is_choice(struct str s, const char *choices)
 	return false;
 }
 
+/* "a, b or a map" of "a|b". */
+static void bad_choice(struct doc_node *n, const struct job_key *k,
+		       struct problems *ps)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(200);
+	struct str rest = str_from(k->choices);
+
+	while (rest.p) {
+		buf_puts(&b, b.len ? ", " : "");
+		buf_str(&b, str_cut(&rest, '|'));
+	}
+	problem_at(ps, n, "bad-choice", NULL,
+		   "%s: \"" STR_FMT "\" is not one of %s%s", k->name,
+		   STR_ARG(n->text), buf_cstr(&b),
+		   k->forms & FORM_OBJECT ? ", and no map" : "");
+}
+
 static void check_text(struct doc_node *n, const struct job_key *k,
 		       struct problems *ps)
 {
@@ -48,9 +65,7 @@ static void check_text(struct doc_node *n, const struct job_key *k,
 		break;
 	case TEXT_ENUM:
 		if (!is_choice(s, k->choices))
-			problem_at(ps, n, "bad-choice", NULL,
-				   "%s: \"" STR_FMT "\" is not one of %s",
-				   k->name, STR_ARG(s), k->choices);
+			bad_choice(n, k, ps);
 		return;
 	case TEXT_EXPRESSION:
 		expr_check(n, s, ps);
