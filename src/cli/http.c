@@ -254,18 +254,32 @@ static void finished(struct http_streams *h, CURL *easy)
 	one_free(h, o);
 }
 
+/* Some ended; their callbacks may have had news that opens more. */
+static bool reap(struct http_streams *h)
+{
+	bool any = false;
+	CURLMsg *m;
+	int left;
+
+	while ((m = curl_multi_info_read(h->multi, &left))) {
+		if (m->msg == CURLMSG_DONE)
+			finished(h, m->easy_handle);
+		any = true;
+	}
+	return any;
+}
+
 int http_streams_turn(struct http_streams *h, int timeout_ms, size_t *ret_open,
 		      struct err *e)
 {
-	int running, left;
-	CURLMsg *m;
+	int running;
 
-	if (curl_multi_perform(h->multi, &running) != CURLM_OK ||
+	if (curl_multi_perform(h->multi, &running) != CURLM_OK)
+		return err_set(e, ERR_INTERNAL, "libcurl");
+	/* What has ended would not wake a poll. */
+	if (!reap(h) &&
 	    curl_multi_poll(h->multi, NULL, 0, timeout_ms, NULL) != CURLM_OK)
 		return err_set(e, ERR_INTERNAL, "libcurl");
-	while ((m = curl_multi_info_read(h->multi, &left)))
-		if (m->msg == CURLMSG_DONE)
-			finished(h, m->easy_handle);
 	*ret_open = h->n_open;
 	return 0;
 }

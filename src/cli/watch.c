@@ -233,10 +233,11 @@ static void follow_task(struct watch *w, struct str name, struct str attempt)
 	w->running++;
 }
 
-/* Streams of tasks that began: not from within libcurl's own callbacks. */
-static void open_streams(struct watch *w)
+/* Streams of tasks that began: not from within libcurl's own callbacks.  Their
+ * number. */
+static size_t open_streams(struct watch *w)
 {
-	size_t at = 0;
+	size_t at = 0, n = 0;
 	void *value;
 	struct err e;
 
@@ -248,9 +249,12 @@ static void open_streams(struct watch *w)
 		if (http_stream_add(w->streams, t->path, "text/event-stream",
 				    on_log_bytes, on_log_end, t, &e))
 			on_log_end(t, 0);
+		else
+			n++;
 		mem_free(t->path);
 		t->path = NULL;
 	}
+	return n;
 }
 
 /* --- the run's events --------------------------------------------------- */
@@ -390,7 +394,7 @@ int watch_run(const struct server *s, struct str run_id, bool table)
 	while (!bad && open) {
 		bad = http_streams_turn(w.streams, w.tty ? TICK_MS : 1000,
 					&open, &e);
-		open_streams(&w);
+		open += open_streams(&w);
 		status_draw(&w);
 	}
 	status_clear(&w);
