@@ -86,6 +86,9 @@ int connect_state_dir(struct buf *out, struct err *e)
 
 	if (state) {
 		buf_puts(out, state);
+	} else if (!geteuid()) {
+		/* Roles of root run as other users, who cannot pass /root. */
+		buf_puts(out, "/var/lib/nfo");
 	} else if (env("XDG_STATE_HOME")) {
 		buf_printf(out, "%s/nfo", env("XDG_STATE_HOME"));
 	} else if (env("HOME")) {

@@ -161,6 +161,27 @@ static int take_lock(struct monitor *m, struct err *e)
 	return 0;
 }
 
+/* The roles of root run under uids of their own, and those must be able to
+ * pass every directory on the way to theirs. */
+static int check_way(const struct monitor *m, struct err *e)
+{
+	char path[INIT_PATH_MAX + 1];
+	struct stat st;
+
+	memcpy(path, m->state, sizeof(path));
+	for (char *slash = strrchr(path, '/'); slash && slash != path;
+	     slash = strrchr(path, '/')) {
+		*slash = '\0';
+		if (stat(path, &st) || !(st.st_mode & 001))
+			return err_set(e, ERR_DENIED,
+				       "%s is closed to other users, and the "
+				       "roles run as such: choose a --state "
+				       "elsewhere, such as /var/lib/nfo",
+				       path);
+	}
+	return 0;
+}
+
 static int prepare_state(struct monitor *m, struct err *e)
 {
 	const struct {
@@ -181,6 +202,8 @@ static int prepare_state(struct monitor *m, struct err *e)
 	if (strlen(real) > INIT_PATH_MAX)
 		return err_set(e, ERR_LIMIT, "%s: too long", m->o.state);
 	memcpy(m->state, real, strlen(real) + 1);
+	if (m->uid_server && check_way(m, e))
+		return -1;
 	if (own_dir(m->state, 0711, 0, e) || take_lock(m, e))
 		return -1;
 	/* The roles of root reach their own parts below it. */
