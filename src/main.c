@@ -17,7 +17,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } verbs[] = {
-	{"sandbox", sandbox_command},
+	{"sandbox", sandbox_command       },
+	{"doctor",  sandbox_doctor_command},
 };
 
 /* The client lies beside this program, or in ../libexec/nfo. */
