@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * One cold sandbox of /bin/true, from launch to torn down, beside posix_spawn
+ * of the same program and bwrap where it is installed, interleaved in one run:
+ * medians and ratios.  As root run it in a throw-away mount namespace.
+ */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "sandbox/ctl.h"
+#include "sandbox/sandbox.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	ROUNDS = 300
+};
+
+static int by_value(const void *a, const void *b)
+{
+	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void report(const char *name, int64_t *us, double base)
+{
+	qsort(us, ROUNDS, sizeof(*us), by_value);
+	printf("launch what=%s p50_us=%lld p99_us=%lld ratio_to_spawn=%.2f\n",
+	       name, (long long)us[ROUNDS / 2],
+	       (long long)us[ROUNDS * 99 / 100],
+	       base ? (double)us[ROUNDS / 2] / base : 1.0);
+}
+
+static int spawn_and_wait(char *const *argv)
+{
+	char *env[] = {NULL};
+	int status;
+	pid_t pid;
+
+	if (posix_spawn(&pid, argv[0], NULL, NULL, argv, env) ||
+	    waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -1;
+}
+
+/* Wait for EXITED. */
+static int finish(struct sandbox *s)
+{
+	static unsigned char room[WIRE_MAX + 2];
+	struct chan_msg msg;
+	struct err e;
+
+	while (chan_recv(s->ctl, room, &msg, &e) > 0) {
+		bool end = msg.type == CTL_EXITED;
+
+		chan_msg_done(&msg);
+		if (end)
+			return 0;
+	}
+	return -1;
+}
+
+static int sandbox_once(struct sandbox_host *h, const struct sandbox_spec *spec,
+			const int stdio[3], struct err *e)
+{
+	char *argv[] = {(char *)(uintptr_t) "/bin/true", NULL};
+	char *env[] = {NULL};
+	struct sandbox_usage u;
+	struct sandbox s;
+	int bad;
+
+	if (sandbox_launch(h, spec, &s, e))
+		return -1;
+	fd_close(&s.script);
+	bad = ctl_go(s.ctl, argv, env, stdio, e) || finish(&s);
+	sandbox_kill(&s);
+	sandbox_reap(h, &s, &u);
+	return bad;
+}
+
+int main(void)
+{
+	char *plain[] = {(char *)(uintptr_t) "/bin/true", NULL};
+	char *bwrap[] = {(char *)(uintptr_t) "/usr/bin/bwrap",
+			 (char *)(uintptr_t) "--unshare-all",
+			 (char *)(uintptr_t) "--ro-bind",
+			 (char *)(uintptr_t) "/",
+			 (char *)(uintptr_t) "/",
+			 (char *)(uintptr_t) "/bin/true",
+			 NULL};
+	int64_t *spawn = mem_array(ROUNDS, sizeof(*spawn));
+	int64_t *ours = mem_array(ROUNDS, sizeof(*ours));
+	int64_t *peer = mem_array(ROUNDS, sizeof(*peer));
+	bool has_bwrap = !access(bwrap[0], X_OK) && !spawn_and_wait(bwrap);
+	struct sandbox_host_opts o = {.cgroups = CGROUPS_PREFER};
+	struct sandbox_spec spec = {
+		.profile = "default",
+		.limits = {.memory_bytes = 256 << 20, .pids = 64},
+		.work_in_memory = true,
+		.work_bytes = 16 << 20
+        };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int stdio[3] = {null, null, null};
+	struct sandbox_host *h;
+	struct err e;
+	double base;
+
+	for (int i = 0; has_bwrap && i < ROUNDS; i++) {
+		int64_t a = clock_mono_us();
+
+		if (spawn_and_wait(bwrap))
+			return 1;
+		peer[i] = clock_mono_us() - a;
+	}
+	if (sandbox_host_new(&o, &h, &e)) {
+		fprintf(stderr, "launch_bench: %s\n", e.text);
+		return 1;
+	}
+	for (int i = 0; i < ROUNDS; i++) {
+		int64_t a = clock_mono_us(), b;
+
+		if (sandbox_once(h, &spec, stdio, &e)) {
+			fprintf(stderr, "launch_bench: %s\n", e.text);
+			return 1;
+		}
+		b = clock_mono_us();
+		ours[i] = b - a;
+		/* In the template namespace /bin/true is /root/usr/bin. */
+		plain[0] = (char *)(uintptr_t) "/root/usr/bin/true";
+		a = clock_mono_us();
+		(void)spawn_and_wait(plain);
+		spawn[i] = clock_mono_us() - a;
+	}
+	report("posix_spawn", spawn, 0);
+	base = (double)spawn[ROUNDS / 2];
+	report("nfo-cold", ours, base);
+	if (has_bwrap)
+		report("bwrap", peer, base);
+	sandbox_host_free(h);
+	return 0;
+}
