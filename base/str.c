@@ -40,7 +40,7 @@ bool str_starts(struct str s, struct str prefix)
 bool str_ends(struct str s, struct str suffix)
 {
 	return s.len >= suffix.len &&
-	       str_eq(str_n(s.p + s.len - suffix.len, suffix.len), suffix);
+	       str_eq(str_from_at(s, s.len - suffix.len), suffix);
 }
 
 bool str_has(struct str s, char c)
@@ -68,6 +68,8 @@ struct str str_from_at(struct str s, size_t from)
 {
 	if (from > s.len)
 		from = s.len;
+	if (!from) /* NULL + 0 is undefined, in C */
+		return s;
 	return str_n(s.p + from, s.len - from);
 }
 
