@@ -156,6 +156,18 @@ static int type_of(char flag, enum tar_type *ret, const char **why)
 	}
 }
 
+static int too_large(const struct tar_reader *r, struct str raw, struct err *e)
+{
+	char why[80];
+
+	(void)snprintf(why, sizeof(why),
+		       "brings the tar's files to more than %llu bytes",
+		       (unsigned long long)r->limits.max_bytes);
+	(void)tar_name_refuse(e, raw, why);
+	e->code = ERR_LIMIT;
+	return -1;
+}
+
 static int check_entry(struct tar_reader *r, struct str raw,
 		       const struct tar_entry *t, struct err *e)
 {
@@ -172,9 +184,7 @@ static int check_entry(struct tar_reader *r, struct str raw,
 		return err_set(e, ERR_LIMIT, "more than %llu files in the tar",
 			       (unsigned long long)r->limits.max_entries);
 	if (t->size > r->limits.max_bytes - r->bytes)
-		return err_set(e, ERR_LIMIT,
-			       "more than %llu bytes in the tar's files",
-			       (unsigned long long)r->limits.max_bytes);
+		return too_large(r, raw, e);
 	return 0;
 }
 

@@ -252,10 +252,13 @@ static void read_monitor(struct capture *c)
 	w = wire_reader(msg.body, msg.body_len);
 	if (msg.type == MSG_RUN_CANCEL && !attempt_id_decode(&w, &id)) {
 		kind = wire_get_u8(&w);
+		/* When all of a pipe group are cancelled, the end of the writer
+		 * is no failure of the reader. */
+		if (!r->cancelled || kind == KIND_NONE)
+			r->cancel_kind = kind < N_KINDS ? (enum fail_kind)kind :
+							  KIND_NONE;
 		r->cancelled = true;
-		r->cancel_kind =
-			kind < N_KINDS ? (enum fail_kind)kind : KIND_NONE;
-		if (r->cancel_kind == KIND_UPSTREAM)
+		if (kind == KIND_UPSTREAM)
 			kill_now(c); /* before it can see an end-of-file */
 		else
 			end_gently(c);
