@@ -9,8 +9,9 @@ enum {
 	CHECK_LIST_MAX = 256, /* inputs, outputs, artifacts, files */
 	CHECK_ENV_MAX = 1000, /* variables of one map */
 	CHECK_ENV_LEN_MAX = 128 * 1024,
-	CHECK_ARGS_MAX = 10000, /* items of one list */
-	CHECK_AXES_MAX = 16,    /* lists of a matrix */
+	CHECK_ENV_ALL_MAX = 32 * 1024, /* of what every task inherits */
+	CHECK_ARGS_MAX = 10000,        /* items of one list */
+	CHECK_AXES_MAX = 16,           /* lists of a matrix */
 };
 
 /* Graph: fills needs, all_needs and stdin_from of every task. */

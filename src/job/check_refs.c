@@ -221,6 +221,34 @@ static void walk(struct where *w, const struct doc_node *map, const char *at)
 	}
 }
 
+static int of_task(void *ctx, struct str name, struct err *e)
+{
+	struct str head = str_cut(&name, '.');
+
+	(void)e;
+	*(bool *)ctx |= str_is(head, "matrix") || str_is(head, "tasks") ||
+			str_is(head, "secrets");
+	return 0;
+}
+
+/* What every task inherits: the same for all, or once for each. */
+static void check_inherited(struct where *w, const struct doc_node *map)
+{
+	for (const struct doc_node *n = map ? map->first : NULL; n;
+	     n = n->next) {
+		bool each = false;
+		struct err e;
+
+		(void)!expr_names(n->text, true, of_task, &each, &e);
+		for (size_t i = 0; i < w->j->n_tasks && (each || !i); i++) {
+			w->task = (int32_t)i;
+			check_text(w, n, true);
+			if (w->ps->n == PROBLEMS_MAX)
+				return;
+		}
+	}
+}
+
 static void check_expressions(const struct job *j, struct problems *ps)
 {
 	const struct doc_node *root = j->doc->root;
@@ -239,11 +267,9 @@ static void check_expressions(const struct job *j, struct problems *ps)
 	for (size_t i = 0; i < j->n_tasks; i++) {
 		w.task = (int32_t)i;
 		walk(&w, j->tasks[i].node, "task");
-		if (ps->n == PROBLEMS_MAX)
-			continue;
-		check_all(&w, doc_get(root, "env"));
-		check_all(&w, doc_get(doc_get(root, "defaults"), "env"));
 	}
+	check_inherited(&w, doc_get(root, "env"));
+	check_inherited(&w, doc_get(doc_get(root, "defaults"), "env"));
 }
 
 /* --- secrets and files -------------------------------------------------- */

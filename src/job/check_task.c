@@ -107,7 +107,8 @@ static bool variable_ok(struct str s)
 	return true;
 }
 
-static void check_env(const struct doc_node *map, struct problems *ps)
+static void check_env(const struct doc_node *map, size_t max,
+		      struct problems *ps)
 {
 	size_t len = 0;
 
@@ -115,9 +116,9 @@ static void check_env(const struct doc_node *map, struct problems *ps)
 		return;
 	for (const struct doc_node *n = map->first; n; n = n->next)
 		len += n->key.len + n->text.len;
-	if (len > CHECK_ENV_LEN_MAX)
+	if (len > max)
 		problem_at_key(ps, map, "too-large", "put it into a file",
-			       "env: more than 128K");
+			       "env: more than %zuK", max / 1024);
 	if (map->n > CHECK_ENV_MAX)
 		problem_at_key(ps, map, "too-many", NULL,
 			       "env: more than %d variables", CHECK_ENV_MAX);
@@ -271,7 +272,7 @@ void check_task(const struct job *j, const struct job_task *t,
 		return;
 	check_kind(t, ps);
 	check_shell(doc_get(t->node, "shell"), ps);
-	check_env(doc_get(t->node, "env"), ps);
+	check_env(doc_get(t->node, "env"), CHECK_ENV_LEN_MAX, ps);
 	check_collisions(doc_get(t->node, "matrix"), "NFO_MATRIX_", ps);
 	check_retry(doc_get(t->node, "retry"), ps);
 	check_stdout(t, ps);
@@ -290,8 +291,8 @@ void check_defaults(const struct job *j, struct problems *ps)
 {
 	const struct doc_node *defaults = doc_get(j->doc->root, "defaults");
 
-	check_env(doc_get(j->doc->root, "env"), ps);
-	check_env(doc_get(defaults, "env"), ps);
+	check_env(doc_get(j->doc->root, "env"), CHECK_ENV_ALL_MAX, ps);
+	check_env(doc_get(defaults, "env"), CHECK_ENV_ALL_MAX, ps);
 	check_shell(doc_get(defaults, "shell"), ps);
 	check_retry(doc_get(defaults, "retry"), ps);
 }

@@ -152,6 +152,7 @@ static int make_command(struct maker *m)
 static int add_env(struct maker *m, const struct doc_node *map)
 {
 	struct doc_node **k = job_by_key(m->a->arena, map);
+	size_t n_nearer = m->a->n_env; /* in one map no name comes twice */
 
 	if (!k)
 		return too_large(m);
@@ -159,7 +160,7 @@ static int add_env(struct maker *m, const struct doc_node *map)
 		struct job_attempt *a = m->a;
 		bool known = false;
 
-		for (size_t i = 0; i < a->n_env; i++)
+		for (size_t i = 0; i < n_nearer; i++)
 			known |= str_eq(a->env[i].name, (*k)->key);
 		if (known)
 			continue;
