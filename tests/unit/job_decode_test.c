@@ -193,7 +193,7 @@ static void not_yet(void **state)
 static const struct {
 	const char *text, *want;
 } bad[] = {
-#include "job_decode_rows.h"
+#include "job_decode_rows.inc"
 };
 
 static void first_lines(void **state)
