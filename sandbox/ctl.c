@@ -173,6 +173,30 @@ bad:
 
 bool ctl_path_ok(struct str path)
 {
-	return path.len && path.len < 4096 && path.p[0] != '/' &&
+	return path.len && path.len <= CTL_PATH_MAX && path.p[0] != '/' &&
 	       !str_has(path, '\0');
+}
+
+int ctl_open_read(const struct chan_msg *msg, struct ctl_open_body *ret)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	bool directory = wire_get_u8(&r) != 0;
+	struct str path = wire_get_str(&r, CTL_PATH_MAX);
+
+	if (!wire_end(&r))
+		return -1;
+	*ret = (struct ctl_open_body){directory, path};
+	return 0;
+}
+
+int ctl_unpack_read(const struct chan_msg *msg, struct ctl_unpack_body *ret)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	struct str below = wire_get_str(&r, CTL_BELOW_MAX);
+	bool read_only = wire_get_u8(&r) != 0;
+
+	if (!wire_end(&r) || msg->n_fds != 1)
+		return -1;
+	*ret = (struct ctl_unpack_body){below, read_only};
+	return 0;
 }

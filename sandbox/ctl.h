@@ -24,6 +24,11 @@ enum ctl_type {
 	CTL_UNPACKED,    /* 0: done, else text str */
 };
 
+enum {
+	CTL_PATH_MAX = 4095,
+	CTL_BELOW_MAX = 255
+};
+
 struct ctl_exit {
 	int status; /* as of wait(2) */
 	uint64_t cpu_us;
@@ -55,3 +60,16 @@ struct ctl_exec {
 MUST_USE int ctl_exec_read(int memfd, struct ctl_exec *ret, struct err *e);
 /* For PID 1 and tests: a path of ctl_open is relative and clean. */
 bool ctl_path_ok(struct str path);
+/* The bodies of OPEN and UNPACK; the strings are borrowed from msg. */
+struct ctl_open_body {
+	bool directory;
+	struct str path;
+};
+struct ctl_unpack_body {
+	struct str below;
+	bool read_only;
+};
+MUST_USE int ctl_open_read(const struct chan_msg *msg,
+			   struct ctl_open_body *ret);
+MUST_USE int ctl_unpack_read(const struct chan_msg *msg,
+			     struct ctl_unpack_body *ret);

@@ -166,7 +166,7 @@ static int open_for(struct str path, unsigned flags)
 	CLEANUP_FD int dir =
 		open(outputs ? SANDBOX_CONTROL "/outputs" : SANDBOX_WORK,
 		     O_PATH | O_DIRECTORY | O_CLOEXEC);
-	char name[4096];
+	char name[CTL_PATH_MAX + 1];
 
 	if (dir < 0)
 		return -1;
@@ -227,19 +227,17 @@ static int open_below(struct str below)
 
 static void unpack(struct pid1 *p, struct chan_msg *msg)
 {
-	struct wire_reader r = wire_reader(msg->body, msg->body_len);
 	struct wire_writer w = {.len = 0};
-	struct str below = wire_get_str(&r, 255);
-	bool read_only = wire_get_u8(&r) != 0;
+	struct ctl_unpack_body body;
 	CLEANUP_FD int dir = -1;
 	struct err e = {.text = ""};
 
-	if (!wire_end(&r) || msg->n_fds != 1 || p->payload)
+	if (ctl_unpack_read(msg, &body) || p->payload)
 		_exit(125);
-	dir = open_below(below);
+	dir = open_below(body.below);
 	if (dir < 0)
 		err_sys(&e, errno, "the workspace");
-	else if (!unpack_tar(msg->fds[0], dir, read_only, &e))
+	else if (!unpack_tar(msg->fds[0], dir, body.read_only, &e))
 		e.text[0] = '\0';
 	wire_str(&w, str_from(e.text));
 	say(p, CTL_UNPACKED, &w, -1);

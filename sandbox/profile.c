@@ -90,9 +90,22 @@ static int list_item(struct reader *r, yaml_mark_t m, struct str v)
 	return wrong(r, m, "a list is not wanted for", str_from(r->key));
 }
 
+/* [a-z][a-z0-9_-]*, as all names of ours. */
+static bool is_name(struct str v)
+{
+	for (size_t i = 0; i < v.len; i++) {
+		char c = v.p[i];
+
+		if (!(c >= 'a' && c <= 'z') &&
+		    !(i && ((c >= '0' && c <= '9') || c == '-' || c == '_')))
+			return false;
+	}
+	return v.len && v.len <= PROFILE_NAME_MAX;
+}
+
 static int copy_name(struct reader *r, yaml_mark_t m, struct str v, char *to)
 {
-	if (!v.len || v.len > PROFILE_NAME_MAX)
+	if (!is_name(v))
 		return wrong(r, m, "not a name:", v);
 	memcpy(to, v.p, v.len);
 	to[v.len] = '\0';
@@ -135,6 +148,17 @@ static int scalar(struct reader *r, const yaml_event_t *ev)
 	return 0;
 }
 
+static bool takes_list(const char *key)
+{
+	static const char *const lists[] = {"allow", "errno", "kill", "sockets",
+					    "also"};
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		if (!strcmp(lists[i], key))
+			return true;
+	return false;
+}
+
 static int event(struct reader *r, const yaml_event_t *ev)
 {
 	switch (ev->type) {
@@ -148,10 +172,10 @@ static int event(struct reader *r, const yaml_event_t *ev)
 					  str_from(r->key)) :
 				    0;
 	case YAML_SEQUENCE_START_EVENT:
-		if (r->depth != 1 || !r->key[0] || r->in_list)
+		if (r->depth != 1 || r->in_list || !takes_list(r->key))
 			return wrong(r, ev->start_mark,
-				     "a list is not wanted here",
-				     str_n(NULL, 0));
+				     "a list is not wanted for",
+				     str_from(r->key));
 		r->in_list = true;
 		return 0;
 	case YAML_SEQUENCE_END_EVENT:

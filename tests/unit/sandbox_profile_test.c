@@ -430,16 +430,19 @@ static void test_text(void **state)
 	static const struct {
 		const char *yaml, *says;
 	} bad[] = {
-		{"allow: [read]\n",                    "no profile"     },
-		{"profile: a\nallow: [raed]\n",        "raed"           },
-		{"profile: a\nallow: [read, read]\n",  "listed twice"   },
-		{"profile: a\nalow: [read]\n",         "x.yaml:2"       },
-		{"profile: a\nsockets: [vsock]\n",     "socket family"  },
-		{"profile: a\ndefault: allow\n",       "default is"     },
-		{"profile: a\nallow: [socket]\n",      "key `sockets`"  },
-		{"profile: a\nallow: [personality]\n", "key `also`"     },
-		{"- a\n",			      "not wanted here"},
-		{"profile: a\nallow: {read: 1}\n",     "a map is not"   },
+		{"allow: [read]\n",                    "no profile"    },
+		{"profile: a\nallow: [raed]\n",        "raed"          },
+		{"profile: a\nallow: [read, read]\n",  "listed twice"  },
+		{"profile: a\nalow: [read]\n",         "x.yaml:2"      },
+		{"profile: a\nsockets: [vsock]\n",     "socket family" },
+		{"profile: a\ndefault: allow\n",       "default is"    },
+		{"profile: a\nallow: [socket]\n",      "key `sockets`" },
+		{"profile: a\nallow: [personality]\n", "key `also`"    },
+		{"- a\n",			      "not wanted for"},
+		{"profile: a\nallow: {read: 1}\n",     "a map is not"  },
+		{"profile: a\nother: []\n",            "x.yaml:2"      },
+		{"profile: a/b\n",                     "not a name"    },
+		{"profile: \"a\\0b\"\n",               "not a name"    },
 	};
 	struct err e = {.text = ""};
 
