@@ -94,7 +94,7 @@ int cron_parse(struct str s, struct cron *ret, int *ret_field)
 void cron_check(const struct doc_node *n, struct str s, struct problems *ps)
 {
 	struct cron c;
-	int field;
+	int field = 0;
 
 	if (s.len < 200 && !cron_parse(s, &c, &field))
 		return;
