@@ -1,338 +1,282 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * What is next in a run: skip, start, cancel, end.  Called in a transaction
- * whenever something happened to it; what it starts is launched after the
- * commit.
+ * Carries out what sched decides for one run, until there is nothing more to
+ * decide.  Changes memory only; what was started is launched after the commit.
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "engine/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define FINALLY_US ((int64_t)600 * 1000000)
 
-static bool waiting(const struct run *r, size_t i)
+/* --- deadlines ---------------------------------------------------------- */
+
+/* What is left of a span that began then, on the monotonic clock; a clock that
+ * was set back or forth in between can only make it shorter, never longer. */
+static int64_t deadline(int64_t began_real_us, int64_t span_us)
 {
-	return r->states[i] == STATE_QUEUED;
+	int64_t gone = clock_real_us() - began_real_us;
+
+	if (gone < 0)
+		gone = 0;
+	return clock_mono_us() + (gone > span_us ? 0 : span_us - gone);
 }
 
-static bool in_phase(const struct run *r, size_t i)
+static void find_deadline(struct run *r)
 {
-	return r->plan->instances[i].is_finally == r->in_finally;
+	if (r->deadline_us < 0 && r->in_finally)
+		r->deadline_us = deadline(r->row.finally_us, FINALLY_US);
+	else if (r->deadline_us < 0 && r->row.started_us)
+		r->deadline_us = deadline(r->row.started_us,
+					  (int64_t)r->plan->job->timeout_us);
 }
 
-/* --- cancelling --------------------------------------------------------- */
-
-static void send_cancel(struct run *r, size_t i)
+static void check_deadline(struct run *r)
 {
-	struct attempt_id id = {r->inst[i].ulid, r->inst[i].fence};
-	struct wire_writer w = {.len = 0};
-	struct err e;
-
-	if (r->inst[i].cancel_sent || !r->g->monitor)
+	find_deadline(r);
+	if (r->deadline_us < 0 || clock_mono_us() < r->deadline_us)
 		return;
-	r->inst[i].cancel_sent = true;
-	attempt_id_encode(&id, &w);
-	if (chan_post(r->g->monitor, MSG_CANCEL, &w, NULL, 0, &e))
-		log_warn("cancel: %s", e.text);
+	if (r->in_finally) {
+		r->finally_over = true;
+	} else if (!r->row.timed_out) {
+		r->row.timed_out = true;
+		r->row_dirty = true;
+		live_put(r);
+	}
 }
 
-void advance_cancel_running(struct run *r)
+static void set_timer(struct run *r, int64_t due_real_us)
 {
-	for (size_t i = 0; i < r->plan->n; i++)
-		if (r->inst[i].running && in_phase(r, i) && !r->in_finally &&
-		    !r->plan->instances[i].uninterruptible)
-			send_cancel(r, i);
+	bool over = r->in_finally ? r->finally_over : r->row.timed_out;
+	int64_t at;
+
+	find_deadline(r); /* it may have begun a moment ago */
+	at = over ? -1 : r->deadline_us;
+	if (due_real_us != INT64_MAX) {
+		int64_t wait = due_real_us - clock_real_us();
+		int64_t due = clock_mono_us() + (wait > 0 ? wait : 0);
+
+		if (at < 0 || due < at)
+			at = due;
+	}
+	loop_timer_set(r->timer, r->ended ? -1 : at);
 }
 
-/* Tasks that have not begun when the run was cancelled or ran out of time. */
-static int cancel_waiting(struct run *r, struct err *e)
+/* --- steps -------------------------------------------------------------- */
+
+static void started(struct run *r)
 {
-	if (r->in_finally || !(r->row.cancelled || r->row.timed_out))
-		return 0;
-	for (size_t i = 0; i < r->plan->n; i++)
-		if (waiting(r, i) && in_phase(r, i) &&
-		    live_task_state(r, i, STATE_CANCELLED, KIND_NONE, e))
-			return -1;
-	return 0;
+	if (r->row.state == STATE_RUNNING)
+		return;
+	if (!r->row.started_us)
+		r->row.started_us = clock_real_us();
+	r->row.blocked = STR("");
+	live_run_set(r, STATE_RUNNING);
 }
 
-/* One failed instance of a matrix ends its siblings. */
-static int fail_fast(struct run *r, struct err *e)
+/* One member could not be prepared: none of its group goes out. */
+static void break_group(struct run *r, size_t of)
 {
-	const struct job_instance *all = r->plan->instances;
+	uint32_t group = r->plan->instances[of].group;
 
 	for (size_t i = 0; i < r->plan->n; i++) {
-		if (r->states[i] != STATE_FAILED ||
-		    !job_plan_fail_fast(r->plan, i))
+		if (i == of || r->plan->instances[i].group != group)
 			continue;
-		for (size_t k = 0; k < r->plan->n; k++) {
-			if (all[k].task != all[i].task)
-				continue;
-			if (r->inst[k].running)
-				send_cancel(r, k);
-			else if (waiting(r, k) &&
-				 live_task_state(r, k, STATE_CANCELLED,
-						 KIND_NONE, e))
-				return -1;
-		}
+		if (r->inst[i].prepared)
+			launch_undo(r, i);
+		live_task_set(r, i, STATE_FAILED, KIND_UPSTREAM,
+			      STR("another task of its pipe could not start"));
 	}
-	return 0;
 }
 
-/* --- starting ----------------------------------------------------------- */
-
-/* What would be one too many, of this run or of all. */
-static bool room_for(const struct run *r, size_t first, uint32_t size)
+static bool start(struct run *r, size_t i)
 {
-	const struct job_instance *all = r->plan->instances;
-	uint32_t mine = 0, siblings = 0;
-	uint32_t most = job_plan_matrix_parallel(r->plan, first);
-
-	for (size_t i = 0; i < r->plan->n; i++) {
-		mine += r->inst[i].running;
-		siblings +=
-			r->inst[i].running && all[i].task == all[first].task;
-	}
-	if (r->g->n_running + size > r->g->o.parallel)
-		return false;
-	if (r->plan->job->workspace_run && mine)
-		return false; /* a shared directory: one at a time */
-	if (r->plan->job->max_parallel && mine &&
-	    mine + size > r->plan->job->max_parallel)
-		return false;
-	return !most || siblings + size <= most;
-}
-
-static int start(struct run *r, size_t i, struct err *e)
-{
+	uint32_t group = r->plan->instances[i].group;
+	enum fail_kind kind;
 	struct err why;
 
-	if (launch_prepare(r, i, &why)) {
-		log_warn("task not started: %s", why.text);
-		return live_task_state(r, i, STATE_FAILED, KIND_SETUP, e);
+	for (size_t k = 0; k < r->plan->n; k++)
+		if (r->plan->instances[k].group == group &&
+		    r->states[k] == STATE_FAILED)
+			return false; /* broken a moment ago; looked at again */
+	if (!launch_prepare(r, i, &why)) {
+		started(r);
+		live_task_set(r, i, STATE_RUNNING, KIND_NONE, STR(""));
+		return true;
 	}
-	r->inst[i].running = true;
-	r->g->n_running++;
-	if (!r->row.started_us) {
-		r->row.started_us = clock_real_us();
-		r->row.state = STATE_RUNNING;
-		if (live_save_run(r, e))
-			return -1;
+	kind = why.code == ERR_DENIED ? KIND_POLICY : KIND_SETUP;
+	live_task_set(r, i, STATE_FAILED, kind,
+		      live_str(r, str_from(why.text)));
+	break_group(r, i);
+	return false;
+}
+
+/* True when it went as sched thought. */
+static bool carry_out(struct run *r, const struct sched_step *s)
+{
+	size_t i = s->index;
+
+	switch (s->what) {
+	case SCHED_START:
+		return start(r, i);
+	case SCHED_SKIP:
+		live_task_set(r, i, STATE_SKIPPED, KIND_NONE, STR(""));
+		return true;
+	case SCHED_CANCEL:
+		live_task_set(r, i, STATE_CANCELLED, KIND_NONE, STR(""));
+		return true;
+	case SCHED_STOP:
+		monitor_stop_attempt(&r->inst[i]);
+		return true;
+	case SCHED_REFUSE:
+		live_task_set(r, i, STATE_FAILED, KIND_SETUP,
+			      STR("its condition cannot be evaluated"));
+		return true;
+	case SCHED_BLOCK:
+		live_task_set(r, i, STATE_BLOCKED, KIND_NONE, STR(""));
+		return true;
 	}
-	return live_task_state(r, i, STATE_RUNNING, KIND_NONE, e);
-}
-
-/* A pipe group as a whole: 1 all may run, 0 some wait, 2 one is skipped. */
-static int group_turn(struct run *r, size_t group, uint32_t *size,
-		      struct err *e)
-{
-	struct job_stand stand = live_stand(r);
-	int64_t now = clock_real_us();
-	int all = 1;
-
-	*size = 0;
-	for (size_t i = 0; i < r->plan->n; i++) {
-		enum job_turn turn = TURN_RUN;
-
-		if (r->plan->instances[i].group != group)
-			continue;
-		(*size)++;
-		if (!waiting(r, i))
-			return 0;
-		if (r->inst[i].due_us > now)
-			all = 0;
-		if (job_plan_turn(r->plan, i, &stand, &turn, e))
-			return -1;
-		if (turn == TURN_SKIP)
-			return 2;
-		if (turn == TURN_WAIT)
-			all = 0;
-	}
-	return all;
-}
-
-static int each_of_group(struct run *r, size_t group,
-			 int (*fn)(struct run *r, size_t i, struct err *e),
-			 struct err *e)
-{
-	for (size_t i = 0; i < r->plan->n; i++)
-		if (r->plan->instances[i].group == group && waiting(r, i) &&
-		    fn(r, i, e))
-			return -1;
-	return 0;
-}
-
-static int skip(struct run *r, size_t i, struct err *e)
-{
-	return live_task_state(r, i, STATE_SKIPPED, KIND_NONE, e);
-}
-
-static int refuse(struct run *r, size_t i, struct err *e)
-{
-	return live_task_state(r, i, STATE_FAILED, KIND_SETUP, e);
-}
-
-/* One pass over the waiting groups; *moved when a state changed that others
- * may have waited for. */
-static int start_some(struct run *r, bool *moved, struct err *e)
-{
-	for (size_t i = 0; i < r->plan->n; i++) {
-		uint32_t size;
-		int turn;
-
-		if (!waiting(r, i) || !in_phase(r, i) ||
-		    r->plan->instances[i].group != i)
-			continue;
-		turn = group_turn(r, i, &size, e);
-		if (turn < 0) { /* a condition that cannot be evaluated */
-			*moved = true;
-			if (each_of_group(r, i, refuse, e))
-				return -1;
-		} else if (turn == 2) {
-			*moved = true;
-			if (each_of_group(r, i, skip, e))
-				return -1;
-		} else if (turn == 1 && room_for(r, i, size)) {
-			if (each_of_group(r, i, start, e))
-				return -1;
-			*moved |= r->states[i] == STATE_FAILED;
-		}
-	}
-	return 0;
+	return true;
 }
 
 /* --- ending ------------------------------------------------------------- */
 
-static bool phase_over(const struct run *r)
+static struct str why_failed(struct run *r, const struct sched_verdict *v)
 {
+	const struct instance *in = &r->inst[v->culprit];
+	CLEANUP_BUF struct buf b = BUF_INIT(2000);
+
+	buf_printf(&b, "task \"" STR_FMT "\": ",
+		   STR_ARG(r->plan->instances[v->culprit].name));
+	if (in->error.len)
+		buf_str(&b, in->error);
+	else if (in->kind == KIND_EXIT)
+		buf_printf(&b, "exit code %d", in->row.exit_code);
+	else if (in->kind == KIND_SIGNAL)
+		buf_printf(&b, "signal %d", in->row.signo);
+	else
+		buf_puts(&b,
+			 kind_name(in->kind) ? kind_name(in->kind) : "failed");
+	return live_str(r, buf_view(&b));
+}
+
+static void finish(struct run *r)
+{
+	CLEANUP_MEM enum fail_kind *kinds =
+		mem_array(r->plan->n + 1, sizeof(*kinds));
+	struct sched_verdict v;
+
 	for (size_t i = 0; i < r->plan->n; i++)
-		if (in_phase(r, i) && !state_final(r->states[i]))
-			return false;
-	return true;
-}
-
-/* failed is stronger than cancelled, and that than succeeded. */
-static void judge(struct run *r)
-{
-	r->row.state = r->row.cancelled ? STATE_CANCELLED : STATE_SUCCEEDED;
-	for (size_t i = 0; i < r->plan->n; i++) {
-		if (r->states[i] == STATE_CANCELLED &&
-		    r->row.state == STATE_SUCCEEDED)
-			r->row.state = STATE_CANCELLED;
-		if (r->states[i] != STATE_FAILED ||
-		    r->row.state == STATE_FAILED)
-			continue;
-		r->row.state = STATE_FAILED;
-		r->row.kind = r->inst[i].kind;
-	}
-	if (r->row.timed_out) {
-		r->row.state = STATE_FAILED;
-		r->row.kind = KIND_TIMEOUT;
-	}
-}
-
-static int finish(struct run *r, struct err *e)
-{
-	judge(r);
+		kinds[i] = r->inst[i].kind;
+	v = sched_judge(r->plan, r->states, kinds, r->row.cancelled,
+			r->row.timed_out);
+	r->row.kind = v.kind;
+	if (r->row.timed_out)
+		r->row.error = STR("the job's timeout has struck");
+	else if (v.culprit >= 0)
+		r->row.error = why_failed(r, &v);
+	r->row.blocked = STR("");
 	r->row.finished_us = clock_real_us();
 	r->ended = true;
-	return live_save_run(r, e);
+	live_run_set(r, v.state);
 }
 
-static int next_phase(struct run *r, struct err *e)
+static bool has_finally(const struct run *r)
 {
-	bool has_finally = false;
+	return r->plan->n && r->plan->instances[r->plan->n - 1].is_finally;
+}
 
-	for (size_t i = 0; i < r->plan->n; i++)
-		has_finally |= r->plan->instances[i].is_finally;
-	if (r->in_finally || !has_finally)
-		return finish(r, e);
+static void next_phase(struct run *r)
+{
+	if (r->in_finally || !has_finally(r)) {
+		finish(r);
+		return;
+	}
 	r->in_finally = true;
 	r->row.finally_us = clock_real_us();
-	r->deadline_us = clock_mono_us() + FINALLY_US;
-	return live_save_run(r, e);
+	r->deadline_us = -1;
+	r->row_dirty = true;
+	live_put(r);
+}
+
+/* Nothing runs and what waits cannot go on. */
+static void check_blocked(struct run *r)
+{
+	bool blocked = false;
+
+	for (size_t i = 0; i < r->plan->n; i++) {
+		if (r->states[i] == STATE_RUNNING)
+			return;
+		blocked |= r->states[i] == STATE_BLOCKED;
+	}
+	if (!blocked || r->row.state == STATE_BLOCKED)
+		return;
+	r->row.blocked = STR("unschedulable");
+	live_run_set(r, STATE_BLOCKED);
 }
 
 /* --- all of it ---------------------------------------------------------- */
 
-static int check_deadline(struct run *r, struct err *e)
+/* Attempts that may start now.  Runs with a shared workspace hold a uid for as
+ * long as they live; they get those that single attempts never need. */
+static uint32_t room(const struct run *r)
 {
-	if (r->deadline_us < 0 || clock_mono_us() < r->deadline_us)
+	const struct engine *g = r->g;
+
+	if (!g->monitor || !g->recovered || g->stuck ||
+	    g->n_running >= g->o.parallel)
 		return 0;
-	r->deadline_us = -1;
-	r->row.timed_out = true;
-	for (size_t i = 0; i < r->plan->n; i++) {
-		if (!in_phase(r, i))
-			continue;
-		if (r->inst[i].running)
-			send_cancel(r, i);
-		else if (waiting(r, i) &&
-			 live_task_state(r, i, STATE_CANCELLED, KIND_NONE, e))
-			return -1;
-	}
-	return live_save_run(r, e);
+	if (r->plan->job->workspace_run && !r->has_slot &&
+	    g->n_shared >= g->n_slots - g->o.parallel)
+		return 0;
+	return g->o.parallel - g->n_running;
 }
 
-int advance(struct run *r, struct err *e)
+static bool decide(struct run *r, struct sched_answer *a)
 {
-	bool moved = true;
+	struct sched_run view = {
+		.plan = r->plan,
+		.states = r->states,
+		.due_us = r->due_us,
+		.stand = live_stand(r),
+		.in_finally = r->in_finally,
+		.cancelled = r->row.cancelled,
+		.timed_out = r->in_finally ? r->finally_over : r->row.timed_out,
+		.now_us = clock_real_us(),
+		.room = room(r),
+		.capacity = r->g->o.parallel,
+	};
+	bool as_thought = true;
 
-	if (r->ended)
-		return 0;
-	if (r->deadline_us < 0 && !r->row.timed_out && !r->in_finally)
-		r->deadline_us =
-			clock_mono_us() + (int64_t)r->plan->job->timeout_us;
-	if (check_deadline(r, e))
-		return -1;
-	while (moved && !r->ended) {
-		moved = false;
-		if (cancel_waiting(r, e) || fail_fast(r, e) ||
-		    start_some(r, &moved, e))
-			return -1;
-		if (!moved && phase_over(r)) {
-			if (next_phase(r, e))
-				return -1;
-			moved = true;
+	sched_next(&view, a);
+	for (size_t k = 0; k < a->n; k++)
+		as_thought &= carry_out(r, &a->steps[k]);
+	return as_thought;
+}
+
+void advance(struct run *r)
+{
+	struct sched_answer a;
+	bool again = true;
+
+	if (r->ended || !r->g->recovered)
+		return;
+	a.steps = mem_array(2 * r->plan->n + 1, sizeof(*a.steps));
+	while (again && !r->ended) {
+		check_deadline(r);
+		again = !decide(r, &a);
+		if (!again && a.phase_over) {
+			next_phase(r);
+			again = true;
 		}
 	}
-	return 0;
-}
-
-void advance_launch(struct run *r)
-{
-	for (size_t i = 0; i < r->plan->n; i++) {
-		struct err e;
-
-		if (!r->inst[i].prepared)
-			continue;
-		if (launch_send(r, i, &e)) {
-			struct ended end = {
-				.id = {r->inst[i].ulid, r->inst[i].fence},
-				.state = STATE_FAILED,
-				.kind = KIND_SETUP,
-				.exit_code = -1
-                        };
-
-			log_error("launch: %s", e.text);
-			if (result_take(r, i, &end, &e))
-				log_error("%s", e.text);
-			r->dirty = true;
-		}
-	}
-}
-
-int64_t advance_due(const struct run *r)
-{
-	int64_t due = INT64_MAX;
-	int64_t now_real = clock_real_us(), now = clock_mono_us();
-
-	for (size_t i = 0; i < r->plan->n; i++)
-		if (waiting(r, i) && r->inst[i].due_us > now_real &&
-		    r->inst[i].due_us < due)
-			due = r->inst[i].due_us;
-	if (r->deadline_us >= 0 && now_real + (r->deadline_us - now) < due)
-		due = now_real + (r->deadline_us - now);
-	return due;
+	r->starved = !r->ended && a.starved;
+	if (!r->ended)
+		check_blocked(r);
+	set_timer(r, a.due_us);
+	mem_free(a.steps);
 }

@@ -12,10 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
-	BLOCK = 1 << 18
+	BLOCK = 1 << 18,
+	FRESH_S = 600
 };
 
 struct blob_writer {
@@ -66,8 +68,11 @@ static int settle(struct blob_writer *w, const char *hex, struct err *e)
 	(void)snprintf(dir, sizeof(dir), "blobs/sha256/%.2s", hex);
 	if (mkdirat(w->state_fd, dir, 0700) && errno != EEXIST)
 		return err_sys(e, errno, "%s", dir);
-	if (!faccessat(w->state_fd, path, F_OK, 0))
-		return unlinkat(w->state_fd, w->name, 0);
+	/* its time says that it is wanted, see blob_drop() */
+	if (!utimensat(w->state_fd, path, NULL, AT_SYMLINK_NOFOLLOW))
+		return unlinkat(w->state_fd, w->name, 0) ?
+			       err_sys(e, errno, "%s", w->name) :
+			       0;
 	if (fchmod(w->fd, 0444) || fdatasync(w->fd) ||
 	    renameat(w->state_fd, w->name, w->state_fd, path))
 		return err_sys(e, errno, "%s", path);
@@ -101,6 +106,18 @@ void blob_abort(struct blob_writer *w)
 	(void)unlinkat(w->state_fd, w->name, 0);
 	fd_close(&w->fd);
 	mem_free(w);
+}
+
+void blob_drop(int state_fd, const char hex[HASH_HEX_LEN + 1])
+{
+	char path[PATHS_MAX];
+	struct stat st;
+
+	paths_blob(path, hex);
+	if (fstatat(state_fd, path, &st, AT_SYMLINK_NOFOLLOW) ||
+	    time(NULL) - st.st_mtime < FRESH_S)
+		return;
+	(void)unlinkat(state_fd, path, 0);
 }
 
 int blob_put(int state_fd, int fd, uint64_t max_bytes, struct hash *ret,

@@ -19,6 +19,10 @@ MUST_USE int blob_put(int state_fd, int fd, uint64_t max_bytes,
 MUST_USE int blob_open(int state_fd, const struct hash *h, int *ret_fd,
 		       struct err *e);
 
+/* Remove what nobody uses any more, unless it was put a moment ago: then
+ * somebody may be about to use it. */
+void blob_drop(int state_fd, const char hex[HASH_HEX_LEN + 1]);
+
 /* The same in parts, for what arrives in parts (an upload). */
 struct blob_writer;
 MUST_USE int blob_begin(int state_fd, uint64_t max_bytes,

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/*
- * The engine's thread: all that came since the last turn is done in one
- * transaction, committed, and only then answered and launched.
- */
+/* The engine's life, and what the owner's thread calls; see engine.h. */
+#include "engine/engine.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -10,381 +8,40 @@
 #include "engine/internal.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
 	PARALLEL = 64,
+	SHARED_RUNS = 64,
 	LIVE_RUNS = 2000,
 	COMMANDS = 1024,
-	KEYS_KEPT_H = 24,
 };
 
 #define ARTIFACT_MAX ((uint64_t)10 << 30)
 
-static void turn(struct engine *g);
-
-/* --- answers and news --------------------------------------------------- */
-
-static void wake_owner(struct engine *g)
-{
-	uint64_t one = 1;
-
-	if (fd_write(g->out_fd, &one, sizeof(one)) < 0)
-		return; /* it is awake */
-}
-
-static void publish(struct engine *g)
-{
-	pthread_mutex_lock(&g->lock);
-	while (g->waiting) {
-		struct command *c = g->waiting;
-
-		g->waiting = c->next;
-		c->next = NULL;
-		*g->out_tail = c;
-		g->out_tail = &c->next;
-	}
-	LIST_FOR(l, &g->runs)
-	{
-		struct run *r = LIST_ENTRY(l, struct run, link);
-		struct news *n;
-
-		if (!r->last_event)
-			continue;
-		n = mem_alloc(sizeof(*n));
-		n->n = (struct engine_news){r->row.ulid, r->last_event,
-					    r->ended};
-		r->last_event = 0;
-		*g->news_tail = n;
-		g->news_tail = &n->next;
-	}
-	g->stats.ready = g->recovered;
-	g->stats.disk_full = g->disk_full;
-	g->stats.monitor_up = g->monitor != NULL;
-	g->stats.live_runs = g->n_runs;
-	g->stats.running_attempts = g->n_running;
-	g->stats.commits++;
-	pthread_mutex_unlock(&g->lock);
-	wake_owner(g);
-}
-
-/* Keep the command until the commit; its answer is filled in already. */
-static void answer_later(struct engine *g, struct command *c)
-{
-	c->next = g->waiting;
-	g->waiting = c;
-}
-
-/* --- a turn ------------------------------------------------------------- */
-
-static int begin(struct engine *g, struct err *e)
-{
-	if (g->in_tx)
-		return 0;
-	if (store_begin(g->store, e))
-		return -1;
-	g->in_tx = true;
-	return 0;
-}
-
-/* The database did not take it: memory and rows differ, so start again from
- * the rows.  The monitor restarts us; tasks run on. */
-static void give_up(const struct err *e) NORETURN;
-
-static void give_up(const struct err *e)
-{
-	log_error("the store: %s; starting anew", e->text);
-	_exit(1);
-}
-
-static void commit(struct engine *g)
-{
-	struct err e;
-
-	if (!g->in_tx)
-		return;
-	g->in_tx = false;
-	if (store_commit(g->store, &e))
-		give_up(&e);
-}
-
-static int do_commands(struct engine *g, struct err *e)
-{
-	struct command *c = commands_take(g);
-
-	while (c) {
-		struct command *next = c->next;
-		struct err why = {0};
-
-		if (begin(g, e))
-			return -1;
-		if (commands_do(g, c, &why)) {
-			/* Nothing may be half done. */
-			if (why.code == ERR_LIMIT)
-				g->disk_full = true;
-			*e = why;
-			return -1;
-		}
-		answer_later(g, c);
-		c = next;
-	}
-	return 0;
-}
-
-static int do_runs(struct engine *g, struct err *e)
-{
-	LIST_FOR(l, &g->runs)
-	{
-		struct run *r = LIST_ENTRY(l, struct run, link);
-
-		if (!r->dirty || !g->recovered)
-			continue;
-		r->dirty = false;
-		if (begin(g, e) || advance(r, e))
-			return -1;
-	}
-	return 0;
-}
-
-static void after_commit(struct engine *g)
-{
-	publish(g);
-	LIST_FOR(l, &g->runs)
-	{
-		struct run *r = LIST_ENTRY(l, struct run, link);
-
-		advance_launch(r);
-		if (!r->ended)
-			continue;
-		if (r->row.state >= STATE_SUCCEEDED &&
-		    r->row.state <= STATE_CANCELLED)
-			g->stats.runs_ended[r->row.state - STATE_SUCCEEDED]++;
-		if (r->has_slot && g->monitor) {
-			struct wire_writer w = {.len = 0};
-			struct err e;
-
-			wire_bytes(&w, r->row.ulid.s, ULID_LEN);
-			wire_u32(&w, r->slot);
-			(void)!chan_post(g->monitor, MSG_RELEASE, &w, NULL, 0,
-					 &e);
-		}
-		live_free(r);
-	}
-}
-
-static void set_timer(struct engine *g)
-{
-	int64_t due = INT64_MAX, now = clock_real_us();
-
-	LIST_FOR(l, &g->runs)
-	{
-		struct run *r = LIST_ENTRY(l, struct run, link);
-		int64_t d = r->dirty ? now : advance_due(r);
-
-		if (d < due)
-			due = d;
-	}
-	loop_timer_set(g->timer,
-		       due == INT64_MAX ?
-			       -1 :
-			       clock_mono_us() + (due > now ? due - now : 0));
-}
-
-static void turn(struct engine *g)
-{
-	struct err e;
-
-	if (do_commands(g, &e) || do_runs(g, &e))
-		give_up(&e);
-	commit(g);
-	after_commit(g);
-	/* A slot that became free may be what another run waits for. */
-	set_timer(g);
-}
+/* --- the thread --------------------------------------------------------- */
 
 static void on_wake(void *ctx)
 {
 	struct engine *g = ctx;
+	bool stop;
 
-	if (g->stop)
+	pthread_mutex_lock(&g->lock);
+	stop = g->stop;
+	pthread_mutex_unlock(&g->lock);
+	collect_done(g);
+	turn(g);
+	if (stop)
 		loop_stop(g->loop);
-	turn(g);
 }
 
-static void on_timer(void *ctx)
+static void on_full_timer(void *ctx)
 {
-	struct engine *g = ctx;
-
-	LIST_FOR(l, &g->runs)
-	LIST_ENTRY(l, struct run, link)->dirty = true;
-	turn(g);
-}
-
-/* --- the monitor -------------------------------------------------------- */
-
-static struct run *find_attempt(struct engine *g, const struct attempt_id *id,
-				size_t *ret_i)
-{
-	struct run *r = map_get(g->by_attempt, str_from(id->attempt.s));
-
-	for (size_t i = 0; r && i < r->plan->n; i++)
-		if (!strcmp(r->inst[i].ulid.s, id->attempt.s) &&
-		    r->inst[i].fence == id->fence) {
-			*ret_i = i;
-			return r;
-		}
-	return NULL;
-}
-
-static int on_ended(struct engine *g, struct wire_reader *rd)
-{
-	struct ended end;
-	struct run *r;
-	struct err e;
-	size_t i;
-
-	if (ended_decode(rd, &end) || !wire_end(rd))
-		return -1;
-	r = find_attempt(g, &end.id, &i);
-	if (!r || !r->inst[i].running)
-		return 0; /* stale: an earlier holder's */
-	if (begin(g, &e) || result_take(r, i, &end, &e))
-		give_up(&e);
-	/* What was freed may be what others wait for. */
-	LIST_FOR(l, &g->runs)
-	LIST_ENTRY(l, struct run, link)->dirty = true;
-	turn(g);
-	return 0;
-}
-
-static int on_started(struct engine *g, struct wire_reader *rd)
-{
-	struct attempt_id id;
-	int64_t when;
-	struct run *r;
-	size_t i;
-
-	if (attempt_id_decode(rd, &id))
-		return -1;
-	when = wire_get_i64(rd);
-	if (!wire_end(rd))
-		return -1;
-	r = find_attempt(g, &id, &i);
-	if (r)
-		r->inst[i].started_us = when;
-	g->stats.attempts_started++;
-	return 0;
-}
-
-static int on_alive(struct engine *g, struct wire_reader *rd)
-{
-	struct attempt_id id;
-	struct run *r;
-	size_t i;
-
-	if (attempt_id_decode(rd, &id) || !wire_end(rd))
-		return -1;
-	r = find_attempt(g, &id, &i);
-	if (r)
-		r->inst[i].alive = true;
-	return 0;
-}
-
-static int on_alive_end(struct engine *g)
-{
-	struct err e;
-
-	if (g->recovered)
-		return 0;
-	g->recovered = true;
-	if (begin(g, &e) || recover_end(g, &e))
-		give_up(&e);
-	turn(g);
-	return 0;
-}
-
-static int on_monitor(void *ctx, struct chan_msg *msg)
-{
-	struct wire_reader r = wire_reader(msg->body, msg->body_len);
-	struct engine *g = ctx;
-
-	switch (msg->type) {
-	case MSG_ENDED:
-		return on_ended(g, &r);
-	case MSG_STARTED:
-		return on_started(g, &r);
-	case MSG_ALIVE:
-		return on_alive(g, &r);
-	case MSG_ALIVE_END:
-		return on_alive_end(g);
-	case MSG_STOP:
-		return 0;
-	default:
-		return -1;
-	}
-}
-
-static void on_monitor_gone(void *ctx, const struct err *why)
-{
-	(void)ctx;
-	log_error("the monitor is gone: %s", why ? why->text : "end of file");
-	_exit(1); /* nothing can be started or heard of any more */
-}
-
-static const struct chan_ops monitor_ops = {on_monitor, on_monitor_gone};
-
-/* --- life --------------------------------------------------------------- */
-
-static void defaults(struct engine_opts *o)
-{
-	o->parallel = o->parallel ? o->parallel : PARALLEL;
-	o->uid_slots = o->uid_slots ? o->uid_slots : o->parallel + 64;
-	o->live_runs = o->live_runs ? o->live_runs : LIVE_RUNS;
-	o->commands = o->commands ? o->commands : COMMANDS;
-	o->artifact_max_bytes =
-		o->artifact_max_bytes ? o->artifact_max_bytes : ARTIFACT_MAX;
-}
-
-int engine_new(const struct engine_opts *opts, struct engine **ret,
-	       struct err *e)
-{
-	struct engine *g = mem_alloc(sizeof(*g));
-
-	g->o = *opts;
-	defaults(&g->o);
-	g->store = opts->store;
-	pthread_mutex_init(&g->lock, NULL);
-	g->in_tail = &g->in_head;
-	g->out_tail = &g->out_head;
-	g->news_tail = &g->news_head;
-	list_init(&g->runs);
-	g->by_attempt = map_new();
-	g->by_run = map_new();
-	g->n_slots = g->o.uid_slots;
-	g->slots = mem_alloc(g->n_slots);
-	g->policy_digest = policy_set_digest(opts->policies);
-	g->out_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (g->out_fd < 0) {
-		err_sys(e, errno, "eventfd");
-		engine_free(g);
-		return -1;
-	}
-	if (loop_new(&g->loop, e) || loop_on_wake(g->loop, on_wake, g, e) ||
-	    recover_load(g, e)) {
-		engine_free(g);
-		return -1;
-	}
-	g->timer = loop_timer_new(g->loop, on_timer, g);
-	g->monitor = chan_new(g->loop, opts->monitor_fd, &monitor_ops, g);
-	if (opts->monitor_is_new && on_alive_end(g)) {
-		engine_free(g);
-		return -1;
-	}
-	*ret = g;
-	return 0;
+	turn_retry(ctx);
 }
 
 static void *thread_main(void *ctx)
@@ -399,12 +56,115 @@ static void *thread_main(void *ctx)
 
 int engine_start(struct engine *g, struct err *e)
 {
-	int r = pthread_create(&g->thread, NULL, thread_main, g);
+	int r;
 
+	if (collect_start(g, e))
+		return -1;
+	r = pthread_create(&g->thread, NULL, thread_main, g);
 	if (r)
 		return err_sys(e, r, "thread");
 	g->started = true;
 	return 0;
+}
+
+/* --- life --------------------------------------------------------------- */
+
+static void defaults(struct engine_opts *o)
+{
+	o->parallel = o->parallel ? o->parallel : PARALLEL;
+	if (o->uid_slots <= o->parallel)
+		o->uid_slots = o->parallel + SHARED_RUNS;
+	o->live_runs = o->live_runs ? o->live_runs : LIVE_RUNS;
+	o->commands = o->commands ? o->commands : COMMANDS;
+	o->artifact_max_bytes =
+		o->artifact_max_bytes ? o->artifact_max_bytes : ARTIFACT_MAX;
+}
+
+static void init(struct engine *g)
+{
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_mutex_init(&g->worker.lock, NULL);
+	pthread_cond_init(&g->worker.wake, NULL);
+	g->worker.in_tail = &g->worker.in;
+	g->worker.out_tail = &g->worker.out;
+	commands_init(&g->in);
+	commands_init(&g->out);
+	commands_init(&g->waiting);
+	list_init(&g->runs);
+	list_init(&g->look);
+	list_init(&g->put);
+	g->by_attempt = map_new();
+	g->by_run = map_new();
+	g->n_slots = g->o.uid_slots;
+	g->slots = mem_alloc(g->n_slots);
+	g->policy_digest = policy_set_digest(g->o.policies);
+	g->out_fd = g->empty_fd = -1;
+}
+
+/* A directory that stands for those where nothing will be. */
+static int open_empty(struct engine *g, struct err *e)
+{
+	if (mkdirat(g->o.state_fd, "empty", 0500) && errno != EEXIST)
+		return err_sys(e, errno, "empty");
+	g->empty_fd = openat(g->o.state_fd, "empty",
+			     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return g->empty_fd < 0 ? err_sys(e, errno, "empty") : 0;
+}
+
+static int set_up(struct engine *g, struct err *e)
+{
+	int fd = g->o.monitor_fd;
+
+	g->o.monitor_fd = -1;
+	g->out_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (g->out_fd < 0 || loop_new(&g->loop, e)) {
+		fd_close(&fd);
+		return g->out_fd < 0 ? err_sys(e, errno, "eventfd") : -1;
+	}
+	g->monitor = chan_new(g->loop, fd, &monitor_ops, g); /* takes fd */
+	if (!g->monitor)
+		return err_set(e, ERR_INTERNAL, "no channel to the monitor");
+	g->full_timer = loop_timer_new(g->loop, on_full_timer, g);
+	if (!store_ballast_held(g->store)) {
+		g->disk_full = true;
+		loop_timer_set(g->full_timer, clock_mono_us());
+	}
+	return open_empty(g, e) || loop_on_wake(g->loop, on_wake, g, e) ||
+			       recover_load(g, e) ?
+		       -1 :
+		       0;
+}
+
+int engine_new(const struct engine_opts *opts, struct engine **ret,
+	       struct err *e)
+{
+	struct engine *g = mem_alloc(sizeof(*g));
+
+	g->o = *opts;
+	defaults(&g->o);
+	g->store = opts->store;
+	init(g);
+	if (set_up(g, e)) {
+		engine_free(g);
+		return -1;
+	}
+	if (opts->monitor_is_new)
+		monitor_alive_end(g);
+	*ret = g;
+	return 0;
+}
+
+/* Those whose command never reached the engine, or whose answer never came. */
+static void fail_commands(struct commands *q)
+{
+	struct command *c;
+
+	while ((c = commands_pop(q))) {
+		err_set(&c->reply.err, ERR_UNAVAILABLE,
+			"the server is stopping");
+		c->fn(c->ctx, &c->reply);
+		command_free(c);
+	}
 }
 
 void engine_free(struct engine *g)
@@ -412,22 +172,140 @@ void engine_free(struct engine *g)
 	if (!g)
 		return;
 	if (g->started) {
+		pthread_mutex_lock(&g->lock);
 		g->stop = true;
+		pthread_mutex_unlock(&g->lock);
 		loop_wake(g->loop);
 		pthread_join(g->thread, NULL);
 	}
-	commands_fail(commands_take(g));
+	collect_stop(g);
 	engine_drain(g, NULL, NULL);
-	chan_free(g->monitor);
 	LIST_FOR(l, &g->runs)
 	live_free(LIST_ENTRY(l, struct run, link));
-	loop_timer_free(g->timer);
+	fail_commands(&g->in);
+	fail_commands(&g->waiting);
+	chan_free(g->monitor);
+	loop_timer_free(g->full_timer);
 	loop_free(g->loop);
 	store_close(g->store);
 	map_free(g->by_attempt, NULL);
 	map_free(g->by_run, NULL);
 	mem_free(g->slots);
 	fd_close(&g->out_fd);
+	fd_close(&g->empty_fd);
+	pthread_cond_destroy(&g->worker.wake);
+	pthread_mutex_destroy(&g->worker.lock);
 	pthread_mutex_destroy(&g->lock);
 	mem_free(g);
+}
+
+/* --- commands ----------------------------------------------------------- */
+
+static int post(struct engine *g, struct command *c, struct err *e)
+{
+	int bad = 0;
+
+	pthread_mutex_lock(&g->lock);
+	if (g->stop)
+		bad = err_set(e, ERR_UNAVAILABLE, "the server is stopping");
+	else if (c->type == COMMAND_RUN && g->shown.disk_full)
+		bad = err_sys(e, ENOSPC, "no new runs");
+	else if (g->in.n >= g->o.commands)
+		bad = err_set(e, ERR_LIMIT, "too many requests are waiting");
+	else
+		commands_push(&g->in, c);
+	pthread_mutex_unlock(&g->lock);
+	if (bad)
+		command_free(c);
+	else
+		loop_wake(g->loop);
+	return bad;
+}
+
+int engine_run(struct engine *g, struct engine_order *o, engine_reply_fn *fn,
+	       void *ctx, struct err *e)
+{
+	struct command *c = command_new(COMMAND_RUN, STR(""), fn, ctx);
+
+	c->order = o;
+	return post(g, c, e);
+}
+
+int engine_cancel(struct engine *g, const struct ulid *run, struct str who,
+		  engine_reply_fn *fn, void *ctx, struct err *e)
+{
+	struct command *c = command_new(COMMAND_CANCEL, who, fn, ctx);
+
+	c->run = *run;
+	return post(g, c, e);
+}
+
+int engine_delete(struct engine *g, const struct ulid *run, struct str who,
+		  engine_reply_fn *fn, void *ctx, struct err *e)
+{
+	struct command *c = command_new(COMMAND_DELETE, who, fn, ctx);
+
+	c->run = *run;
+	return post(g, c, e);
+}
+
+int engine_audit(struct engine *g, struct str who, struct str action,
+		 struct str what, engine_reply_fn *fn, void *ctx, struct err *e)
+{
+	struct command *c = command_new(COMMAND_AUDIT, who, fn, ctx);
+
+	c->action = mem_strndup(action.p, action.len);
+	c->what = mem_strndup(what.p, what.len);
+	return post(g, c, e);
+}
+
+/* --- answers and news --------------------------------------------------- */
+
+int engine_fd(const struct engine *g)
+{
+	return g->out_fd;
+}
+
+void engine_drain(struct engine *g, engine_news_fn *news_fn, void *ctx)
+{
+	const struct engine_news lost = {.event_id = 0};
+	CLEANUP_MEM struct engine_news *news = NULL;
+	struct commands mine;
+	struct command *c;
+	size_t n;
+	bool all;
+	uint64_t count;
+
+	if (fd_read(g->out_fd, &count, sizeof(count)) < 0)
+		count = 0;
+	pthread_mutex_lock(&g->lock);
+	mine = g->out;
+	if (!mine.head)
+		mine.tail = &mine.head;
+	commands_init(&g->out);
+	n = g->n_news;
+	news = mem_array(n + 1, sizeof(*news));
+	memcpy(news, g->news, n * sizeof(*news));
+	g->n_news = 0;
+	all = g->news_lost;
+	g->news_lost = false;
+	pthread_mutex_unlock(&g->lock);
+	while ((c = commands_pop(&mine))) {
+		c->fn(c->ctx, &c->reply);
+		command_free(c);
+	}
+	for (size_t i = 0; news_fn && i < n; i++)
+		news_fn(ctx, &news[i]);
+	if (news_fn && all)
+		news_fn(ctx, &lost);
+}
+
+struct engine_stats engine_stats(struct engine *g)
+{
+	struct engine_stats s;
+
+	pthread_mutex_lock(&g->lock);
+	s = g->shown;
+	pthread_mutex_unlock(&g->lock);
+	return s;
 }

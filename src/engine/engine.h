@@ -33,6 +33,9 @@ struct engine_opts {
 	uint32_t commands;  /* waiting for the engine; default 1024 */
 	uint64_t artifact_max_bytes; /* one artifact; default 10 GiB */
 	bool monitor_is_new; /* nothing runs: do not wait for ALIVE_END */
+	/* Otherwise the process ends when the monitor does: nothing can be
+   * started or heard of any more.  For tests. */
+	bool stay_without_monitor;
 };
 
 /*
@@ -52,14 +55,14 @@ void engine_free(struct engine *g);
 struct engine_ask {
 	struct str project;   /* of the URL, checked by the caller */
 	struct str canonical; /* the job, RFC 8785; its SHA-256 is the
-				 definition_digest */
+                           definition_digest */
 	struct str inputs;    /* JSON object as given; "" is {} */
 	struct str labels;    /* JSON object of strings; "" is {} */
 	struct str submitter; /* "uid:1000" */
 	struct str trigger;   /* "api" */
 	int32_t priority;     /* 0..100; -1: the job's */
 	/* Idempotency-Key of this submitter, "" for none, and what "the same
-	 * body" means: a digest that the caller made of the parsed parts. */
+   * body" means: a digest that the caller made of the parsed parts. */
 	struct str idempotency_key;
 	struct hash request;
 	/* The source as blob_put() has stored it; size 0: no source. */

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The engine's inside: runs that are alive, and the steps that move them.
+ * The engine's inside.  Memory is the truth about runs that are alive; the
+ * store is written behind it: whoever changes something marks it, turn.c
+ * writes all that is marked in one transaction, and only then answers and
+ * launches.  A commit that failed (a full disk) leaves the marks, so that the
+ * next one writes the same again.
  *
- *   engine.c   the thread: one transaction a turn
- *   commands.c what was asked for
- *   owner.c    asking and hearing, from the owner's thread
+ *   engine.c   making, starting and freeing; what the owner's thread calls
+ *   turn.c     a turn of the thread: commands, runs, commit, launches
+ *   command.c  what was asked for
  *   order.c    what can be known before a run is stored
- *   live.c     a run in memory; its rows and events
- *   advance.c  what is next: skipping, starting, ending
+ *   live.c     a run in memory, and its marks
+ *   save.c     what is marked, into the store
+ *   advance.c  carries out what sched decides
  *   launch.c   one attempt to the monitor
  *   result.c   one attempt's end
+ *   collect.c  the worker thread: artifacts into blobs, trees removed
+ *   monitor.c  what the monitor says
  *   recover.c  after a restart
  */
 #pragma once
@@ -18,17 +25,12 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "engine/engine.h"
+#include "engine/paths.h"
 #include "job/plan.h"
 #include "job/result.h"
+#include "sched/sched.h"
 
 #include <pthread.h>
-
-enum {
-	COMMAND_RUN,
-	COMMAND_CANCEL,
-	COMMAND_DELETE,
-	COMMAND_AUDIT
-};
 
 /* One attempt's artifact, for `files` of later tasks. */
 struct kept {
@@ -38,52 +40,104 @@ struct kept {
 };
 
 struct instance {
+	struct run *run;
+	uint32_t index;
 	enum fail_kind kind;
-	uint32_t attempt; /* the last number given */
-	struct ulid ulid; /* of that attempt */
-	uint64_t fence;
-	uint32_t slot;
-	bool has_slot, running, prepared, cancel_sent;
-	bool alive; /* the monitor has named it */
-	int64_t started_us;
-	int64_t due_us; /* real time; a retry waits for it */
+	struct str error, blocked;
+	uint32_t attempt;         /* the last number given; 0: none */
+	struct store_attempt row; /* of that attempt; text in the run's arena */
+	bool task_dirty, attempt_dirty;
+	bool running;   /* counts against the engine's parallel */
+	bool prepared;  /* LAUNCH goes out after the commit */
+	bool stop_sent; /* the monitor was asked to end it */
+	bool alive;     /* after a restart: the monitor has named it */
+	bool has_slot;
 	struct job_pair *outputs;
 	size_t n_outputs;
-	struct job_attempt *job; /* while it is being launched */
+	struct job_attempt *job; /* while it is prepared */
 };
 
 struct run {
-	struct link link;
+	struct link link;      /* g->runs */
+	struct link look, put; /* g->look, g->put; empty when not in them */
 	struct engine *g;
 	struct arena *arena;
-	struct store_run row; /* strings in the arena */
+	struct store_run row; /* text in the arena or the plan's */
 	struct job_plan *plan;
-	enum run_state *states; /* of every instance */
 	struct instance *inst;
+	/* by instance, as sched wants them */
+	enum run_state *states;
+	int64_t *due_us;
+	struct sched_end *ends;
 	struct kept *kept;
 	size_t n_kept, cap_kept;
-	bool dirty; /* look at it in this turn */
-	bool in_finally, ended;
-	int64_t deadline_us; /* monotonic; of the job or of finally */
+	struct store_event *events; /* to be saved */
+	size_t n_events, cap_events;
+	struct store_artifact *artifacts; /* to be saved */
+	size_t n_artifacts, cap_artifacts;
+	bool row_dirty, tasks_dirty;
+	struct command *create; /* not stored yet: who asked for it */
+	bool in_finally, ended, starved, has_prepared;
+	bool finally_over; /* its own deadline has struck */
+	struct loop_timer *timer;
+	int64_t deadline_us; /* monotonic; of the phase; -1: none */
 	uint32_t slot;       /* of a shared workspace */
 	bool has_slot;
-	int64_t last_event;
+	int64_t last_event; /* saved, not told yet */
+};
+
+enum command_type {
+	COMMAND_RUN,
+	COMMAND_CANCEL,
+	COMMAND_DELETE,
+	COMMAND_AUDIT
 };
 
 struct command {
 	struct command *next;
-	int type;
+	enum command_type type;
 	struct engine_order *order;
 	struct ulid run;
 	char *who, *action, *what;
 	engine_reply_fn *fn;
 	void *ctx;
-	struct engine_reply reply; /* filled in the engine's thread */
+	struct engine_reply reply;      /* filled in the engine's thread */
+	bool to_save;                   /* has something for the transaction */
+	char (*gone)[HASH_HEX_LEN + 1]; /* DELETE: blobs it may have freed */
+	size_t n_gone;
 };
 
-struct news {
-	struct news *next;
-	struct engine_news n;
+/* A queue of commands. */
+struct commands {
+	struct command *head, **tail;
+	size_t n;
+};
+
+enum {
+	NEWS_MAX = 1024
+};
+
+/* A job of the worker. */
+struct collect {
+	struct collect *next;
+	char dir[PATHS_MAX]; /* of the attempt, or the tree to remove */
+	bool remove;
+	struct ulid attempt;
+	struct ended end;
+	struct job_result *result;
+	struct collected {
+		struct hash hash;
+		uint64_t bytes;
+	} * got;        /* one for each artifact of the result */
+	struct err err; /* the first that went wrong */
+};
+
+struct collector {
+	pthread_t thread;
+	bool started, stop;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct collect *in, **in_tail, *out, **out_tail;
 };
 
 struct engine {
@@ -91,31 +145,37 @@ struct engine {
 	struct store *store;
 	struct loop *loop;
 	struct chan *monitor;
-	struct loop_timer *timer;
+	struct loop_timer *full_timer;
 	pthread_t thread;
-	bool started, stop;
+	bool started;
+	struct collector worker;
 
 	/* shared with the owner's thread, under the lock */
 	pthread_mutex_t lock;
-	struct command *in_head, **in_tail;
-	size_t n_in;
-	struct command *out_head, **out_tail;
-	struct news *news_head, **news_tail;
-	struct engine_stats stats;
+	struct commands in, out;
+	bool stop;
+	struct engine_news news[NEWS_MAX];
+	size_t n_news;
+	bool news_lost;
+	struct engine_stats shown;
 	int out_fd; /* eventfd */
 
 	/* the engine's thread alone */
-	struct link runs;
-	struct map *by_attempt; /* attempt's ULID -> struct run */
+	struct engine_stats stats;
+	struct link runs, look, put;
+	struct map *by_attempt; /* attempt's ULID -> struct instance */
 	struct map *by_run;     /* run's ULID -> struct run */
-	uint32_t n_runs, n_running;
+	uint32_t n_runs, n_running, n_shared;
 	uint64_t fence;
 	unsigned char *slots; /* taken */
 	uint32_t n_slots;
+	int empty_fd; /* a directory where nothing is */
 	struct hash policy_digest;
 	bool recovered; /* ALIVE_END has come */
-	bool disk_full, in_tx;
-	struct command *waiting; /* for the commit */
+	bool disk_full; /* no new runs; see turn.c */
+	bool stuck;     /* the last commit failed: nothing may start */
+	int64_t keys_expired_us;
+	struct commands waiting; /* for the commit */
 };
 
 struct engine_order {
@@ -126,46 +186,83 @@ struct engine_order {
 	struct ulid ulid;
 };
 
-/* commands.c: in a transaction; the answer goes into c->reply. */
-MUST_USE int commands_do(struct engine *g, struct command *c, struct err *e);
-struct command *commands_take(struct engine *g); /* all that wait */
-void commands_drop(struct command *c);
-void commands_fail(struct command *c); /* the list: we are stopping */
+/* command.c */
+void commands_init(struct commands *q);
+void commands_push(struct commands *q, struct command *c);
+struct command *commands_pop(struct commands *q); /* NULL when empty */
+struct command *command_new(enum command_type type, struct str who,
+			    engine_reply_fn *fn, void *ctx);
+void command_free(struct command *c);
+/* Do it in memory; it goes to `waiting`, or its answer is ready. */
+void command_do(struct engine *g, struct command *c);
+/* Its part of the transaction. */
+MUST_USE int command_save(struct engine *g, struct command *c, struct err *e);
+/* After the commit: files of a deleted run. */
+void command_after(struct engine *g, struct command *c);
 
 /* live.c */
 struct run *live_new(struct engine *g, struct job_plan *plan,
 		     const struct store_run *row);
 void live_free(struct run *r);
-MUST_USE int live_event(struct run *r, enum store_event_type type, int32_t i,
-			struct str name, struct err *e);
-MUST_USE int live_save_task(struct run *r, size_t i, struct err *e);
-MUST_USE int live_save_run(struct run *r, struct err *e);
-/* Set, save, and tell. */
-MUST_USE int live_task_state(struct run *r, size_t i, enum run_state s,
-			     enum fail_kind kind, struct err *e);
+struct str live_str(struct run *r, struct str s);
+void live_look(struct run *r); /* advance() it in this turn */
+void live_look_starved(struct engine *g);
+void live_put(struct run *r); /* save it in this turn */
+/* A state, an event, a mark. */
+void live_task_set(struct run *r, size_t i, enum run_state s,
+		   enum fail_kind kind, struct str error);
+void live_run_set(struct run *r, enum run_state s);
+void live_attempt_changed(struct run *r, size_t i);
+void live_artifact(struct run *r, const struct store_artifact *a);
 void live_keep(struct run *r, struct str name, struct str file,
 	       const char *sha256);
+void live_keep_output(struct run *r, size_t i, struct str name,
+		      struct str value);
 struct job_stand live_stand(struct run *r);
-struct str live_str(struct run *r, struct str s);
+bool live_slot_take(struct engine *g, uint32_t *ret);
+void live_slot_give(struct engine *g, uint32_t slot);
+/* The attempt's process is gone, or was never there. */
+void live_let_go(struct run *r, size_t i);
 
-/* advance.c: inside a transaction. */
-MUST_USE int advance(struct run *r, struct err *e);
-void advance_cancel_running(struct run *r);
-/* After the commit: LAUNCH what advance() prepared. */
-void advance_launch(struct run *r);
-/* When something is due next (real time), INT64_MAX never. */
-int64_t advance_due(const struct run *r);
+/* save.c */
+MUST_USE int save_run(struct run *r, struct err *e);
+void save_done(struct run *r); /* committed: forget the marks */
+
+/* advance.c */
+void advance(struct run *r);
+
+/* turn.c */
+void turn(struct engine *g);
+void turn_retry(struct engine *g); /* after a full disk */
 
 /* launch.c */
 MUST_USE int launch_prepare(struct run *r, size_t i, struct err *e);
-MUST_USE int launch_send(struct run *r, size_t i, struct err *e);
-bool slot_take(struct engine *g, uint32_t *ret);
-void slot_give(struct engine *g, uint32_t slot);
+void launch_undo(struct run *r, size_t i);
+void launch_all(struct run *r); /* after the commit */
 
-/* result.c: the attempt of instance i has ended as the monitor says. */
-MUST_USE int result_take(struct run *r, size_t i, const struct ended *end,
-			 struct err *e);
+/* result.c */
+/* The attempt has ended as the monitor says; what its file says is read. */
+void result_begin(struct instance *in, const struct ended *end);
+/* Its artifacts are taken; x may be NULL.  Takes nothing. */
+void result_finish(struct instance *in, const struct ended *end,
+		   const struct job_result *x, const struct collected *got,
+		   const struct err *why);
+/* When all of a group have ended: retry, or their states. */
+void result_settle(struct run *r, size_t i);
+
+/* collect.c */
+MUST_USE int collect_start(struct engine *g, struct err *e);
+void collect_stop(struct engine *g);
+void collect_post(struct engine *g, struct collect *c); /* takes c */
+void collect_done(struct engine *g); /* in the engine's thread */
+void collect_free(struct collect *c);
+
+/* monitor.c */
+extern const struct chan_ops monitor_ops;
+void monitor_stop_attempt(struct instance *in);
+void monitor_release(struct run *r);
+void monitor_alive_end(struct engine *g);
 
 /* recover.c */
 MUST_USE int recover_load(struct engine *g, struct err *e);
-MUST_USE int recover_end(struct engine *g, struct err *e);
+void recover_end(struct engine *g);

@@ -15,38 +15,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool slot_take(struct engine *g, uint32_t *ret)
-{
-	for (uint32_t i = 0; i < g->n_slots; i++)
-		if (!g->slots[i]) {
-			g->slots[i] = 1;
-			*ret = i;
-			return true;
-		}
-	return false;
-}
-
-void slot_give(struct engine *g, uint32_t slot)
-{
-	if (slot < g->n_slots)
-		g->slots[slot] = 0;
-}
-
 /* --- before the commit: the attempt and its rows ------------------------ */
 
-static int give_slot(struct run *r, size_t i, struct err *e)
+/* A shared workspace keeps its uid as long as the run lives. */
+static int give_slot(struct instance *in, struct err *e)
 {
-	struct instance *in = &r->inst[i];
+	struct run *r = in->run;
+	struct engine *g = r->g;
 
-	if (in->job->workspace_kind == WORKSPACE_SHARED) {
-		if (!r->has_slot && !slot_take(r->g, &r->slot))
+	in->row.shared = in->job->workspace_kind == WORKSPACE_SHARED;
+	if (!in->row.shared) {
+		in->has_slot = live_slot_take(g, &in->row.uid_slot);
+		in->row.workspace = in->row.ulid;
+		return in->has_slot ? 0 :
+				      err_set(e, ERR_LIMIT, "no uid is free");
+	}
+	if (!r->has_slot) {
+		if (!live_slot_take(g, &r->slot))
 			return err_set(e, ERR_LIMIT, "no uid is free");
 		r->has_slot = true;
-		return 0;
+		g->n_shared++;
 	}
-	if (!slot_take(r->g, &in->slot))
-		return err_set(e, ERR_LIMIT, "no uid is free");
-	in->has_slot = true;
+	in->row.uid_slot = r->slot;
+	in->row.workspace = r->row.ulid;
 	return 0;
 }
 
@@ -78,38 +69,87 @@ static int find_files(struct run *r, struct job_attempt *a, struct err *e)
 	return 0;
 }
 
-int launch_prepare(struct run *r, size_t i, struct err *e)
+/* Policies may have changed since the run was made. */
+static int check_policy(struct run *r, const struct job_attempt *a,
+			struct err *e)
+{
+	struct policy_verdict v;
+
+	policy_decide(r->g->o.policies, a, &v);
+	return v.allowed ? 0 :
+			   err_set(e, ERR_DENIED, "%s",
+				   v.n_reasons ? v.reasons[0] : "not allowed");
+}
+
+static void new_row(struct instance *in, struct engine *g)
+{
+	if (in->attempt)
+		(void)map_del(g->by_attempt, str_from(in->row.ulid.s));
+	in->row = (struct store_attempt){
+		.index = in->index,
+		.number = ++in->attempt,
+		.ulid = ulid_new(),
+		.fence = ++g->fence,
+		.state = STATE_RUNNING,
+		.exit_code = -1,
+		.started_us = clock_real_us(), /* STARTED knows it better */
+		.outputs = STR("{}"),
+		.error = STR(""),
+		.hint = STR(""),
+	};
+	in->job->attempt = in->row.ulid;
+	in->job->number = in->row.number;
+	in->job->fence = in->row.fence;
+	in->run->ends[in->index] = (struct sched_end){0};
+	in->n_outputs = 0;
+}
+
+static int prepare(struct run *r, size_t i, struct err *e)
 {
 	struct job_stand stand = live_stand(r);
 	struct instance *in = &r->inst[i];
-	struct store_attempt row = {.index = (uint32_t)i, .exit_code = -1};
 
-	if (job_plan_attempt(r->plan, i, &stand, &in->job, e) ||
-	    find_files(r, in->job, e) || give_slot(r, i, e))
+	if (job_plan_attempt(r->plan, i, &stand, &in->job, e))
 		return -1;
-	if (in->attempt)
-		(void)map_del(r->g->by_attempt, str_from(in->ulid.s));
-	in->ulid = ulid_new();
-	in->fence = ++r->g->fence;
-	in->attempt++;
-	in->due_us = 0;
-	in->prepared = true;
-	in->cancel_sent = false;
-	in->started_us = 0;
-	in->job->attempt = in->ulid;
-	in->job->number = in->attempt;
-	in->job->fence = in->fence;
-	(void)map_put(r->g->by_attempt, str_from(in->ulid.s), r);
-	row.number = in->attempt;
-	row.ulid = in->ulid;
-	row.fence = in->fence;
-	row.state = STATE_RUNNING;
-	row.uid_slot = r->has_slot ? r->slot : in->slot;
-	row.shared = r->has_slot;
-	row.workspace = r->has_slot ? r->row.ulid : in->ulid;
-	row.outputs = STR("{}");
-	row.error = row.hint = STR("");
-	return store_attempt_put(r->g->store, r->row.id, &row, e);
+	in->job->has_source = r->row.source_bytes != 0;
+	if (check_policy(r, in->job, e) || find_files(r, in->job, e))
+		return -1;
+	new_row(in, r->g);
+	if (give_slot(in, e))
+		return -1;
+	(void)map_put(r->g->by_attempt, str_from(in->row.ulid.s), in);
+	return 0;
+}
+
+int launch_prepare(struct run *r, size_t i, struct err *e)
+{
+	struct instance *in = &r->inst[i];
+
+	if (prepare(r, i, e)) {
+		job_attempt_free(in->job);
+		in->job = NULL;
+		return -1;
+	}
+	in->prepared = in->running = true;
+	in->stop_sent = in->alive = false;
+	r->has_prepared = true;
+	r->g->n_running++;
+	live_attempt_changed(r, i);
+	return 0;
+}
+
+void launch_undo(struct run *r, size_t i)
+{
+	struct instance *in = &r->inst[i];
+
+	in->prepared = false;
+	job_attempt_free(in->job);
+	in->job = NULL;
+	in->row.state = STATE_FAILED;
+	in->row.kind = KIND_UPSTREAM;
+	in->row.finished_us = clock_real_us();
+	(void)map_del(r->g->by_attempt, str_from(in->row.ulid.s));
+	live_let_go(r, i);
 }
 
 /* --- after it: files and the message ------------------------------------ */
@@ -126,12 +166,8 @@ static int make_dir(struct run *r, size_t i, int *ret, struct err *e)
 	    mkdirat(state, path, 0700))
 		return err_sys(e, errno, "%s", path);
 	fd = openat(state, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || mkdirat(fd, "staging", 0700) ||
-	    mkdirat(fd, "files", 0700)) {
-		err_sys(e, errno, "%s", path);
-		fd_close(&fd);
-		return -1;
-	}
+	if (fd < 0)
+		return err_sys(e, errno, "%s", path);
 	*ret = fd;
 	return 0;
 }
@@ -153,49 +189,71 @@ static int lay_files(struct run *r, size_t i, int dir, struct err *e)
 	return 0;
 }
 
-static int open_source(struct run *r, size_t i, struct err *e)
+static int open_source(struct run *r, struct err *e)
 {
 	struct hash h;
 	int fd;
 
-	if (r->inst[i].job->has_source && r->row.source.len &&
-	    !hex_decode(r->row.source, h.b, HASH_LEN))
-		return blob_open(r->g->o.state_fd, &h, &fd, e) ? -1 : fd;
-	return fd_memfd_sealed("no-source", STR(""), e);
+	if (!r->row.source_bytes)
+		return fd_memfd_sealed("no-source", STR(""), e);
+	if (hex_decode(r->row.source, h.b, HASH_LEN))
+		return err_set(e, ERR_INTERNAL, "the source has no digest");
+	return blob_open(r->g->o.state_fd, &h, &fd, e) ? -1 : fd;
+}
+
+/* A directory of its own only where something will be in it. */
+static int open_dir(struct engine *g, int dir, const char *name, bool needed,
+		    struct err *e)
+{
+	int fd;
+
+	if (!needed) {
+		fd = fcntl(g->empty_fd, F_DUPFD_CLOEXEC, 3);
+		return fd < 0 ? err_sys(e, errno, "dup") : fd;
+	}
+	if (mkdirat(dir, name, 0700))
+		return err_sys(e, errno, "%s", name);
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, errno, "%s", name) : fd;
+}
+
+static int open_file(int dir, const char *name, int flags, struct err *e)
+{
+	int fd = openat(dir, name, flags | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	return fd < 0 ? err_sys(e, errno, "%s", name) : fd;
+}
+
+static int job_memfd(const struct job_attempt *a, struct err *e)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(ATTEMPT_JSON_MAX);
+
+	if (!job_attempt_encode(a, &b))
+		return err_set(e, ERR_LIMIT, "the task is too large");
+	return fd_memfd_sealed("job", buf_view(&b), e);
 }
 
 /* In the order of enum launch_fd. */
 static int open_all(struct run *r, size_t i, int fds[N_LAUNCH_FDS],
 		    struct err *e)
 {
-	static const struct {
-		int fd, flags;
-		const char *name;
-	} files[] = {
-		{LAUNCH_LOG,     O_WRONLY | O_APPEND | O_CREAT, "log.data"},
-		{LAUNCH_INDEX,   O_WRONLY | O_APPEND | O_CREAT, "log.idx" },
-		{LAUNCH_RESULT,  O_WRONLY | O_CREAT,            "result"  },
-		{LAUNCH_STAGING, O_RDONLY | O_DIRECTORY,        "staging" },
-		{LAUNCH_FILES,   O_RDONLY | O_DIRECTORY,        "files"   },
-	};
-	CLEANUP_BUF struct buf b = BUF_INIT(ATTEMPT_JSON_MAX);
+	const struct job_attempt *a = r->inst[i].job;
+	bool stages = a->n_artifacts || a->stdout_artifact.len;
 	CLEANUP_FD int dir = -1;
 
-	if (make_dir(r, i, &dir, e) || lay_files(r, i, dir, e))
+	if (make_dir(r, i, &dir, e))
 		return -1;
-	for (size_t k = 0; k < ARRAY_LEN(files); k++) {
-		fds[files[k].fd] = openat(dir, files[k].name,
-					  files[k].flags | O_CLOEXEC, 0600);
-		if (fds[files[k].fd] < 0)
-			return err_sys(e, errno, "%s", files[k].name);
-	}
-	fds[LAUNCH_SOURCE] = open_source(r, i, e);
-	if (fds[LAUNCH_SOURCE] < 0)
-		return -1;
-	if (!job_attempt_encode(r->inst[i].job, &b))
-		return err_set(e, ERR_LIMIT, "the task is too large");
-	fds[LAUNCH_JOB] = fd_memfd_sealed("job", buf_view(&b), e);
-	return fds[LAUNCH_JOB] < 0 ? -1 : 0;
+	fds[LAUNCH_JOB] = job_memfd(a, e);
+	fds[LAUNCH_LOG] = open_file(dir, "log.data", O_WRONLY | O_APPEND, e);
+	fds[LAUNCH_INDEX] = open_file(dir, "log.idx", O_WRONLY | O_APPEND, e);
+	fds[LAUNCH_RESULT] = open_file(dir, "result", O_WRONLY, e);
+	fds[LAUNCH_STAGING] = open_dir(r->g, dir, "staging", stages, e);
+	fds[LAUNCH_FILES] = open_dir(r->g, dir, "files", a->n_files > 0, e);
+	fds[LAUNCH_SOURCE] = open_source(r, e);
+	for (size_t k = 0; k < N_LAUNCH_FDS; k++)
+		if (fds[k] < 0)
+			return -1;
+	return lay_files(r, i, dir, e);
 }
 
 static void name_into(char to[GRANT_NAME_MAX + 1], struct str s)
@@ -209,7 +267,7 @@ static void fill_group(const struct run *r, size_t i, struct grant *gr)
 	uint8_t index = 0;
 
 	gr->stdin_from = GRANT_NO_STDIN;
-	gr->group = r->inst[all[i].group].ulid;
+	gr->group = r->inst[all[i].group].row.ulid;
 	for (size_t k = 0; k < r->plan->n; k++) {
 		if (all[k].group != all[i].group)
 			continue;
@@ -230,8 +288,8 @@ static void make_grant(const struct run *r, size_t i, struct grant *gr)
 
 	memset(gr, 0, sizeof(*gr));
 	policy_decide(r->g->o.policies, a, &v);
-	gr->attempt = in->ulid;
-	gr->fence = in->fence;
+	gr->attempt = in->row.ulid;
+	gr->fence = in->row.fence;
 	name_into(gr->project, a->project);
 	name_into(gr->profile, a->profile);
 	(void)!hex_decode(r->row.run_digest, gr->run_digest.b, HASH_LEN);
@@ -243,8 +301,8 @@ static void make_grant(const struct run *r, size_t i, struct grant *gr)
 		gr->n_refs++;
 	}
 	gr->workspace_kind = a->workspace_kind;
-	gr->uid_slot = r->has_slot ? r->slot : in->slot;
-	gr->workspace = r->has_slot ? r->row.ulid : in->ulid;
+	gr->uid_slot = in->row.uid_slot;
+	gr->workspace = in->row.workspace;
 	gr->network = str_is(a->network, "host") ? NETWORK_HOST : NETWORK_NONE;
 	gr->limits = v.limits;
 	gr->timeout_us = v.timeout_us ? v.timeout_us : a->timeout_us;
@@ -252,7 +310,7 @@ static void make_grant(const struct run *r, size_t i, struct grant *gr)
 	fill_group(r, i, gr);
 }
 
-int launch_send(struct run *r, size_t i, struct err *e)
+static int send(struct run *r, size_t i, struct err *e)
 {
 	int fds[N_LAUNCH_FDS];
 	struct wire_writer w = {.len = 0};
@@ -272,8 +330,70 @@ int launch_send(struct run *r, size_t i, struct err *e)
 	}
 	for (size_t k = 0; k < N_LAUNCH_FDS; k++)
 		fd_close(&fds[k]);
-	job_attempt_free(r->inst[i].job);
-	r->inst[i].job = NULL;
-	r->inst[i].prepared = false;
 	return bad;
+}
+
+/* The monitor would wait for ever for the one that does not come. */
+static void give_up_group(struct run *r, size_t of)
+{
+	uint32_t group = r->plan->instances[of].group;
+
+	for (size_t i = 0; i < r->plan->n; i++) {
+		struct instance *in = &r->inst[i];
+		struct ended end = {
+			.id = {in->row.ulid, in->row.fence},
+			.state = STATE_FAILED,
+			.kind = KIND_UPSTREAM,
+			.exit_code = -1,
+		};
+
+		if (i == of || r->plan->instances[i].group != group)
+			continue;
+		if (!in->prepared) {
+			monitor_stop_attempt(in);
+			continue;
+		}
+		in->prepared = false;
+		live_let_go(r, i);
+		result_finish(in, &end, NULL, NULL, NULL);
+	}
+}
+
+static void send_or_fail(struct run *r, size_t i)
+{
+	struct instance *in = &r->inst[i];
+	struct ended end = {
+		.id = {in->row.ulid, in->row.fence},
+		.state = STATE_FAILED,
+		.kind = KIND_SETUP,
+		.exit_code = -1,
+	};
+	struct err why;
+	bool stop = in->stop_sent;
+
+	if (!send(r, i, &why)) {
+		in->stop_sent = false;
+		if (stop) /* somebody cancelled it in between */
+			monitor_stop_attempt(in);
+		return;
+	}
+	log_error("attempt %s: not launched: %s", in->row.ulid.s, why.text);
+	live_let_go(r, i);
+	give_up_group(r, i);
+	result_finish(in, &end, NULL, NULL, &why);
+}
+
+void launch_all(struct run *r)
+{
+	r->has_prepared = false;
+	for (size_t i = 0; i < r->plan->n; i++) {
+		struct instance *in = &r->inst[i];
+
+		if (!in->prepared)
+			continue;
+		in->prepared = false;
+		send_or_fail(r, i);
+		job_attempt_free(in->job);
+		in->job = NULL;
+	}
 }

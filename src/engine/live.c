@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* A run in memory, and its rows; see internal.h. */
+/* A run in memory, what it holds, and what of it is to be saved. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/internal.h"
@@ -10,19 +10,36 @@ enum {
 	RUN_ARENA_MAX = 64 << 20
 };
 
+static void on_timer(void *ctx)
+{
+	struct run *r = ctx;
+
+	live_look(r);
+	turn(r->g);
+}
+
 struct run *live_new(struct engine *g, struct job_plan *plan,
 		     const struct store_run *row)
 {
 	struct run *r = mem_alloc(sizeof(*r));
+	size_t n = plan->n;
 
 	r->g = g;
 	r->plan = plan;
 	r->row = *row;
+	r->row.canonical = str_n(NULL, 0);
 	r->arena = arena_new(RUN_ARENA_MAX);
-	r->states = mem_array(plan->n, sizeof(*r->states));
-	r->inst = mem_array(plan->n, sizeof(*r->inst));
+	r->inst = mem_array(n + 1, sizeof(*r->inst));
+	r->states = mem_array(n + 1, sizeof(*r->states));
+	r->due_us = mem_array(n + 1, sizeof(*r->due_us));
+	r->ends = mem_array(n + 1, sizeof(*r->ends));
+	for (size_t i = 0; i < n; i++)
+		r->inst[i] = (struct instance){.run = r, .index = (uint32_t)i};
 	r->deadline_us = -1;
+	r->timer = loop_timer_new(g->loop, on_timer, r);
 	list_push(&g->runs, &r->link);
+	list_init(&r->look);
+	list_init(&r->put);
 	(void)map_put(g->by_run, str_from(r->row.ulid.s), r);
 	g->n_runs++;
 	return r;
@@ -33,85 +50,134 @@ void live_free(struct run *r)
 	struct engine *g = r->g;
 
 	for (size_t i = 0; i < r->plan->n; i++) {
-		if (r->inst[i].has_slot)
-			slot_give(g, r->inst[i].slot);
+		live_let_go(r, i);
 		if (r->inst[i].attempt)
 			(void)map_del(g->by_attempt,
-				      str_from(r->inst[i].ulid.s));
+				      str_from(r->inst[i].row.ulid.s));
 		job_attempt_free(r->inst[i].job);
 	}
-	if (r->has_slot)
-		slot_give(g, r->slot);
+	if (r->has_slot) {
+		live_slot_give(g, r->slot);
+		g->n_shared--;
+	}
 	(void)map_del(g->by_run, str_from(r->row.ulid.s));
 	list_del(&r->link);
+	list_del(&r->look);
+	list_del(&r->put);
 	g->n_runs--;
+	loop_timer_free(r->timer);
 	job_plan_free(r->plan);
 	arena_free(r->arena);
 	mem_free(r->states);
+	mem_free(r->due_us);
+	mem_free(r->ends);
 	mem_free(r->inst);
 	mem_free(r->kept);
+	mem_free(r->events);
+	mem_free(r->artifacts);
 	mem_free(r);
 }
 
 struct str live_str(struct run *r, struct str s)
 {
-	char *p = arena_strndup(r->arena, s.p, s.len);
+	char *p = arena_strndup(r->arena, s.p ? s.p : "", s.len);
 
 	return str_n(p ? p : "", p ? s.len : 0);
 }
 
-int live_event(struct run *r, enum store_event_type type, int32_t i,
-	       struct str name, struct err *e)
+void live_look(struct run *r)
 {
-	struct store_event ev = {
+	if (list_empty(&r->look) && !r->ended)
+		list_push(&r->g->look, &r->look);
+}
+
+/* Room came free: who waited for nothing else? */
+void live_look_starved(struct engine *g)
+{
+	LIST_FOR(l, &g->runs)
+	{
+		struct run *r = LIST_ENTRY(l, struct run, link);
+
+		if (r->starved)
+			live_look(r);
+	}
+}
+
+void live_put(struct run *r)
+{
+	if (list_empty(&r->put))
+		list_push(&r->g->put, &r->put);
+}
+
+/* --- marks -------------------------------------------------------------- */
+
+static void *grow(void *p, size_t n, size_t *cap, size_t size)
+{
+	if (n < *cap)
+		return p;
+	*cap = *cap ? 2 * *cap : 8;
+	return mem_resize(p, *cap, size);
+}
+
+static void event(struct run *r, enum store_event_type type, struct str name,
+		  uint32_t attempt, enum run_state s, enum fail_kind kind)
+{
+	r->events = grow(r->events, r->n_events, &r->cap_events,
+			 sizeof(*r->events));
+	r->events[r->n_events++] = (struct store_event){
 		.run = r->row.ulid,
 		.type = type,
 		.task = name,
-		.attempt = i < 0 ? 0 : r->inst[i].attempt,
-		.state = i < 0 ? r->row.state : r->states[i],
-		.kind = i < 0 ? r->row.kind : r->inst[i].kind,
+		.attempt = attempt,
+		.state = s,
+		.kind = kind,
 		.ts_us = clock_real_us(),
 	};
-
-	return store_event_add(r->g->store, r->row.id, &ev, &r->last_event, e);
+	live_put(r);
 }
 
-int live_save_task(struct run *r, size_t i, struct err *e)
+void live_task_set(struct run *r, size_t i, enum run_state s,
+		   enum fail_kind kind, struct str error)
 {
-	const struct instance *in = &r->inst[i];
-	struct store_task t = {
-		.index = (uint32_t)i,
-		.name = r->plan->instances[i].name,
-		.state = r->states[i],
-		.kind = in->kind,
-		.attempt = in->attempt,
-		.blocked = STR(""),
-		.error = STR(""),
-		.due_us = in->due_us,
-	};
+	struct instance *in = &r->inst[i];
 
-	return store_task_put(r->g->store, r->row.id, &t, e);
-}
-
-int live_save_run(struct run *r, struct err *e)
-{
-	return store_run_set(r->g->store, &r->row, e) ||
-			       live_event(r, STORE_EVENT_RUN, -1, STR(""), e) ?
-		       -1 :
-		       0;
-}
-
-int live_task_state(struct run *r, size_t i, enum run_state s,
-		    enum fail_kind kind, struct err *e)
-{
 	r->states[i] = s;
-	r->inst[i].kind = kind;
-	return live_save_task(r, i, e) ||
-			       live_event(r, STORE_EVENT_TASK, (int32_t)i,
-					  r->plan->instances[i].name, e) ?
-		       -1 :
-		       0;
+	in->kind = kind;
+	in->error = error;
+	in->blocked = s == STATE_BLOCKED ? STR("unschedulable") : STR("");
+	if (s != STATE_QUEUED)
+		r->due_us[i] = 0;
+	in->task_dirty = true;
+	r->tasks_dirty = true;
+	event(r, STORE_EVENT_TASK, r->plan->instances[i].name, in->attempt, s,
+	      kind);
 }
+
+void live_run_set(struct run *r, enum run_state s)
+{
+	r->row.state = s;
+	r->row_dirty = true;
+	event(r, STORE_EVENT_RUN, STR(""), 0, s, r->row.kind);
+}
+
+void live_attempt_changed(struct run *r, size_t i)
+{
+	r->inst[i].attempt_dirty = true;
+	r->tasks_dirty = true;
+	live_put(r);
+}
+
+void live_artifact(struct run *r, const struct store_artifact *a)
+{
+	r->artifacts = grow(r->artifacts, r->n_artifacts, &r->cap_artifacts,
+			    sizeof(*r->artifacts));
+	r->artifacts[r->n_artifacts++] = *a;
+	live_keep(r, a->name, a->file, a->sha256);
+	event(r, STORE_EVENT_ARTIFACT, a->name, a->attempt, STATE_SUCCEEDED,
+	      KIND_NONE);
+}
+
+/* --- what later tasks may use ------------------------------------------- */
 
 void live_keep(struct run *r, struct str name, struct str file,
 	       const char *sha256)
@@ -122,16 +188,26 @@ void live_keep(struct run *r, struct str name, struct str file,
 		if (str_eq(r->kept[i].name, name))
 			k = &r->kept[i]; /* a later attempt's wins */
 	if (!k) {
-		if (r->n_kept == r->cap_kept) {
-			r->cap_kept = r->cap_kept ? 2 * r->cap_kept : 8;
-			r->kept = mem_resize(r->kept, r->cap_kept,
-					     sizeof(*r->kept));
-		}
+		r->kept = grow(r->kept, r->n_kept, &r->cap_kept,
+			       sizeof(*r->kept));
 		k = &r->kept[r->n_kept++];
 	}
-	k->name = live_str(r, name);
-	k->file = live_str(r, file);
+	k->name = name;
+	k->file = file;
 	memcpy(k->sha256, sha256, sizeof(k->sha256));
+}
+
+void live_keep_output(struct run *r, size_t i, struct str name,
+		      struct str value)
+{
+	struct instance *in = &r->inst[i];
+
+	if (!in->outputs)
+		in->outputs = arena_alloc(
+			r->arena, RESULT_LIST_MAX * sizeof(*in->outputs));
+	if (in->outputs && in->n_outputs < RESULT_LIST_MAX)
+		in->outputs[in->n_outputs++] = (struct job_pair){
+			live_str(r, name), live_str(r, value)};
 }
 
 static int output(void *ctx, size_t i, struct str name, struct str *ret)
@@ -152,4 +228,35 @@ struct job_stand live_stand(struct run *r)
 				  .output = output,
 				  .ctx = r,
 				  .cancelled = r->row.cancelled};
+}
+
+/* --- places at the machine ---------------------------------------------- */
+
+bool live_slot_take(struct engine *g, uint32_t *ret)
+{
+	for (uint32_t i = 0; i < g->n_slots; i++)
+		if (!g->slots[i]) {
+			g->slots[i] = 1;
+			*ret = i;
+			return true;
+		}
+	return false;
+}
+
+void live_slot_give(struct engine *g, uint32_t slot)
+{
+	if (slot < g->n_slots)
+		g->slots[slot] = 0;
+}
+
+void live_let_go(struct run *r, size_t i)
+{
+	struct instance *in = &r->inst[i];
+
+	if (in->running)
+		r->g->n_running--;
+	in->running = false;
+	if (in->has_slot)
+		live_slot_give(r->g, in->row.uid_slot);
+	in->has_slot = false;
 }

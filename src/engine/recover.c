@@ -2,15 +2,20 @@
 /*
  * After a restart: the runs that the store says are alive, planned again from
  * what they were planned from.  Attempts that were running are kept until the
- * monitor has said who lives; then result files are read, and the rest is
- * lost.
+ * monitor has said who lives; then result files are read, what was never
+ * launched waits again, and the rest is lost.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+/* --- runs --------------------------------------------------------------- */
 
 static int plan_again(struct engine *g, const struct store_run *row,
 		      struct run **ret, struct err *e)
@@ -19,7 +24,6 @@ static int plan_again(struct engine *g, const struct store_run *row,
 	char id[ULID_LEN + 8];
 	struct job_run_facts facts = {str_from(id), row->trigger,
 				      row->submitter};
-	struct store_run copy = *row;
 	struct job_plan *p;
 	struct job *j;
 	struct run *r;
@@ -27,10 +31,10 @@ static int plan_again(struct engine *g, const struct store_run *row,
 	(void)snprintf(id, sizeof(id), "run_%s", row->ulid.s);
 	if (job_parse(row->canonical, DOC_JSON, &j, ps) ||
 	    job_plan_new(j, row->inputs, &facts, &p, ps))
-		return err_set(e, ERR_INVALID, "%s: %s", id,
-			       ps->n ? ps->items[0].message : "no plan");
-	copy.canonical = str_n(NULL, 0);
-	r = live_new(g, p, &copy);
+		return err_set(e, ERR_INVALID,
+			       "this version cannot plan it: %s",
+			       ps->n ? ps->items[0].message : "no reason");
+	r = live_new(g, p, row);
 	r->row.project = live_str(r, row->project);
 	r->row.job = live_str(r, row->job);
 	r->row.definition_digest = live_str(r, row->definition_digest);
@@ -43,53 +47,128 @@ static int plan_again(struct engine *g, const struct store_run *row,
 	r->row.submitter = live_str(r, row->submitter);
 	r->row.source = live_str(r, row->source);
 	r->in_finally = row->finally_us != 0;
-	r->dirty = true;
 	*ret = r;
 	return 0;
 }
 
+/* Those that cannot go on, to be ended once the rows are read. */
+struct broken {
+	struct engine *g;
+	struct {
+		int64_t id, started_us;
+		struct ulid ulid;
+		char why[ERR_TEXT_MAX];
+	} * runs;
+	size_t n;
+};
+
 static int on_run(void *ctx, const struct store_run *row, struct err *e)
 {
-	struct engine *g = ctx;
+	struct broken *b = ctx;
 	struct run *r;
+	struct err why;
 
-	if (!plan_again(g, row, &r, e))
+	(void)e;
+	if (!plan_again(b->g, row, &r, &why))
 		return 0;
-	/* One run that cannot be read must not keep the server down. */
-	log_error("not recovered: %s", e->text);
+	log_error("run_%s: %s", row->ulid.s, why.text);
+	b->runs = mem_resize(b->runs, b->n + 1, sizeof(*b->runs));
+	b->runs[b->n].id = row->id;
+	b->runs[b->n].started_us = row->started_us;
+	b->runs[b->n].ulid = row->ulid;
+	memcpy(b->runs[b->n++].why, why.text, sizeof(why.text));
 	return 0;
 }
+
+static int end_broken(const struct broken *b, struct err *e)
+{
+	struct store *s = b->g->store;
+	int64_t now = clock_real_us(), id;
+
+	if (!b->n)
+		return 0;
+	if (store_begin(s, e))
+		return -1;
+	for (size_t i = 0; i < b->n; i++) {
+		struct store_run row = {
+			.id = b->runs[i].id,
+			.state = STATE_FAILED,
+			.kind = KIND_INTERNAL,
+			.error = str_from(b->runs[i].why),
+			.started_us = b->runs[i].started_us,
+			.finished_us = now,
+		};
+		struct store_event ev = {.type = STORE_EVENT_RUN,
+					 .state = STATE_FAILED,
+					 .kind = KIND_INTERNAL,
+					 .ts_us = now};
+
+		if (store_run_set(s, &row, e) ||
+		    store_event_add(s, row.id, &ev, &id, e)) {
+			store_rollback(s);
+			return -1;
+		}
+	}
+	return store_commit(s, e);
+}
+
+/* --- their parts -------------------------------------------------------- */
 
 static int on_task(void *ctx, const struct store_task *t, struct err *e)
 {
 	struct run *r = ctx;
+	struct instance *in;
 
 	(void)e;
 	if (t->index >= r->plan->n)
 		return 0;
+	in = &r->inst[t->index];
 	r->states[t->index] = t->state;
-	r->inst[t->index].kind = t->kind;
-	r->inst[t->index].attempt = t->attempt;
-	r->inst[t->index].due_us = t->due_us;
+	r->due_us[t->index] = t->due_us;
+	in->kind = t->kind;
+	in->attempt = t->attempt;
+	in->error = live_str(r, t->error);
+	in->blocked = live_str(r, t->blocked);
 	return 0;
 }
 
-/* {"name":"value"} as it was saved. */
-static void read_outputs(struct run *r, struct instance *in, struct str json)
+/* {"name":value} as it was saved. */
+static void read_outputs(struct run *r, size_t i, struct str json)
 {
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
+	struct err e;
 	struct doc *d;
 
 	if (doc_parse_max(json, DOC_JSON, 8 << 20, &d, ps))
 		return;
-	in->outputs =
-		arena_alloc(r->arena, (d->root->n + 1) * sizeof(*in->outputs));
-	in->n_outputs = 0;
-	for (const struct doc_node *n = d->root->first; n && in->outputs;
-	     n = n->next)
-		in->outputs[in->n_outputs++] = (struct job_pair){
-			live_str(r, n->key), live_str(r, n->text)};
+	for (const struct doc_node *n = d->root->first; n; n = n->next) {
+		struct str text = n->text;
+
+		if (n->kind == DOC_LIST || n->kind == DOC_MAP) {
+			buf_reset(&b);
+			if (doc_write_canonical(n, &b, &e))
+				continue;
+			text = buf_view(&b);
+		}
+		live_keep_output(r, i, n->key, text);
+	}
 	doc_free(d);
+}
+
+static void take_slot(struct engine *g, struct instance *in)
+{
+	struct run *r = in->run;
+
+	if (in->row.uid_slot < g->n_slots)
+		g->slots[in->row.uid_slot] = 1;
+	if (!in->row.shared) {
+		in->has_slot = true;
+		return;
+	}
+	r->slot = in->row.uid_slot;
+	g->n_shared += !r->has_slot;
+	r->has_slot = true;
 }
 
 static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
@@ -98,43 +177,49 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 	struct instance *in;
 
 	(void)e;
-	if (a->index >= r->plan->n)
+	if (a->index >= r->plan->n || a->number != r->inst[a->index].attempt)
 		return 0;
 	in = &r->inst[a->index];
-	if (a->number != in->attempt)
-		return 0;
-	in->ulid = a->ulid;
-	in->fence = a->fence;
-	in->started_us = a->started_us;
-	read_outputs(r, in, a->outputs);
+	in->row = *a;
+	in->row.outputs = live_str(r, a->outputs);
+	in->row.error = live_str(r, a->error);
+	in->row.hint = live_str(r, a->hint);
+	if (a->state == STATE_SUCCEEDED)
+		read_outputs(r, a->index, a->outputs);
+	if (a->shared)
+		take_slot(r->g, in);
 	if (r->states[a->index] != STATE_RUNNING)
 		return 0;
+	if (state_final(a->state)) {
+		/* others of its pipe group are still on their way */
+		r->ends[a->index] = (struct sched_end){true, a->state, a->kind,
+						       a->exit_code, a->number};
+		return 0;
+	}
 	in->running = true;
 	r->g->n_running++;
-	(void)map_put(r->g->by_attempt, str_from(in->ulid.s), r);
-	if (a->uid_slot < r->g->n_slots)
-		r->g->slots[a->uid_slot] = 1;
-	if (a->shared) {
-		r->slot = a->uid_slot;
-		r->has_slot = true;
-	} else {
-		in->slot = a->uid_slot;
-		in->has_slot = true;
-	}
+	take_slot(r->g, in);
+	(void)map_put(r->g->by_attempt, str_from(in->row.ulid.s), in);
 	return 0;
 }
 
 static int on_artifact(void *ctx, const struct store_artifact *a, struct err *e)
 {
+	struct run *r = ctx;
+
 	(void)e;
-	live_keep(ctx, a->name, a->file, a->sha256);
+	live_keep(r, live_str(r, a->name), live_str(r, a->file), a->sha256);
 	return 0;
 }
 
 int recover_load(struct engine *g, struct err *e)
 {
-	if (store_max_fence(g->store, &g->fence, e) ||
-	    store_live_runs(g->store, on_run, g, e))
+	struct broken b = {.g = g};
+	int bad = store_max_fence(g->store, &g->fence, e) ||
+		  store_live_runs(g->store, on_run, &b, e) || end_broken(&b, e);
+
+	mem_free(b.runs);
+	if (bad)
 		return -1;
 	LIST_FOR(l, &g->runs)
 	{
@@ -148,28 +233,63 @@ int recover_load(struct engine *g, struct err *e)
 	return 0;
 }
 
-/* Called in a transaction: those who were named keep `cancel_sent` false and
- * are marked alive by the caller through by_attempt; see engine.c. */
-int recover_end(struct engine *g, struct err *e)
+/* --- once it is known who lives ----------------------------------------- */
+
+/* Its directory is made before LAUNCH is said. */
+static bool was_launched(const struct instance *in)
+{
+	const struct run *r = in->run;
+	char path[PATHS_MAX];
+
+	paths_attempt(path, &r->row.ulid, in->index,
+		      r->plan->instances[in->index].name, in->attempt);
+	return !faccessat(r->g->o.state_fd, path, F_OK, AT_SYMLINK_NOFOLLOW);
+}
+
+/* Nobody has seen this attempt: the same number is given again. */
+static void wait_again(struct instance *in)
+{
+	struct run *r = in->run;
+
+	live_let_go(r, in->index);
+	(void)map_del(r->g->by_attempt, str_from(in->row.ulid.s));
+	in->attempt--;
+	live_task_set(r, in->index, STATE_QUEUED, KIND_NONE, STR(""));
+}
+
+static bool group_was_launched(const struct run *r, uint32_t group)
+{
+	for (size_t i = 0; i < r->plan->n; i++)
+		if (r->plan->instances[i].group == group &&
+		    (r->ends[i].ended || was_launched(&r->inst[i])))
+			return true;
+	return false;
+}
+
+static void look_after(struct instance *in)
+{
+	struct run *r = in->run;
+	struct ended lost = {
+		.id = {in->row.ulid, in->row.fence},
+		.state = STATE_FAILED,
+		.kind = KIND_LOST,
+		.exit_code = -1,
+	};
+
+	if (group_was_launched(r, r->plan->instances[in->index].group))
+		result_begin(in, &lost);
+	else
+		wait_again(in);
+}
+
+void recover_end(struct engine *g)
 {
 	LIST_FOR(l, &g->runs)
 	{
 		struct run *r = LIST_ENTRY(l, struct run, link);
 
-		for (size_t i = 0; i < r->plan->n; i++) {
-			struct ended lost = {
-				.id = {r->inst[i].ulid, r->inst[i].fence},
-				.state = STATE_FAILED,
-				.kind = KIND_LOST,
-				.exit_code = -1,
-			};
-
-			if (!r->inst[i].running || r->inst[i].alive)
-				continue;
-			if (result_take(r, i, &lost, e))
-				return -1;
-		}
-		r->dirty = true;
+		for (size_t i = 0; i < r->plan->n; i++)
+			if (r->inst[i].running && !r->inst[i].alive)
+				look_after(&r->inst[i]);
 	}
-	return 0;
 }

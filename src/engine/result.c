@@ -1,217 +1,363 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The end of an attempt: its result file, its artifacts, and what follows. */
+/*
+ * The end of an attempt: its result file, what it made, and what follows for
+ * its task.  The runner is not trusted: what it names must have been declared,
+ * of the type declared, and hashes are made again.
+ */
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "engine/blob.h"
+#include "base/mem.h"
 #include "engine/internal.h"
-#include "engine/paths.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-/* What the runner wrote; NULL when there is nothing to believe. */
-static struct job_result *read_result(struct run *r, size_t i)
+enum {
+	OUTPUTS_MAX = 4 << 20
+};
+
+/* --- what the runner wrote ---------------------------------------------- */
+
+/* NULL when there is nothing to believe. */
+static struct job_result *read_result(struct instance *in)
 {
+	struct run *r = in->run;
 	CLEANUP_BUF struct buf b = BUF_INIT(RESULT_JSON_MAX);
 	CLEANUP_FD int fd = -1;
 	struct job_result *x;
 	struct err e;
 
-	if (paths_open(r->g->o.state_fd, &r->row.ulid, (uint32_t)i,
-		       r->plan->instances[i].name, r->inst[i].attempt, "result",
-		       &fd, &e) ||
-	    fd_read_buf(fd, &b, &e) || !b.len ||
-	    job_result_decode(buf_view(&b), &x, &e))
+	if (paths_open(r->g->o.state_fd, &r->row.ulid, in->index,
+		       r->plan->instances[in->index].name, in->attempt,
+		       "result", &fd, &e))
 		return NULL;
-	if (strcmp(x->id.attempt.s, r->inst[i].ulid.s) != 0 ||
-	    x->id.fence != r->inst[i].fence) {
+	if (fd_read_buf(fd, &b, &e) ||
+	    (b.len && job_result_decode(buf_view(&b), &x, &e))) {
+		log_warn("attempt %s: %s", in->row.ulid.s, e.text);
+		return NULL;
+	}
+	if (!b.len)
+		return NULL;
+	if (!strcmp(x->id.attempt.s, in->row.ulid.s) &&
+	    x->id.fence == in->row.fence)
+		return x;
+	log_warn("attempt %s: another one's result", in->row.ulid.s);
+	job_result_free(x);
+	return NULL;
+}
+
+void result_begin(struct instance *in, const struct ended *end)
+{
+	struct run *r = in->run;
+	struct job_result *x = read_result(in);
+	struct collect *c;
+
+	live_let_go(r, in->index);
+	live_look_starved(r->g);
+	if (!x || !x->n_artifacts) {
+		result_finish(in, end, x, NULL, NULL);
 		job_result_free(x);
-		return NULL;
+		return;
 	}
-	return x;
+	/* hashing is not for this thread */
+	c = mem_alloc(sizeof(*c));
+	paths_attempt(c->dir, &r->row.ulid, in->index,
+		      r->plan->instances[in->index].name, in->attempt);
+	c->attempt = in->row.ulid;
+	c->end = *end;
+	c->result = x;
+	collect_post(r->g, c);
 }
 
-/* Out of staging into the blobs; the runner's own hash is only a check. */
-static int take_artifact(struct run *r, size_t i,
-			 const struct job_result_artifact *a, struct err *e)
+/* --- artifacts ---------------------------------------------------------- */
+
+static const struct doc_node *declared(const struct instance *in,
+				       const char *what, struct str name)
 {
-	char dir[PATHS_MAX], path[2 * PATHS_MAX], hex[HASH_HEX_LEN + 1];
-	struct store_artifact row = {.index = (uint32_t)i,
-				     .attempt = r->inst[i].attempt};
+	const struct job_plan *p = in->run->plan;
+	uint32_t task = p->instances[in->index].task;
+
+	return doc_get_str(doc_get(p->job->tasks[task].node, what), name);
+}
+
+static bool is_stdout(const struct instance *in, struct str name)
+{
+	const struct job_plan *p = in->run->plan;
+	uint32_t task = p->instances[in->index].task;
+	const struct doc_node *out =
+		doc_get(p->job->tasks[task].node, "stdout");
+
+	return name.len && str_eq(job_text(doc_get(out, "artifact"), ""), name);
+}
+
+static int take_artifact(struct instance *in,
+			 const struct job_result_artifact *a,
+			 const struct collected *got, struct err *e)
+{
+	const struct doc_node *node = declared(in, "artifacts", a->name);
+	struct run *r = in->run;
 	CLEANUP_BUF struct buf name = BUF_INIT(400);
-	CLEANUP_FD int fd = -1;
-	struct stat st;
-	struct hash h;
-	uint64_t bytes;
+	struct store_artifact row = {.index = in->index,
+				     .attempt = in->attempt,
+				     .bytes = got->bytes,
+				     .created_us = clock_real_us()};
+	uint64_t retain = job_time(doc_get(node, "retain"), 0);
 
-	paths_attempt(dir, &r->row.ulid, (uint32_t)i,
-		      r->plan->instances[i].name, r->inst[i].attempt);
-	(void)snprintf(path, sizeof(path), "%s/staging/%.*s", dir,
-		       (int)(a->staged.len < 100 ? a->staged.len : 100),
-		       a->staged.p);
-	fd = fd_open_beneath(r->g->o.state_fd, path, O_RDONLY | O_NONBLOCK, 0);
-	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
-	    st.st_nlink != 1)
-		return err_set(e, ERR_INVALID, "artifact: not a file");
-	if (blob_put(r->g->o.state_fd, fd, r->g->o.artifact_max_bytes, &h,
-		     &bytes, e))
-		return -1;
-	hash_hex(&h, hex);
-	if (strcmp(hex, a->sha256) != 0)
-		return err_set(e, ERR_INVALID, "artifact: another hash");
+	if (!node && !is_stdout(in, a->name))
+		return err_set(e, ERR_INVALID,
+			       "artifact \"" STR_FMT "\" was not declared",
+			       STR_ARG(a->name));
+	hash_hex(&got->hash, row.sha256);
+	if (strcmp(row.sha256, a->sha256) != 0)
+		return err_set(e, ERR_INVALID,
+			       "artifact \"" STR_FMT "\" was changed after "
+			       "the task ended",
+			       STR_ARG(a->name));
 	buf_printf(&name, STR_FMT "." STR_FMT,
-		   STR_ARG(r->plan->instances[i].name), STR_ARG(a->name));
-	row.name = buf_view(&name);
-	row.file = a->file;
-	row.bytes = bytes;
-	row.created_us = clock_real_us();
-	memcpy(row.sha256, hex, sizeof(row.sha256));
-	live_keep(r, row.name, a->file, hex);
-	return store_artifact_put(r->g->store, r->row.id, &row, e) ||
-			       live_event(r, STORE_EVENT_ARTIFACT, (int32_t)i,
-					  row.name, e) ?
-		       -1 :
-		       0;
+		   STR_ARG(r->plan->instances[in->index].name),
+		   STR_ARG(a->name));
+	row.name = live_str(r, buf_view(&name));
+	row.file = live_str(r, a->file);
+	if (retain)
+		row.expires_us = row.created_us + (int64_t)retain;
+	live_artifact(r, &row);
+	return 0;
 }
 
-static void keep_outputs(struct run *r, size_t i, const struct job_result *x)
+static int take_artifacts(struct instance *in, const struct job_result *x,
+			  const struct collected *got, struct err *e)
 {
-	struct instance *in = &r->inst[i];
+	for (size_t k = 0; k < x->n_artifacts; k++)
+		if (take_artifact(in, &x->artifacts[k], &got[k], e))
+			return -1;
+	return 0;
+}
 
-	in->outputs = arena_alloc(r->arena,
-				  (x->n_outputs + 1) * sizeof(*in->outputs));
-	for (size_t k = 0; in->outputs && k < x->n_outputs; k++) {
-		in->outputs[k].name = live_str(r, x->outputs[k].name);
-		in->outputs[k].value = live_str(r, x->outputs[k].value);
-		in->n_outputs = k + 1;
+/* --- outputs ------------------------------------------------------------ */
+
+static bool is_json(struct str s, bool only_list)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	struct doc *d;
+	bool ok;
+
+	if (doc_parse(s, DOC_JSON, &d, ps))
+		return false;
+	ok = !only_list || d->root->kind == DOC_LIST;
+	doc_free(d);
+	return ok;
+}
+
+/* Numbers, booleans, lists and JSON go into the object as they are. */
+static bool is_bare(struct str type, struct str v, bool *ret_wrong)
+{
+	int64_t i;
+	bool ok;
+
+	if (str_is(type, "int"))
+		ok = !str_to_i64(v, INT64_MIN, INT64_MAX, &i);
+	else if (str_is(type, "bool"))
+		ok = str_is(v, "true") || str_is(v, "false");
+	else if (str_is(type, "list") || str_is(type, "json"))
+		ok = is_json(v, str_is(type, "list"));
+	else
+		return false;
+	*ret_wrong = !ok;
+	return ok;
+}
+
+static int take_outputs(struct instance *in, const struct job_result *x,
+			struct err *e)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(OUTPUTS_MAX);
+
+	buf_putc(&b, '{');
+	for (size_t k = 0; k < x->n_outputs; k++) {
+		const struct job_pair *o = &x->outputs[k];
+		const struct doc_node *node = declared(in, "outputs", o->name);
+		bool wrong = !node, bare;
+
+		bare = node &&
+		       is_bare(job_text(doc_get(node, "type"), "string"),
+			       o->value, &wrong);
+		if (wrong)
+			return err_set(e, ERR_INVALID,
+				       "output \"" STR_FMT "\" is not what was "
+				       "declared",
+				       STR_ARG(o->name));
+		buf_puts(&b, k ? ",\"" : "\"");
+		buf_json(&b, o->name);
+		buf_puts(&b, bare ? "\":" : "\":\"");
+		if (bare)
+			buf_str(&b, o->value);
+		else
+			buf_json(&b, o->value);
+		if (!bare)
+			buf_putc(&b, '"');
+		live_keep_output(in->run, in->index, o->name, o->value);
 	}
+	if (!buf_putc(&b, '}'))
+		return err_set(e, ERR_LIMIT, "the outputs are too large");
+	in->row.outputs = live_str(in->run, buf_view(&b));
+	return 0;
 }
 
-static void outputs_json(const struct job_result *x, struct buf *b)
+/* --- the attempt's row -------------------------------------------------- */
+
+static void fill_row(struct instance *in, const struct ended *end,
+		     const struct job_result *x)
 {
-	buf_putc(b, '{');
-	for (size_t k = 0; x && k < x->n_outputs; k++) {
-		buf_puts(b, k ? ",\"" : "\"");
-		buf_json(b, x->outputs[k].name);
-		buf_puts(b, "\":\"");
-		buf_json(b, x->outputs[k].value);
-		buf_putc(b, '"');
-	}
-	buf_putc(b, '}');
+	struct store_attempt *row = &in->row;
+
+	row->state = x ? x->state : (enum run_state)end->state;
+	row->kind = x ? x->kind : (enum fail_kind)end->kind;
+	row->exit_code = x ? x->exit_code : end->exit_code;
+	row->signo = x ? x->signo : end->signo;
+	row->finished_us = clock_real_us();
+	if (!x)
+		return;
+	if (x->started_us)
+		row->started_us = x->started_us;
+	if (x->finished_us)
+		row->finished_us = x->finished_us;
+	row->cpu_us = x->usage.cpu_us;
+	row->memory_peak_bytes = x->usage.memory_peak_bytes;
+	row->pids_peak = x->usage.pids_peak;
+	row->not_enforced = x->usage.not_enforced;
+	row->log_bytes = x->log_bytes;
+	row->redactions = x->redactions;
+	row->log_truncated = x->log_truncated;
+	row->error = live_str(in->run, x->error);
+	row->hint = live_str(in->run, x->hint);
 }
 
-static int save_attempt(struct run *r, size_t i, const struct job_result *x,
-			enum run_state state, enum fail_kind kind,
-			const struct ended *end, struct err *e)
+static void fail_row(struct instance *in, enum fail_kind kind, struct str why)
 {
-	CLEANUP_BUF struct buf outputs = BUF_INIT(4 << 20);
-	struct instance *in = &r->inst[i];
-	struct store_attempt row = {
-		.index = (uint32_t)i,
-		.number = in->attempt,
-		.ulid = in->ulid,
-		.fence = in->fence,
-		.state = state,
-		.kind = kind,
-		.exit_code = x ? x->exit_code : end->exit_code,
-		.signo = x ? x->signo : end->signo,
-		.uid_slot = r->has_slot ? r->slot : in->slot,
-		.shared = r->has_slot,
-		.workspace = r->has_slot ? r->row.ulid : in->ulid,
-		.started_us =
-			x && x->started_us ? x->started_us : in->started_us,
-		.finished_us = clock_real_us(),
+	in->row.state = STATE_FAILED;
+	in->row.kind = kind;
+	in->row.error = live_str(in->run, why);
+}
+
+static void explain(struct instance *in)
+{
+	static const struct {
+		enum fail_kind kind;
+		const char *text;
+	} texts[] = {
+		{KIND_LOST,     "lost: a part of the server ended before it did"},
+		{KIND_UPSTREAM, "another task of its pipe failed"               },
+		{KIND_TIMEOUT,  "it took longer than its timeout"               },
+		{KIND_INTERNAL, "the server could not run it; see its log"      },
 	};
 
-	outputs_json(x, &outputs);
-	row.outputs = buf_view(&outputs);
-	row.error = x ? x->error :
-		    kind == KIND_LOST ?
-			STR("the attempt was lost: a part of the server died") :
-			STR("");
-	row.hint = x ? x->hint : STR("");
-	if (x) {
-		row.cpu_us = x->usage.cpu_us;
-		row.memory_peak_bytes = x->usage.memory_peak_bytes;
-		row.pids_peak = x->usage.pids_peak;
-		row.not_enforced = x->usage.not_enforced;
-		row.log_bytes = x->log_bytes;
-		row.redactions = x->redactions;
-		row.log_truncated = x->log_truncated;
+	if (in->row.error.len || in->row.state != STATE_FAILED)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i].kind == in->row.kind)
+			in->row.error = str_from(texts[i].text);
+}
+
+/* Only what this run's own rules stopped can be told from a user's cancel. */
+static void name_the_deadline(struct instance *in)
+{
+	const struct run *r = in->run;
+	bool over = r->in_finally ? r->finally_over : r->row.timed_out;
+
+	if (in->row.state == STATE_CANCELLED && over && in->stop_sent)
+		fail_row(in, KIND_TIMEOUT,
+			 r->in_finally ? STR("`finally` took too long") :
+					 STR("the job's timeout has struck"));
+}
+
+/* --- what follows ------------------------------------------------------- */
+
+static void retry(struct run *r, uint32_t group, uint64_t delay_us)
+{
+	int64_t due = clock_real_us() + (int64_t)delay_us;
+
+	for (size_t i = 0; i < r->plan->n; i++) {
+		if (r->plan->instances[i].group != group)
+			continue;
+		live_task_set(r, i, STATE_QUEUED, r->ends[i].kind, STR(""));
+		r->due_us[i] = due;
+		r->ends[i] = (struct sched_end){0};
 	}
-	return store_attempt_put(r->g->store, r->row.id, &row, e);
 }
 
-/* Staged copies and links are no longer needed; the log and result stay. */
-static void tidy(struct run *r, size_t i)
+void result_settle(struct run *r, size_t i)
 {
-	char dir[PATHS_MAX];
-	CLEANUP_FD int fd = -1;
-	struct err e;
+	uint32_t group = r->plan->instances[i].group;
+	bool may_retry =
+		!r->row.cancelled && !r->row.timed_out && !r->finally_over;
+	uint64_t delay;
 
-	paths_attempt(dir, &r->row.ulid, (uint32_t)i,
-		      r->plan->instances[i].name, r->inst[i].attempt);
-	fd = openat(r->g->o.state_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && (fd_remove_tree(fd, "staging", &e) ||
-			fd_remove_tree(fd, "files", &e)))
-		log_warn("%s: %s", dir, e.text);
-}
-
-static void let_go(struct run *r, size_t i)
-{
-	struct instance *in = &r->inst[i];
-
-	if (in->running)
-		r->g->n_running--;
-	in->running = false;
-	if (in->has_slot)
-		slot_give(r->g, in->slot);
-	in->has_slot = false;
-	(void)map_del(r->g->by_attempt, str_from(in->ulid.s));
-}
-
-int result_take(struct run *r, size_t i, const struct ended *end, struct err *e)
-{
-	struct job_result *x = read_result(r, i);
-	struct instance *in = &r->inst[i];
-	enum run_state state = x ? x->state : (enum run_state)end->state;
-	enum fail_kind kind = x ? x->kind : (enum fail_kind)end->kind;
-	uint64_t delay = 0;
-	struct err why;
-	int bad = 0;
-
-	/* Success without a result is none. */
-	if (!x && state == STATE_SUCCEEDED) {
-		state = STATE_FAILED;
-		kind = KIND_INTERNAL;
+	for (size_t k = 0; k < r->plan->n; k++)
+		if (r->plan->instances[k].group == group && !r->ends[k].ended)
+			return; /* the others are waited for */
+	live_look(r);
+	if (may_retry && sched_retry(r->plan, i, r->ends, &delay)) {
+		retry(r, group, delay);
+		return;
 	}
-	for (size_t k = 0; x && k < x->n_artifacts; k++)
-		if (take_artifact(r, i, &x->artifacts[k], &why)) {
-			log_error("attempt %s: %s", in->ulid.s, why.text);
-			if (why.code == ERR_LIMIT)
-				bad = err_set(e, ERR_LIMIT, "%s", why.text);
-			state = STATE_FAILED;
-			kind = KIND_ARTIFACT;
-			break;
+	for (size_t k = 0; k < r->plan->n; k++)
+		if (r->plan->instances[k].group == group)
+			live_task_set(r, k, r->ends[k].state, r->ends[k].kind,
+				      r->inst[k].row.error);
+}
+
+/* What was made is in the blobs; what was laid in was a link. */
+static void tidy(struct instance *in)
+{
+	static const char *const dirs[] = {"staging", "files"};
+	struct run *r = in->run;
+
+	for (size_t k = 0; k < ARRAY_LEN(dirs); k++) {
+		struct collect *c = mem_alloc(sizeof(*c));
+		size_t len;
+
+		c->remove = true;
+		paths_attempt(c->dir, &r->row.ulid, in->index,
+			      r->plan->instances[in->index].name, in->attempt);
+		len = strlen(c->dir);
+		if (len + 1 + strlen(dirs[k]) >= sizeof(c->dir)) {
+			collect_free(c);
+			continue;
 		}
-	if (x && !bad)
-		keep_outputs(r, i, x);
-	bad = bad || save_attempt(r, i, x, state, kind, end, e);
-	let_go(r, i);
-	tidy(r, i);
-	job_result_free(x);
-	if (bad)
-		return -1;
-	if (state == STATE_FAILED && !r->row.cancelled && !r->row.timed_out &&
-	    job_plan_retry(r->plan, i, in->attempt, kind, end->exit_code,
-			   &delay)) {
-		in->due_us = clock_real_us() + (int64_t)delay;
-		return live_task_state(r, i, STATE_QUEUED, kind, e);
+		c->dir[len] = '/';
+		memcpy(c->dir + len + 1, dirs[k], strlen(dirs[k]) + 1);
+		collect_post(r->g, c);
 	}
-	return live_task_state(r, i, state, kind, e);
+}
+
+void result_finish(struct instance *in, const struct ended *end,
+		   const struct job_result *x, const struct collected *got,
+		   const struct err *why)
+{
+	struct run *r = in->run;
+	struct err e = {0};
+
+	fill_row(in, end, x);
+	if (!x && in->row.state == STATE_SUCCEEDED)
+		fail_row(in, KIND_INTERNAL, STR("it left no result"));
+	if (why && why->code)
+		fail_row(in, x ? KIND_ARTIFACT : in->row.kind,
+			 str_from(why->text));
+	else if (got && take_artifacts(in, x, got, &e))
+		fail_row(in, KIND_ARTIFACT, str_from(e.text));
+	if (x && take_outputs(in, x, &e))
+		fail_row(in, KIND_OUTPUT, str_from(e.text));
+	name_the_deadline(in);
+	explain(in);
+	if (x && x->n_artifacts)
+		tidy(in);
+	(void)map_del(r->g->by_attempt, str_from(in->row.ulid.s));
+	live_attempt_changed(r, in->index);
+	r->ends[in->index] = (struct sched_end){
+		.ended = true,
+		.state = in->row.state,
+		.kind = in->row.kind,
+		.exit_code = in->row.exit_code,
+		.number = in->attempt,
+	};
+	result_settle(r, in->index);
 }

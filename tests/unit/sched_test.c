@@ -58,17 +58,17 @@ static const char graph[] = HEAD "tasks:\n"
 	"  d: {needs: [c], run: x}\n";
 static const char ifs[] = HEAD "tasks:\n"
 	"  a: {run: x}\n"
-	"  onfail: {needs: [a], if: \"failed('a')\", run: x}\n"
+	"  bad: {needs: [a], if: \"failed('a')\", run: x}\n"
 	"  ever: {needs: [a], if: always(), run: x}\n"
-	"  after: {needs: [onfail], run: x}\n";
+	"  z: {needs: [bad], run: x}\n";
 static const char piped[] = HEAD "tasks:\n"
-	"  r1: {stdin: w.stdout, run: x}\n"
+	"  x1: {stdin: w.stdout, run: x}\n"
 	"  w: {run: x}\n"
-	"  r2: {stdin: w.stdout, run: x}\n"
-	"  z: {needs: [r1], run: x}\n";
+	"  x2: {stdin: w.stdout, run: x}\n"
+	"  z: {needs: [x1], run: x}\n";
 static const char narrow[] = HEAD "max_parallel: 2\ntasks:\n"
-	"  r1: {stdin: w.stdout, run: x}\n  w: {run: x}\n"
-	"  r2: {stdin: w.stdout, run: x}\n";
+	"  x1: {stdin: w.stdout, run: x}\n  w: {run: x}\n"
+	"  x2: {stdin: w.stdout, run: x}\n";
 static const char wide[] = HEAD "max_parallel: 2\ntasks:\n"
 	"  a: {run: x}\n  b: {run: x}\n  c: {run: x}\n";
 static const char matrix[] = HEAD "tasks:\n"
@@ -99,23 +99,23 @@ static const struct row rows[] = {
 	{.job = graph, .states = "ssqq", .want = "+c"},
 	{.job = graph, .states = "sskq", .want = "~d over"},
 	/* conditions */
-	{.job = ifs, .states = "sqqq", .want = "~onfail +ever ~after"},
-	{.job = ifs, .states = "fqqq", .want = "+onfail +ever"},
-	{.job = ifs, .states = "fssq", .want = "+after"},
-	{.job = ifs, .states = "kqqq", .want = "~onfail +ever ~after"},
+	{.job = ifs, .states = "sqqq", .want = "~bad +ever ~z"},
+	{.job = ifs, .states = "fqqq", .want = "+bad +ever"},
+	{.job = ifs, .states = "fssq", .want = "+z"},
+	{.job = ifs, .states = "kqqq", .want = "~bad +ever ~z"},
 	/* pipes: all or none */
-	{.job = piped, .states = "qqqq", .want = "+r1 +w +r2"},
-	{.job = piped, .states = "qqqq", .room = 3, .want = "+r1 +w +r2"},
+	{.job = piped, .states = "qqqq", .want = "+w +x1 +x2"},
+	{.job = piped, .states = "qqqq", .room = 3, .want = "+w +x1 +x2"},
 	{.job = piped, .states = "qqqq", .room = 2, .want = "starved"},
 	{.job = piped, .states = "rrrq", .want = ""},
 	{.job = piped, .states = "sssq", .want = "+z"},
 	{.job = piped, .states = "qqqq", .now = 5, .due = 9, .want = ""},
 	{.job = piped, .states = "qqqq", .now = 9, .due = 9,
-	 .want = "+r1 +w +r2"},
-	{.job = narrow, .states = "qqq", .want = "#r1 #w #r2"},
+	 .want = "+w +x1 +x2"},
+	{.job = narrow, .states = "qqq", .want = "#w #x1 #x2"},
 	{.job = narrow, .states = "bbb", .want = ""},
 	{.job = narrow, .states = "bbb", .cancelled = true,
-	 .want = "-r1 -w -r2 over"},
+	 .want = "-w -x1 -x2 over"},
 	/* how many */
 	{.job = wide, .states = "qqq", .want = "+a +b"},
 	{.job = wide, .states = "rqq", .want = "+b"},
@@ -229,33 +229,36 @@ static void test_retry(void **state)
 {
 	static const char text[] = HEAD
 		"tasks:\n"
-		"  w: {run: x, retry: {max: 2, backoff: 3s, when: [exit-75]}}\n"
-		"  r: {stdin: w.stdout, run: x}\n"
-		"  n: {run: x}\n";
+		"  a: {run: x, retry: {max: 2, backoff: 3s, when: [exit-75]}}\n"
+		"  r: {stdin: a.stdout, run: x}\n"
+		"  z: {run: x}\n";
 	struct job_plan *p = plan_of(text);
 	struct sched_end ends[3] = {0};
+	size_t w = (size_t)job_plan_find(p, STR("a"));
+	size_t r = (size_t)job_plan_find(p, STR("r"));
+	size_t z = (size_t)job_plan_find(p, STR("z"));
 	uint64_t delay = 0;
 
 	(void)state;
-	ends[0] = (struct sched_end){true, STATE_FAILED, KIND_EXIT, 75, 1};
-	ends[1] = (struct sched_end){true, STATE_FAILED, KIND_UPSTREAM, -1, 1};
-	assert_true(sched_retry(p, 0, ends, &delay));
-	assert_true(sched_retry(p, 1, ends, &delay));
+	ends[w] = (struct sched_end){true, STATE_FAILED, KIND_EXIT, 75, 1};
+	ends[r] = (struct sched_end){true, STATE_FAILED, KIND_UPSTREAM, -1, 1};
+	assert_true(sched_retry(p, w, ends, &delay));
+	assert_true(sched_retry(p, r, ends, &delay));
 	assert_int_equal(delay, 3000000);
-	ends[0].number = 2;
-	assert_true(sched_retry(p, 0, ends, &delay));
+	ends[w].number = 2;
+	assert_true(sched_retry(p, w, ends, &delay));
 	assert_int_equal(delay, 6000000);
-	ends[0].number = 3; /* the last one allowed was the third */
-	assert_false(sched_retry(p, 0, ends, &delay));
-	ends[0].number = 1;
-	ends[0].exit_code = 1;
-	assert_false(sched_retry(p, 0, ends, &delay));
+	ends[w].number = 3; /* the last one allowed was the third */
+	assert_false(sched_retry(p, w, ends, &delay));
+	ends[w].number = 1;
+	ends[w].exit_code = 1;
+	assert_false(sched_retry(p, w, ends, &delay));
 	/* the reader failed by itself and has no rule */
-	ends[0].exit_code = 75;
-	ends[1].kind = KIND_EXIT;
-	assert_false(sched_retry(p, 0, ends, &delay));
-	ends[2] = (struct sched_end){true, STATE_FAILED, KIND_LOST, -1, 1};
-	assert_false(sched_retry(p, 2, ends, &delay));
+	ends[w].exit_code = 75;
+	ends[r].kind = KIND_EXIT;
+	assert_false(sched_retry(p, w, ends, &delay));
+	ends[z] = (struct sched_end){true, STATE_FAILED, KIND_LOST, -1, 1};
+	assert_false(sched_retry(p, z, ends, &delay));
 	job_plan_free(p);
 }
 

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The engine after a restart: nothing acknowledged is lost, nothing is run
+ * twice that may not be. */
+#include "engine_helper.h"
+
+static void test_restart(void **state)
+{
+	struct world *w = *state;
+	struct launch live, done, lost;
+	struct ulid run, waits;
+	const char *three =
+		HEAD "tasks:\n  live: {run: x}\n  done: {run: x}\n"
+		     "  lost: {run: x, retry: {max: 1, backoff: 1s}}\n"
+		     "  after: {needs: [live, done, lost], run: x}\n";
+	struct job_result x = {.state = STATE_SUCCEEDED};
+	CLEANUP_BUF struct buf b = BUF_INIT(RESULT_JSON_MAX);
+
+	world_start(w, true);
+	run = world_run(w, three);
+	world_launch(w, &live);
+	world_launch(w, &done);
+	world_launch(w, &lost);
+	/* done has written its result, and nobody was there to hear it */
+	x.id = (struct attempt_id){done.g.attempt, done.g.fence};
+	assert_true(job_result_encode(&x, &b));
+	assert_int_equal(fd_write_all(done.fds[LAUNCH_RESULT], b.data, b.len),
+			 0);
+	launch_done(&done);
+	launch_done(&lost);
+	world_stop(w);
+
+	world_start(w, false);
+	waits = world_run(w, ONE);
+	world_quiet(w); /* nothing starts before it is known who lives */
+	assert_tasks(w, &run, "rrrq");
+	assert_tasks(w, &waits, "q");
+	assert_false(engine_stats(w->g).ready);
+	world_alive(w, &live.g);
+	world_alive_end(w);
+	pass(w, "a");
+	assert_int_equal(world_ended(w, &waits), STATE_SUCCEEDED);
+	assert_tasks(w, &run, "rsqq");
+	world_end(w, &live, STATE_SUCCEEDED, KIND_NONE, 0);
+	world_launch(w, &lost);
+	assert_true(str_is(lost.job->task, "lost"));
+	assert_int_equal(lost.job->number, 2);
+	assert_true(lost.g.fence > live.g.fence);
+	world_end(w, &lost, STATE_SUCCEEDED, KIND_NONE, 0);
+	pass(w, "after");
+	assert_int_equal(world_ended(w, &run), STATE_SUCCEEDED);
+}
+
+static void test_lost_without_retry(void **state)
+{
+	struct world *w = *state;
+	struct launch l;
+	struct ulid run;
+
+	world_start(w, true);
+	run = world_run(w, ONE);
+	world_launch(w, &l);
+	launch_done(&l);
+	world_stop(w);
+	world_start(w, true);
+	assert_int_equal(world_ended(w, &run), STATE_FAILED);
+	assert_int_equal(world_kind(w, &run), KIND_LOST);
+}
+
+/* Acknowledged, marked as started, and then the process died before LAUNCH. */
+static void test_never_launched(void **state)
+{
+	struct world *w = *state;
+	struct launch l;
+	struct ulid run;
+	char dir[64];
+
+	world_start(w, true);
+	run = world_run(w, ONE);
+	world_launch(w, &l);
+	launch_done(&l);
+	world_stop(w);
+	(void)snprintf(dir, sizeof(dir), "runs/%s", run.s);
+	assert_int_equal(fd_remove_tree(w->state_fd, dir, &w->e), 0);
+	world_start(w, true);
+	world_launch(w, &l);
+	assert_int_equal(l.job->number, 1);
+	world_end(w, &l, STATE_SUCCEEDED, KIND_NONE, 0);
+	assert_int_equal(world_ended(w, &run), STATE_SUCCEEDED);
+}
+
+static void test_restart_in_finally(void **state)
+{
+	struct world *w = *state;
+	struct launch l;
+	struct ulid run;
+
+	world_start(w, true);
+	run = world_run(w, HEAD "tasks: {a: {run: x}}\nfinally:\n"
+				"  f: {run: x}\n  g: {needs: [f], run: x}\n");
+	world_launch(w, &l);
+	world_end(w, &l, STATE_FAILED, KIND_EXIT, 1);
+	world_launch(w, &l);
+	assert_true(str_is(l.job->task, "f"));
+	world_stop(w);
+	world_start(w, false);
+	world_alive(w, &l.g);
+	world_alive_end(w);
+	world_end(w, &l, STATE_SUCCEEDED, KIND_NONE, 0);
+	pass(w, "g");
+	assert_int_equal(world_ended(w, &run), STATE_FAILED);
+	assert_tasks(w, &run, "fss");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, world_make, world_drop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_restart),
+		TEST(test_lost_without_retry),
+		TEST(test_never_launched),
+		TEST(test_restart_in_finally),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
