@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/tar_name.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
