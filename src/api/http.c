@@ -120,8 +120,11 @@ static void take_body(struct request *r, const char *data, size_t len)
 	}
 	if (r->upload)
 		upload_feed(r, data, len);
-	else
-		buf_put(&r->body, data, len);
+	else if (!buf_put(&r->body, data, len)) /* half a job is none */
+		reply_problem(
+			r, 413, "too-large",
+			"a body that is not multipart is at most %u bytes",
+			(unsigned)REQUEST_BODY_MAX);
 }
 
 static enum MHD_Result send_reply(struct request *r)

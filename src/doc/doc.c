@@ -66,6 +66,8 @@ int doc_parse_max(struct str text, enum doc_syntax syntax, size_t max,
 	struct doc *d;
 	int bad;
 
+	if (!text.p) /* an empty body; libyaml asserts that there is one */
+		text = STR("");
 	if (tree_check_text(&text, max, ps))
 		return -1;
 	d = tree_doc_new(syntax);
