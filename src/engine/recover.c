@@ -29,7 +29,7 @@ static int plan_again(struct engine *g, const struct store_run *row,
 	struct run *r;
 
 	(void)snprintf(id, sizeof(id), "run_%s", row->ulid.s);
-	if (job_parse(row->canonical, DOC_JSON, &j, ps) ||
+	if (job_parse_stored(row->canonical, &j, ps) ||
 	    job_plan_new(j, row->inputs, &facts, &p, ps))
 		return err_set(e, ERR_INVALID,
 			       "this version cannot plan it: %s",

@@ -256,6 +256,16 @@ int job_parse(struct str text, enum doc_syntax syntax, struct job **ret,
 	return job_decode(d, ret, ps);
 }
 
+int job_parse_stored(struct str canonical, struct job **ret,
+		     struct problems *ps)
+{
+	struct doc *d;
+
+	if (doc_parse_max(canonical, DOC_JSON, JOB_CANONICAL_MAX, &d, ps))
+		return -1;
+	return job_decode(d, ret, ps);
+}
+
 void job_free(struct job *j)
 {
 	if (!j)

@@ -15,6 +15,7 @@ enum {
 	JOB_NAME_MAX = 63,
 	JOB_GROUP_MAX = 16,
 	JOB_READERS_MAX = 4,
+	JOB_CANONICAL_MAX = 4 * DOC_TEXT_MAX,
 };
 
 struct job_task {
@@ -50,6 +51,10 @@ MUST_USE int job_decode(struct doc *d, struct job **ret, struct problems *ps);
 /* From text. */
 MUST_USE int job_parse(struct str text, enum doc_syntax syntax,
 		       struct job **ret, struct problems *ps);
+/* From its canonical text, which escapes may have made longer than what
+ * somebody once wrote. */
+MUST_USE int job_parse_stored(struct str canonical, struct job **ret,
+			      struct problems *ps);
 void job_free(struct job *j);
 
 /* Adds `not-supported-yet` for every key that no stage has brought to life. */

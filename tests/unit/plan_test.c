@@ -106,6 +106,28 @@ static void from_canonical(void **state)
 	job_plan_free(q);
 }
 
+/* Escaped it is twice as long, and still the job that was taken. */
+static void long_canonical(void **state)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	CLEANUP_BUF struct buf yaml = BUF_INIT(DOC_TEXT_MAX);
+	CLEANUP_BUF struct buf text = BUF_INIT(JOB_CANONICAL_MAX);
+	struct job *j, *k;
+	struct err e;
+
+	(void)state;
+	buf_puts(&yaml, HEAD "tasks: { a: { run: '");
+	while (yaml.len < DOC_TEXT_MAX - 10)
+		buf_putc(&yaml, '"');
+	buf_puts(&yaml, "' } }\n");
+	assert_int_equal(job_parse(buf_view(&yaml), DOC_YAML, &j, ps), 0);
+	assert_int_equal(job_canonical(j, &text, &e), 0);
+	assert_true(text.len > DOC_TEXT_MAX);
+	assert_int_equal(job_parse_stored(buf_view(&text), &k, ps), 0);
+	job_free(j);
+	job_free(k);
+}
+
 /* --- inputs ------------------------------------------------------------- */
 
 #define INPUTS                                                                 \
@@ -448,6 +470,7 @@ int main(void)
 		cmocka_unit_test(script_files),
 		cmocka_unit_test(references),
 		cmocka_unit_test(late_problems),
+		cmocka_unit_test(long_canonical),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
