@@ -193,16 +193,31 @@ static void exec_monitor(const char *program, const char *state,
 	_exit(127);
 }
 
-static int last_words(const char *state, struct err *e)
+/* server.log, where what this start writes will begin. */
+static int open_log(const char *state, off_t *ret_end)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/server.log", state);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	*ret_end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+/* The first error is the cause; those after it are what followed. */
+static int last_words(const char *state, off_t from, struct err *e)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
-	CLEANUP_FD int dir = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct str text, line = {NULL, 0};
 	struct err ignored;
+	off_t end;
+	CLEANUP_FD int log = open_log(state, &end);
 
-	if (dir >= 0 && !fd_read_file(dir, "server.log", &b, &ignored)) {
+	if (log >= 0 && lseek(log, from, SEEK_SET) == from &&
+	    !fd_read_buf(log, &b, &ignored)) {
 		text = str_trim(buf_view(&b));
-		while (text.len)
+		while (text.len && !str_starts(line, STR("error ")))
 			line = str_cut(&text, '\n');
 	}
 	return err_set(e, ERR_UNAVAILABLE,
@@ -217,14 +232,18 @@ static int start(const char *state, const struct server *s, struct err *e)
 	int ready[2];
 	struct pollfd p;
 	char answer[16];
+	off_t log_end;
 	pid_t pid;
 	ssize_t n;
+	int log;
 
 	if (connect_program("nfo-monitor", &program, e) ||
 	    connect_first_policy(state, e))
 		return -1;
 	if (pipe2(ready, O_CLOEXEC))
 		return err_sys(e, errno, "pipe");
+	log = open_log(state, &log_end);
+	fd_close(&log);
 	pid = fork();
 	if (!pid) {
 		if (fork()) /* the server is nobody's child */
@@ -242,7 +261,7 @@ static int start(const char *state, const struct server *s, struct err *e)
 		    fd_read(ready[0], answer, sizeof(answer)) :
 		    -1;
 	close(ready[0]);
-	return n > 0 ? 0 : last_words(state, e);
+	return n > 0 ? 0 : last_words(state, log_end, e);
 }
 
 static int private_server(struct server *ret, struct err *e)
