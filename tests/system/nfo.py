@@ -264,7 +264,10 @@ class Nfo:
             body = json.dumps(body).encode()
             headers = {"Content-Type": "application/json", **dict(headers)}
         c = connection or self.connect()
-        c.request(method, path, body, dict(headers))
+        try:
+            c.request(method, path, body, dict(headers))
+        except BrokenPipeError:
+            pass  # answered before it has read all
         a = c.getresponse()
         answer = Answer(a.status, {k.lower(): v for k, v in a.getheaders()},
                         a.read())
