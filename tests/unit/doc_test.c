@@ -23,6 +23,8 @@ static void syntaxes(void **state)
 			 DOC_SYNTAX_UNKNOWN);
 	assert_string_equal(doc_syntax_name(DOC_TOML), "toml");
 	assert_string_equal(doc_syntax_name(DOC_SYNTAX_UNKNOWN), "unknown");
+	for (int i = 0; i < DOC_SYNTAX_UNKNOWN; i++) /* no text at all */
+		assert_string_not_equal(verdict(str_n(NULL, 0), i), "");
 	assert_string_equal(verdict(STR("{}"), DOC_SYNTAX_UNKNOWN),
 			    "1:1 unknown-syntax");
 }

@@ -201,6 +201,9 @@ static void bounds(void **state)
 			    "ok");
 	assert_string_equal(verdict_many("", "- a\n", 100000, "", DOC_YAML),
 			    "100000:3 too-many-values");
+	assert_string_equal(
+		verdict_many("", "%TAG !a! b\n", 90000, "", DOC_YAML),
+		"1:1 yaml-tag");
 	/* a key that becomes longer than the text */
 	assert_string_equal(
 		verdict_many("? \"", "\\L", 300000, "\"\n: 1\n", DOC_YAML),
