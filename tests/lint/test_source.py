@@ -8,6 +8,7 @@ import tree
 # 400 lines a file and 80 a function are the yardstick; this is the wall behind
 # it.  Tests may hold longer tables.
 FILE_LINES = 520
+TEST_FILE_LINES = 650
 FUNCTION_LINES = 80
 TEST_FUNCTION_LINES = 120
 
@@ -46,7 +47,8 @@ def test_sizes():
     for f in tree.tracked("*.c", "*.h", "*.cc"):
         name = str(f.relative_to(tree.TOP))
         lines = f.read_text().count("\n")
-        if lines > FILE_LINES:
+        if lines > (TEST_FILE_LINES if name.startswith("tests/")
+                        else FILE_LINES):
             bad.append(f"{name}: {lines} lines")
         for at, length in functions(f):
             most = (TEST_FUNCTION_LINES if name.startswith("tests/")
