@@ -145,6 +145,8 @@ int role_init_decode(struct wire_reader *r, struct role_init *ret)
 	struct str state = wire_get_str(r, INIT_PATH_MAX);
 
 	memset(ret, 0, sizeof(*ret));
+	if (str_has(state, '\0'))
+		return -1;
 	if (state.len)
 		memcpy(ret->state, state.p, state.len);
 	ret->owner_uid = wire_get_u32(r);
