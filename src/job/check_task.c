@@ -171,6 +171,67 @@ void check_collisions(const struct doc_node *map, const char *prefix,
 					       prefix);
 }
 
+/* Is name, in upper case and with _ for -, the variable? */
+static bool becomes(struct str name, struct str variable)
+{
+	if (name.len != variable.len)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.p[i] == '-' ? '_' : name.p[i];
+
+		if (c >= 'a' && c <= 'z')
+			c = (char)(c - 'a' + 'A');
+		if (c != variable.p[i])
+			return false;
+	}
+	return true;
+}
+
+static bool is_taken(const struct job *j, const struct job_task *t,
+		     struct str name)
+{
+	static const char *const made[] = {"PATH", "HOME",  "TMPDIR", "LANG",
+					   "TZ",   "SHELL", "NFO"};
+	const struct doc_node *root = j->doc->root;
+	const struct doc_node *maps[] = {
+		doc_get(t->node, "env"),
+		doc_get(doc_get(root, "defaults"), "env"),
+		doc_get(root, "env")};
+
+	for (size_t i = 0; i < ARRAY_LEN(made); i++)
+		if (becomes(name, str_from(made[i])))
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(maps); i++)
+		for (const struct doc_node *n = maps[i] ? maps[i]->first : NULL;
+		     n; n = n->next)
+			if (becomes(name, n->key))
+				return true;
+	return name.len > 3 && becomes(str_n(name.p, 4), STR("NFO_"));
+}
+
+/* A secret in the environment is there under its own name. */
+static void check_env_secrets(const struct job *j, const struct job_task *t,
+			      struct problems *ps)
+{
+	const struct doc_node *list = doc_get(t->node, "secrets");
+	const struct doc_node *all = doc_get(j->doc->root, "secrets");
+
+	for (const struct doc_node *n =
+		     list && list->n <= JOB_SECRETS_MAX ? list->first : NULL;
+	     n; n = n->next) {
+		const struct doc_node *s = doc_get_str(all, n->text);
+
+		if (str_is(job_text(doc_get(s, "deliver"), ""), "env") &&
+		    is_taken(j, t, n->text))
+			problem_at(ps, n, "env-collision",
+				   "`deliver: env` makes a variable of the "
+				   "secret's name in upper case",
+				   "the variable of the secret \"" STR_FMT
+				   "\" is taken",
+				   STR_ARG(n->text));
+	}
+}
+
 /* --- bounds ------------------------------------------------------------- */
 
 static void check_retry(const struct doc_node *retry, struct problems *ps)
@@ -273,6 +334,7 @@ void check_task(const struct job *j, const struct job_task *t,
 	check_kind(t, ps);
 	check_shell(doc_get(t->node, "shell"), ps);
 	check_env(doc_get(t->node, "env"), CHECK_ENV_LEN_MAX, ps);
+	check_env_secrets(j, t, ps);
 	check_collisions(doc_get(t->node, "matrix"), "NFO_MATRIX_", ps);
 	check_retry(doc_get(t->node, "retry"), ps);
 	check_stdout(t, ps);
