@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The engine on a full disk: new runs are turned away, what runs is recorded,
+ * and when there is room again it goes on by itself. */
+#include "engine_helper.h"
+
+#include <sched.h>
+#include <sys/mount.h>
+
+enum {
+	ASKS_MAX = 20000,
+	RECOVER_MS = 10000
+};
+
+static bool in_namespace;
+
+/* The program's own mount namespace: nothing outside sees the small disk. */
+static void enter(void)
+{
+	in_namespace = !geteuid() && !unshare(CLONE_NEWNS) &&
+		       !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
+static int small_make(void **state)
+{
+	struct world *w;
+
+	(void)world_make(state);
+	w = *state;
+	if (!in_namespace)
+		return 0;
+	assert_int_equal(mount("tmpfs", w->path, "tmpfs", 0, "size=40m"), 0);
+	fd_close(&w->state_fd);
+	w->state_fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(w->state_fd >= 0);
+	return 0;
+}
+
+static int small_drop(void **state)
+{
+	struct world *w = *state;
+
+	world_stop(w);
+	fd_close(&w->state_fd);
+	if (in_namespace)
+		assert_int_equal(umount2(w->path, 0), 0);
+	return world_drop(state);
+}
+
+static void fill(const struct world *w)
+{
+	static char block[1 << 16];
+	int fd = openat(w->state_fd, "filler", O_WRONLY | O_CREAT | O_CLOEXEC,
+			0600);
+
+	assert_true(fd >= 0);
+	for (size_t n = sizeof(block); n; n /= 2)
+		while (write(fd, block, n) > 0)
+			;
+	close(fd);
+}
+
+static void test_full(void **state)
+{
+	struct world *w = *state;
+	struct launch l;
+	struct ulid first, last, run;
+	int n = 0;
+
+	if (!in_namespace) {
+		print_message("only root can mount a small file system\n");
+		skip();
+	}
+	w->opts.parallel = 1;
+	w->opts.live_runs = ASKS_MAX + 10;
+	world_start(w, true);
+	first = world_run(w, ONE);
+	last = first;
+	world_launch(w, &l);
+	fill(w);
+	for (world_ask(w, ONE, NULL); !w->reply.err.code;
+	     world_ask(w, ONE, NULL)) {
+		last = w->reply.run;
+		assert_true(++n < ASKS_MAX);
+	}
+	assert_int_equal(w->reply.err.code, ERR_LIMIT);
+	assert_int_equal(w->reply.err.sys, ENOSPC);
+	assert_true(engine_stats(w->g).disk_full);
+	/* every one that was acknowledged is there, and can be ended */
+	assert_tasks(w, &last, n ? "q" : "r");
+	world_end_bare(w, &l, STATE_FAILED, KIND_LIMIT);
+	assert_int_equal(world_ended(w, &first), STATE_FAILED);
+	assert_int_equal(world_kind(w, &first), KIND_LIMIT);
+	/* still full: said at once */
+	world_ask(w, ONE, NULL);
+	assert_int_equal(w->reply.err.sys, ENOSPC);
+
+	assert_int_equal(unlinkat(w->state_fd, "filler", 0), 0);
+	for (int ms = 0; engine_stats(w->g).disk_full; ms += 20) {
+		assert_true(ms < RECOVER_MS);
+		(void)poll(NULL, 0, 20);
+	}
+	run = world_run(w, HEAD "priority: 100\ntasks: {b: {run: x}}\n");
+	assert_tasks(w, &run, n ? "q" : "r");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_full, small_make,
+						small_drop),
+	};
+
+	enter();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
