@@ -26,7 +26,7 @@ tasks:
     run: echo "$SIZE $1"
 """)
     assert nfo.log(run, "use") == b"42 v1.2\n"
-    assert nfo.tasks(run)["make"]["outputs"] == {"size": "42",
+    assert nfo.tasks(run)["make"]["outputs"] == {"size": 42,
                                                  "version": "v1.2"}
 
 
