@@ -206,29 +206,24 @@ static int open_log(const char *state, off_t *ret_end)
 }
 
 /* The first error is the cause; those after it are what followed. */
-/* What the role that failed said last; the monitor only says that it died. */
-static int last_words(const char *state, struct err *e)
+static int last_words(const char *state, off_t from, struct err *e)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
-	CLEANUP_FD int dir = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct str text, said = {NULL, 0};
+	struct str text, line = {NULL, 0};
 	struct err ignored;
+	off_t end;
+	CLEANUP_FD int log = open_log(state, &end);
 
-	if (dir >= 0 && !fd_read_file(dir, "server.log", &b, &ignored)) {
+	if (log >= 0 && lseek(log, from, SEEK_SET) == from &&
+	    !fd_read_buf(log, &b, &ignored)) {
 		text = str_trim(buf_view(&b));
-		while (text.len) {
-			struct str line = str_cut(&text, '\n');
-
-			if (!said.len ||
-			    !str_starts(line, STR("error monitor: ")) ||
-			    !memmem(line.p, line.len, " died (", 7))
-				said = line;
-		}
+		while (text.len && !str_starts(line, STR("error ")))
+			line = str_cut(&text, '\n');
 	}
 	return err_set(e, ERR_UNAVAILABLE,
 		       "the private server did not start: " STR_FMT
 		       " (see %s/server.log)",
-		       STR_ARG(said), state);
+		       STR_ARG(line), state);
 }
 
 static int start(const char *state, const struct server *s, struct err *e)
