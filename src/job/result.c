@@ -118,8 +118,8 @@ static int get_states(const struct doc_node *root, struct job_result *r,
 static int get_numbers(const struct doc_node *root, struct job_result *r,
 		       struct err *e)
 {
-	int64_t fence, code, signo, cpu, mem, pids, not_enforced, log, hits,
-		truncated;
+	int64_t fence = 0, code = -1, signo = 0, cpu = 0, mem = 0, pids = 0,
+		not_enforced = 0, log = 0, hits = 0, truncated = 0;
 
 	if (get_num(root, "fence", 0, INT64_MAX, &fence, e) ||
 	    get_num(root, "exit_code", -1, 255, &code, e) ||
@@ -190,7 +190,7 @@ static int get_artifacts(const struct doc_node *root, struct job_result *r,
 		struct job_result_artifact *a = &r->artifacts[r->n_artifacts++];
 		struct hash sum;
 		struct str hex;
-		int64_t size;
+		int64_t size = 0;
 
 		if (get_text(n, "name", 63, r, &a->name, e) ||
 		    get_text(n, "staged", 255, r, &a->staged, e) ||
