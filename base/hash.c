@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* SHA-256, HMAC and randomness; see hash.h.  base's only use of OpenSSL. */
+/* SHA-256 and HMAC; see hash.h.  base's only use of OpenSSL. */
 #include "base/hash.h"
 #include "base/fd.h"
 #include "base/hex.h"
 #include "base/mem.h"
 
-#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 struct hash_ctx {
 	EVP_MD_CTX *md;
@@ -92,21 +90,6 @@ int hash_fd(int fd, struct hash *ret, uint64_t *ret_len)
 	*ret = h;
 	*ret_len = len;
 	return 0;
-}
-
-void random_bytes(void *p, size_t len)
-{
-	unsigned char *at = p;
-
-	while (len) {
-		ssize_t n = getrandom(at, len, 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		must(n > 0);
-		at += n;
-		len -= (size_t)n;
-	}
 }
 
 bool mem_eq_ct(const void *a, const void *b, size_t len)
