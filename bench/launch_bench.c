@@ -72,14 +72,16 @@ static int sandbox_once(struct sandbox_host *h, const struct sandbox_spec *spec,
 {
 	char *argv[] = {(char *)(uintptr_t) "/bin/true", NULL};
 	char *env[] = {NULL};
+	struct sandbox_go go = {
+		argv, env, {stdio[0], stdio[1], stdio[2]}
+        };
 	struct sandbox_usage u;
 	struct sandbox s;
 	int bad;
 
-	if (sandbox_launch(h, spec, &s, e))
+	if (sandbox_launch_now(h, spec, &go, &s, e))
 		return -1;
-	fd_close(&s.script);
-	bad = ctl_go(s.ctl, argv, env, stdio, e) || finish(&s);
+	bad = ctl_leave(s.ctl, e) || finish(&s);
 	sandbox_kill(&s);
 	sandbox_reap(h, &s, &u);
 	return bad;

@@ -30,6 +30,8 @@ struct cgroup_slot {
 	bool made[N_CONTROLLERS]; /* by us: only these are removed */
 	struct cgroup_zygote zygote;
 	uint64_t oom_before; /* v1: the group's count is never reset */
+	bool limited;        /* v1: as in `limits` */
+	struct sandbox_limits limits;
 };
 
 int cgroups_new(enum sandbox_cgroups mode, struct cgroups **ret, struct err *e)
@@ -150,8 +152,16 @@ static int make_slot(struct cgroups *c, struct cgroup_slot **ret, struct err *e)
 	return 0;
 }
 
+static bool same_limits(const struct sandbox_limits *a,
+			const struct sandbox_limits *b)
+{
+	return a->memory_bytes == b->memory_bytes && a->pids == b->pids &&
+	       a->cpu_milli == b->cpu_milli;
+}
+
 /* One more process than asked for: PID 1; on v1 the zygote too. */
-static int limit_v1(struct cgroup_slot *s, const struct sandbox_limits *l)
+static int write_limits_v1(struct cgroup_slot *s,
+			   const struct sandbox_limits *l)
 {
 	/* The outer limit first: memory may never be above it. */
 	(void)cgroup_put(s->dirs[MEMORY], "memory.memsw.limit_in_bytes", "-1");
@@ -165,7 +175,6 @@ static int limit_v1(struct cgroup_slot *s, const struct sandbox_limits *l)
 				     "memory.memsw.limit_in_bytes",
 				     l->memory_bytes);
 	}
-	(void)cgroup_put(s->dirs[MEMORY], "memory.max_usage_in_bytes", "0");
 	if (l->pids ?
 		    cgroup_put_u64(s->dirs[PIDS], "pids.max", l->pids + 2ULL) :
 		    cgroup_put(s->dirs[PIDS], "pids.max", "max"))
@@ -176,6 +185,20 @@ static int limit_v1(struct cgroup_slot *s, const struct sandbox_limits *l)
 	return l->cpu_milli ? cgroup_put_u64(s->dirs[CPU], "cpu.cfs_quota_us",
 					     l->cpu_milli * 100ULL) :
 			      0;
+}
+
+/* A slot mostly serves tasks that are alike. */
+static int limit_v1(struct cgroup_slot *s, const struct sandbox_limits *l)
+{
+	if (!s->limited || !same_limits(&s->limits, l)) {
+		s->limited = false;
+		if (write_limits_v1(s, l))
+			return -1;
+		s->limits = *l;
+		s->limited = true;
+	}
+	(void)cgroup_put(s->dirs[MEMORY], "memory.max_usage_in_bytes", "0");
+	return 0;
 }
 
 static int limit_v2(struct cgroup_slot *s, const struct sandbox_limits *l)

@@ -103,35 +103,35 @@ static int make_file(struct child *c, int dir, const char *name, mode_t mode)
 }
 
 /*
- * From now on read-only: a copy of the mount takes its place.  (The mount
- * itself is busy, by the descriptors that the files are to be written by.)
+ * Read-only, what was filled at TEMPLATE_STAGE: a copy of that mount.  (The
+ * mount itself is busy, by the descriptors that the files are to be written
+ * by; it stays behind at the pivot.)
  */
-static int seal(const char *at)
+static int seal(const char *to)
 {
 	CLEANUP_FD int fd = kernel_open_tree(
-		AT_FDCWD, at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		AT_FDCWD, TEMPLATE_STAGE, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (fd < 0 ||
-	    kernel_mount_setattr(fd, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY) ||
-	    umount2(at, MNT_DETACH))
+	    kernel_mount_setattr(fd, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY))
 		return -1;
-	return kernel_move_mount(fd, AT_FDCWD, at);
+	return kernel_move_mount(fd, AT_FDCWD, to);
 }
 
 /* Of all this the task may write the outputs alone. */
 int child_make_control(struct child *c)
 {
-	const char *at = TEMPLATE_ROOT SANDBOX_CONTROL;
 	const char *outputs = TEMPLATE_ROOT SANDBOX_CONTROL "/outputs";
 	const unsigned attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 	CLEANUP_FD int dir = -1;
 
-	if (attach_tmpfs("64m", "64", "0755", attr, false, at))
+	if (attach_tmpfs("64m", "64", "0755", attr, false, TEMPLATE_STAGE))
 		return -1;
-	dir = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = open(TEMPLATE_STAGE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || mkdirat(dir, "secrets", 0755) ||
 	    mkdirat(dir, "outputs", 0700) ||
-	    make_file(c, dir, "script", 0500) || seal(at))
+	    make_file(c, dir, "script", 0500) ||
+	    seal(TEMPLATE_ROOT SANDBOX_CONTROL))
 		return -1;
 	if (attach_tmpfs("64m", "4096", "0700", attr, false, outputs))
 		return -1;
@@ -140,19 +140,19 @@ int child_make_control(struct child *c)
 
 int child_make_secrets(struct child *c)
 {
-	const char *at = TEMPLATE_ROOT SANDBOX_SECRETS;
 	const unsigned attr =
 		MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 	CLEANUP_FD int dir = -1;
 
 	if (!c->spec.n_secrets)
 		return 0;
-	if (attach_tmpfs("8m", "256", "0755", attr, true, at)) {
+	if (attach_tmpfs("8m", "256", "0755", attr, true, TEMPLATE_STAGE)) {
 		child_made.not_enforced |= SANDBOX_NO_SWAP;
-		if (attach_tmpfs("8m", "256", "0755", attr, false, at))
+		if (attach_tmpfs("8m", "256", "0755", attr, false,
+				 TEMPLATE_STAGE))
 			return -1;
 	}
-	dir = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = open(TEMPLATE_STAGE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (uint32_t i = 0; dir >= 0 && i < c->spec.n_secrets; i++) {
 		const char *name = c->spec.secrets[i];
 		const char *slash = strchr(name, '/');
@@ -167,7 +167,7 @@ int child_make_secrets(struct child *c)
 		if (make_file(c, dir, name, 0400))
 			return -1;
 	}
-	return dir < 0 ? -1 : seal(at);
+	return dir < 0 ? -1 : seal(TEMPLATE_ROOT SANDBOX_SECRETS);
 }
 
 /* A copy into a user namespace is locked where it hangs; a bind of it onto

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "sandbox/ctl.h"
+#include "sandbox/delegate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -145,7 +146,9 @@ static int exit_code(const struct wait *w, const struct sandbox_usage *u)
 
 static int run(struct command *c, struct err *e)
 {
-	const int stdio[3] = {0, 1, 2};
+	const struct sandbox_go go = {
+		c->argv, c->env, {0, 1, 2}
+        };
 	struct wait w = {.status = EXIT_SANDBOX};
 	struct sandbox_usage u;
 	struct sandbox_host *h;
@@ -156,7 +159,7 @@ static int run(struct command *c, struct err *e)
 		return -1;
 	if (c->host.allow_no_landlock && !sandbox_host_landlock(h))
 		fputs("nfo sandbox: without Landlock, as asked for\n", stderr);
-	if (sandbox_launch(h, &c->spec, &s, e)) {
+	if (sandbox_launch_now(h, &c->spec, &go, &s, e)) {
 		sandbox_host_free(h);
 		return -1;
 	}
@@ -166,12 +169,7 @@ static int run(struct command *c, struct err *e)
 			s.not_enforced & SANDBOX_NO_PIDS ? " pids" : "",
 			s.not_enforced & SANDBOX_NO_CPU ? " cpu" : "");
 	fd_close(&s.script);
-	if (ctl_go(s.ctl, c->argv, c->env, stdio, e)) {
-		sandbox_kill(&s);
-		sandbox_reap(h, &s, &u);
-		sandbox_host_free(h);
-		return -1;
-	}
+	(void)!ctl_leave(s.ctl, e); /* it may have ended already */
 	if (c->timeout_us)
 		w.term_at = clock_mono_us() + c->timeout_us;
 	wait_for_end(&w, &s, c->argv[0]);
@@ -215,6 +213,15 @@ static int choose_uid(struct command *c)
 	return 0;
 }
 
+static bool wants_limits(const struct command *c)
+{
+	const struct sandbox_limits *l = &c->spec.limits;
+
+	return c->host.cgroups == CGROUPS_REQUIRE ||
+	       (c->host.cgroups == CGROUPS_PREFER &&
+		(l->memory_bytes || l->pids || l->cpu_milli));
+}
+
 int sandbox_command(int argc, char **argv)
 {
 	struct command *c = mem_alloc(sizeof(*c));
@@ -226,6 +233,8 @@ int sandbox_command(int argc, char **argv)
 		mem_free(c);
 		return r > 0 ? 0 : EXIT_SANDBOX;
 	}
+	if (wants_limits(c))
+		sandbox_delegate(argv);
 	command_default_env(c);
 	r = run(c, &e);
 	mem_free(c);

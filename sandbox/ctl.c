@@ -45,6 +45,11 @@ int ctl_term(int ctl, struct err *e)
 	return chan_send(ctl, CTL_TERM, NULL, NULL, 0, e) > 0 ? 0 : -1;
 }
 
+int ctl_leave(int ctl, struct err *e)
+{
+	return chan_send(ctl, CTL_LEAVE, NULL, NULL, 0, e) > 0 ? 0 : -1;
+}
+
 /* One answer; anything else ends the talk. */
 static int answer(int ctl, enum ctl_type want, unsigned char *room,
 		  struct chan_msg *msg, struct err *e)
@@ -160,6 +165,7 @@ int ctl_exec_read(int memfd, struct ctl_exec *ret, struct err *e)
 	if (vector_end(&at, b.data + b.len, &n_env) || at != b.data + b.len)
 		goto malformed;
 	env_at = (size_t)(env - b.data);
+	ret->text_len = b.len;
 	ret->text = buf_take(&b);
 	ret->argv = vector(ret->text, n_argv);
 	ret->env = vector(ret->text + env_at, n_env);

@@ -16,6 +16,7 @@ enum ctl_type {
 	CTL_OPEN,   /* flags u8 (CTL_OPEN_*), path str; after EXITED */
 	CTL_UNPACK, /* below str (a directory made for it, "" for /work), mode
 		       u8 (1: read-only files); fd 0: plain tar; before GO */
+	CTL_LEAVE,  /* when the payload has ended: no OPEN will come */
 	/* from PID 1 */
 	CTL_STARTED,     /* the payload's program was executed */
 	CTL_EXEC_FAILED, /* step str, sys u32 */
@@ -41,6 +42,8 @@ struct ctl_exit {
 MUST_USE int ctl_go(int ctl, char *const *argv, char *const *env,
 		    const int stdio[3], struct err *e);
 MUST_USE int ctl_term(int ctl, struct err *e);
+/* PID 1 need not wait for its end: after EXITED it leaves by itself. */
+MUST_USE int ctl_leave(int ctl, struct err *e);
 enum {
 	CTL_OPEN_DIRECTORY = 1,
 	CTL_OPEN_OUTPUTS = 2
@@ -54,7 +57,8 @@ MUST_USE int ctl_unpack(int ctl, const char *below, bool read_only, int tar_fd,
 
 /* For PID 1: the memfd of GO back into vectors (one allocation each). */
 struct ctl_exec {
-	char *text;
+	char *text; /* all strings, to be wiped */
+	size_t text_len;
 	char **argv, **env;
 };
 MUST_USE int ctl_exec_read(int memfd, struct ctl_exec *ret, struct err *e);

@@ -3,6 +3,7 @@
 #include "base/chan.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "sandbox/ctl.h"
 #include "sandbox/internal.h"
 #include "sandbox/kernel.h"
 #include "sandbox/slot.h"
@@ -95,8 +96,10 @@ int sandbox_host_new(const struct sandbox_host_opts *o,
 		goto fail;
 	if (template_enter(h, o, e))
 		goto fail;
-	if (prctl(PR_SET_DUMPABLE, h->rootless))
+	if (prctl(PR_SET_DUMPABLE, h->rootless) || bounding_drop()) {
+		err_sys(e, errno, "bounding set");
 		goto fail;
+	}
 	*ret = h;
 	return 0;
 fail:
@@ -276,15 +279,25 @@ static int give_birth(struct sandbox_host *h, struct child *c,
 		     slot_clone(c, cgroup_fd, &s->pid, &s->pidfd, e))
 		return -1;
 	/* As user: the parent's id 0 is the user. */
-	if (h->rootless && map_ids(h->proc_fd, s->pid, INNER_UID, 0, 0, e))
-		return -1;
-	if (fd_write_all(s->alive, "g", 1))
-		return err_sys(e, errno, "the sandbox died at once");
+	if (h->rootless) {
+		if (map_ids(h->proc_fd, s->pid, INNER_UID, 0, 0, e))
+			return -1;
+		if (fd_write_all(s->alive, "g", 1))
+			return err_sys(e, errno, "the sandbox died at once");
+	}
 	return wait_ready(s->alive, s, 1 + c->spec.n_secrets, e);
 }
 
 int sandbox_launch(struct sandbox_host *h, const struct sandbox_spec *spec,
 		   struct sandbox *ret, struct err *e)
+{
+	return sandbox_launch_now(h, spec, NULL, ret, e);
+}
+
+/* GO may lie in the socket from the start: PID 1 reads it when it is bare. */
+int sandbox_launch_now(struct sandbox_host *h, const struct sandbox_spec *spec,
+		       const struct sandbox_go *go, struct sandbox *ret,
+		       struct err *e)
 {
 	int sock[2] = {-1, -1}, ctl[2] = {-1, -1}, cgroup_fd = -1, bad;
 	struct sandbox_usage unused;
@@ -300,6 +313,8 @@ int sandbox_launch(struct sandbox_host *h, const struct sandbox_spec *spec,
 	s.ctl = ctl[0];
 	c.sock = sock[1];
 	c.ctl = ctl[1];
+	if (!bad && go)
+		bad = ctl_go(s.ctl, go->argv, go->env, go->stdio, e);
 	bad = bad || give_birth(h, &c, &s, cgroup_fd, e);
 	fd_close(&c.sock);
 	fd_close(&c.ctl);

@@ -14,6 +14,7 @@ enum {
 /* Where the template namespace keeps things. */
 #define TEMPLATE_ROOT  "/root"  /* what becomes a sandbox's root */
 #define TEMPLATE_ROOTS "/roots" /* the bind roots, by number */
+#define TEMPLATE_STAGE "/stage" /* where a mount is filled */
 #define TEMPLATE_PROC  "/proc"  /* rootless: a full proc (see template.c) */
 
 /* The uid a task sees where it has a user namespace of its own. */
@@ -60,7 +61,9 @@ MUST_USE int template_enter(struct sandbox_host *h,
 /* A new tmpfs as a detached mount; size and inodes as text. */
 int mount_tmpfs(const char *size, const char *inodes, const char *mode,
 		unsigned attr, bool noswap);
-/* child.c: never returns. */
+/* child.c: nothing that is executed from now on gains a capability. */
+int bounding_drop(void);
+/* Never returns. */
 void child_main(struct child *c) NORETURN;
 /* pid1.c: what PID 1 does once it is confined; never returns. */
 void pid1_main(struct child *c) NORETURN;

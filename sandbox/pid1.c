@@ -5,6 +5,7 @@
  * files for whoever holds the control socket.
  */
 #include "base/fd.h"
+#include "base/mem.h"
 #include "sandbox/ctl.h"
 #include "sandbox/internal.h"
 #include "sandbox/kernel.h"
@@ -25,6 +26,7 @@ struct pid1 {
 	struct child *c;
 	int ctl, signals;
 	pid_t payload; /* 0: not started; -1: ended */
+	bool leave;    /* as soon as it has ended */
 	unsigned char room[WIRE_MAX + 2];
 };
 
@@ -39,16 +41,20 @@ static void say(struct pid1 *p, enum ctl_type type, const struct wire_writer *w,
 
 /* --- the payload -------------------------------------------------------- */
 
-static void exec_failed(int report, const char *step)
-{
-	struct {
-		char step[32];
-		int sys;
-	} r = {.sys = errno};
+/* Written by the payload's process while PID 1 waits in vfork(2): memory is
+ * shared until the program is executed. */
+struct exec_failure {
+	const char *step; /* NULL: none */
+	int sys;
+};
 
-	(void)strncpy(r.step, step, sizeof(r.step) - 1);
-	if (write(report, &r, sizeof(r)) < 0)
-		_exit(126);
+static void exec_failed(volatile struct exec_failure *f,
+			const char *step) NORETURN;
+
+static void exec_failed(volatile struct exec_failure *f, const char *step)
+{
+	f->sys = errno;
+	f->step = step;
 	_exit(127);
 }
 
@@ -63,64 +69,73 @@ static int not_a_directory(int fd)
 	return S_ISDIR(st.st_mode) ? -1 : 0;
 }
 
-/* The process that becomes the program: seccomp last, it forbids the rest. */
-static void payload(struct pid1 *p, struct chan_msg *msg, int report)
+/*
+ * The process that becomes the program: seccomp last, it forbids the rest.
+ * Until then it borrows PID 1's memory, so it must change nothing there.
+ */
+static void payload(const struct pid1 *p, const struct chan_msg *msg,
+		    const struct ctl_exec *x, volatile struct exec_failure *f)
 {
-	struct ctl_exec x;
 	sigset_t none;
-	struct err e;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || setpgid(0, 0))
-		exec_failed(report, "session");
-	if (ctl_exec_read(msg->fds[3], &x, &e))
-		exec_failed(report, "arguments");
+		exec_failed(f, "session");
 	for (int i = 0; i < 3; i++)
 		if (not_a_directory(msg->fds[i]) || dup2(msg->fds[i], i) < 0)
-			exec_failed(report, "stdio");
+			exec_failed(f, "stdio");
 	/* All others are close-on-exec; make it certain. */
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC))
-		exec_failed(report, "descriptors");
+		exec_failed(f, "descriptors");
 	if (chdir(SANDBOX_WORK))
-		exec_failed(report, "work directory");
+		exec_failed(f, "work directory");
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(022);
-	environ = x.env; /* execvpe looks for PATH here */
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0,
 		    &p->c->profile->filter))
-		exec_failed(report, "seccomp");
-	execvpe(x.argv[0], x.argv, x.env);
-	exec_failed(report, "execve");
+		exec_failed(f, "seccomp");
+	execvpe(x->argv[0], x->argv, x->env);
+	exec_failed(f, "execve");
 }
 
+/* The environment may hold a secret: nothing of it stays in PID 1. */
+static void forget(struct ctl_exec *x, char **env_before)
+{
+	environ = env_before;
+	explicit_bzero(x->text, x->text_len);
+	mem_free(x->text);
+	mem_free(x->argv);
+	mem_free(x->env);
+}
+
+/* A copy of our memory would cost more than all the rest of it: vfork. */
 static void start(struct pid1 *p, struct chan_msg *msg)
 {
-	struct {
-		char step[32];
-		int sys;
-	} r = {.sys = 0};
+	volatile struct exec_failure f = {.step = NULL};
 	struct wire_writer w = {.len = 0};
-	int report[2];
+	char **env_before = environ;
+	struct ctl_exec x;
+	struct err e;
 
-	if (p->payload || msg->n_fds != 4 || pipe2(report, O_CLOEXEC))
+	if (p->payload || msg->n_fds != 4 || ctl_exec_read(msg->fds[3], &x, &e))
 		_exit(125);
-	p->payload = fork();
+	environ = x.env; /* execvpe looks for PATH here */
+	p->payload = vfork();
 	if (!p->payload)
-		payload(p, msg, report[1]);
-	fd_close(&report[1]);
-	chan_msg_done(msg);
-	if (p->payload > 0 &&
-	    fd_read_full(report[0], &r, sizeof(r)) != (ssize_t)sizeof(r)) {
-		say(p, CTL_STARTED, NULL, -1);
-	} else {
-		if (p->payload < 0)
-			r.sys = errno;
-		r.step[sizeof(r.step) - 1] = '\0';
-		wire_str(&w, str_from(p->payload < 0 ? "fork" : r.step));
-		wire_u32(&w, (uint32_t)r.sys);
-		say(p, CTL_EXEC_FAILED, &w, -1);
+		payload(p, msg, &x, &f);
+	if (p->payload < 0) {
+		f.sys = errno;
+		f.step = "fork";
 	}
-	fd_close(&report[0]);
+	forget(&x, env_before);
+	chan_msg_done(msg);
+	if (!f.step) {
+		say(p, CTL_STARTED, NULL, -1);
+		return;
+	}
+	wire_str(&w, str_from(f.step));
+	wire_u32(&w, (uint32_t)f.sys);
+	say(p, CTL_EXEC_FAILED, &w, -1);
 }
 
 /* The payload has ended: so does everything it left behind. */
@@ -140,6 +155,8 @@ static void ended(struct pid1 *p, int status)
 	wire_u32(&w, (uint32_t)status);
 	wire_u64(&w, cpu);
 	say(p, CTL_EXITED, &w, -1);
+	if (p->leave)
+		_exit(0);
 }
 
 static void reap(struct pid1 *p)
@@ -259,6 +276,11 @@ static void on_ctl(struct pid1 *p)
 	case CTL_TERM:
 		if (p->payload > 0)
 			(void)kill(-p->payload, SIGTERM);
+		break;
+	case CTL_LEAVE:
+		p->leave = true;
+		if (p->payload == -1)
+			_exit(0);
 		break;
 	case CTL_OPEN:
 		open_file(p, &msg);

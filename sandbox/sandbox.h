@@ -8,7 +8,8 @@
  *                       every privilege, for GO on its control socket (ctl.h)
  *   sandbox_kill, sandbox_reap    its end, and what it used
  *
- * The host process is single-threaded.  It is root, or an ordinary user: then
+ * The host process is single-threaded, and what it executes afterwards has no
+ * capability (its bounding set is empty).  It is root, or an ordinary user: then
  * it lives in a user namespace of its own, and each sandbox in another.
  */
 #pragma once
@@ -141,6 +142,16 @@ struct sandbox_usage {
 MUST_USE int sandbox_launch(struct sandbox_host *h,
 			    const struct sandbox_spec *spec,
 			    struct sandbox *ret, struct err *e);
+/* The same with GO (ctl.h) said at once, for who has nothing to write into the
+ * sandbox before: nobody waits for READY. */
+struct sandbox_go {
+	char *const *argv, *const *env;
+	int stdio[3];
+};
+MUST_USE int sandbox_launch_now(struct sandbox_host *h,
+				const struct sandbox_spec *spec,
+				const struct sandbox_go *go,
+				struct sandbox *ret, struct err *e);
 /* SIGKILL to PID 1, which ends everything in its pid namespace. */
 void sandbox_kill(struct sandbox *s);
 /* Wait for PID 1 (after sandbox_kill or its own end), read the counters, give

@@ -299,7 +299,7 @@ int template_enter(struct sandbox_host *h, const struct sandbox_host_opts *o,
 	if (!bad &&
 	    (kernel_move_mount(top, AT_FDCWD, STAGE) ||
 	     mkdirat(top, "root", 0755) || mkdirat(top, "roots", 0755) ||
-	     mkdirat(top, "proc", 0555) ||
+	     mkdirat(top, "proc", 0555) || mkdirat(top, "stage", 0700) ||
 	     kernel_move_mount(root, top, "root")))
 		bad = err_sys(e, errno, "template: attach");
 	/* A new proc mounts in a user namespace only while a full one is
