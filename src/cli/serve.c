@@ -16,14 +16,17 @@ int verb_serve(int argc, char **argv, const struct verb *v)
 {
 	struct opt_list listens = {.n = 0}, sockets = {.n = 0};
 	const char *policy = NULL, *cgroups = "require";
+	bool no_landlock = false;
 	const struct opt opts[] = {
-		{"listen",  0, OPT_LIST, &listens, "ADDR:PORT",
-		 "TCP on a loopback address, with a bearer token"             },
-		{"socket",  0, OPT_LIST, &sockets, "PATH",
-		 "a Unix socket; the peer's uid is the login"                 },
-		{"policy",  0, OPT_TEXT, &policy,  "DIR",       "policy files"},
-		{"cgroups", 0, OPT_TEXT, &cgroups, "MODE",
-		 "require (default): no limit goes unenforced; prefer"        },
+		{"listen",            0, OPT_LIST, &listens,     "ADDR:PORT",
+		 "TCP on a loopback address, with a bearer token"                           },
+		{"socket",            0, OPT_LIST, &sockets,     "PATH",
+		 "a Unix socket; the peer's uid is the login"                               },
+		{"policy",            0, OPT_TEXT, &policy,      "DIR",       "policy files"},
+		{"cgroups",           0, OPT_TEXT, &cgroups,     "MODE",
+		 "require (default): no limit goes unenforced; prefer"                      },
+		{"allow-no-landlock", 0, OPT_FLAG, &no_landlock, NULL,
+		 "go on where the kernel has no Landlock: less keeps the roles apart"       },
 	};
 	CLEANUP_BUF struct buf state = BUF_INIT(PATH_MAX);
 	CLEANUP_BUF struct buf program = BUF_INIT(PATH_MAX);
@@ -61,6 +64,8 @@ int verb_serve(int argc, char **argv, const struct verb *v)
 		args[a++] = "--listen";
 		args[a++] = listens.items[i];
 	}
+	if (no_landlock)
+		args[a++] = "--allow-no-landlock";
 	args[a] = NULL;
 	execv(args[0], (char *const *)(uintptr_t)args);
 	err_set(&e, ERR_INTERNAL, "%s could not be started", args[0]);

@@ -138,6 +138,7 @@ void role_init_encode(const struct role_init *m, struct wire_writer *w)
 	wire_u32(w, m->idle_exit_s);
 	wire_u8(w, m->cgroups_required);
 	wire_u8(w, m->first_start);
+	wire_u8(w, m->landlock_optional);
 }
 
 int role_init_decode(struct wire_reader *r, struct role_init *ret)
@@ -154,5 +155,6 @@ int role_init_decode(struct wire_reader *r, struct role_init *ret)
 	ret->idle_exit_s = wire_get_u32(r);
 	ret->cgroups_required = wire_get_u8(r);
 	ret->first_start = wire_get_u8(r);
+	ret->landlock_optional = wire_get_u8(r);
 	return wire_end(r) && ret->state[0] == '/' ? 0 : -1;
 }

@@ -187,7 +187,8 @@ struct role_init {
 	uint32_t max_attempts;
 	uint32_t idle_exit_s; /* server: asks to STOP after so long; 0 never */
 	uint8_t cgroups_required;
-	uint8_t first_start; /* server: nothing can be alive */
+	uint8_t first_start;       /* server: nothing can be alive */
+	uint8_t landlock_optional; /* goes on where the kernel has none */
 };
 
 void role_init_encode(const struct role_init *m, struct wire_writer *w);

@@ -1,43 +1,24 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The monitor's start: its command line, the state directory and its lock, the
- * listening sockets, the operator's policies.  What it reads here is its own
- * argv and files of its owner; later it reads only fixed messages.
+ * nfo-monitor: its command line (which `nfo serve` makes), its signals, its
+ * main loop.
  */
 #include "role/monitor.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "role/confine.h"
 
-#include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-enum {
-	POLICY_FILE_MAX = 1 << 20,
-	POLICIES_MAX = 16 << 20,
-	BACKLOG = 512
-};
-
-/* As root the roles run under uids of their own, which need no name: a block
- * that nothing else uses ("NF", then the role). */
-enum {
-	UID_SERVER = 0x4e45ff01,
-	UID_KEEPER = 0x4e45ff02
-};
 
 static const struct option options[] = {
 	{"state",            required_argument, NULL, 's'},
@@ -48,7 +29,8 @@ static const struct option options[] = {
 	{"idle-exit",           required_argument, NULL, 'i'},
 	{"max-attempts",              required_argument, NULL, 'm'},
 	{"ready-fd",                  required_argument, NULL, 'r'},
-	{0	     },
+	{"allow-no-landlock",              no_argument, NULL, 'n'},
+	{0	      },
 };
 
 static void die(const struct err *e) NORETURN;
@@ -96,6 +78,14 @@ static void parse(struct monitor_opts *o, int argc, char **argv)
 			break;
 		case 'c':
 			o->cgroups_required = !strcmp(optarg, "require");
+			if (!o->cgroups_required && strcmp(optarg, "prefer")) {
+				err_set(&e, ERR_INVALID,
+					"--cgroups is require or prefer");
+				die(&e);
+			}
+			break;
+		case 'n':
+			o->landlock_optional = true;
 			break;
 		case 'i':
 			o->idle_exit_s = number(optarg, "idle-exit");
@@ -120,250 +110,21 @@ static void parse(struct monitor_opts *o, int argc, char **argv)
 		(void)fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* --- the state directory ------------------------------------------------ */
-
-/* Made when missing; ours alone. */
-static int own_dir(const char *path, mode_t mode, uint32_t uid, struct err *e)
-{
-	struct stat st;
-
-	if (mkdir(path, mode) && errno != EEXIST)
-		return err_sys(e, errno, "%s", path);
-	if (uid && chown(path, uid, uid))
-		return err_sys(e, errno, "%s", path);
-	if (lstat(path, &st) || !S_ISDIR(st.st_mode))
-		return err_set(e, ERR_DENIED, "%s: not a directory", path);
-	if (st.st_mode & 022)
-		return err_set(e, ERR_DENIED,
-			       "%s: others may write there (chmod go-w)", path);
-	return 0;
-}
-
-static int take_lock(struct monitor *m, struct err *e)
-{
-	char path[INIT_PATH_MAX + 16], text[32] = "";
-
-	(void)snprintf(path, sizeof(path), "%s/lock", m->state);
-	m->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (m->lock < 0)
-		return err_sys(e, errno, "%s", path);
-	if (flock(m->lock, LOCK_EX | LOCK_NB)) {
-		if (read(m->lock, text, sizeof(text) - 1) < 0)
-			text[0] = '\0';
-		text[strcspn(text, "\n")] = '\0';
-		return err_set(e, ERR_CONFLICT,
-			       "%s: another server runs on this state (pid %s)",
-			       m->state, text);
-	}
-	(void)snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	if (ftruncate(m->lock, 0) || fd_write_all(m->lock, text, strlen(text)))
-		return err_sys(e, errno, "%s", path);
-	return 0;
-}
-
-/* The roles of root run under uids of their own, and those must be able to
- * pass every directory on the way to theirs. */
-static int check_way(const struct monitor *m, struct err *e)
-{
-	char path[INIT_PATH_MAX + 1];
-	struct stat st;
-
-	memcpy(path, m->state, sizeof(path));
-	for (char *slash = strrchr(path, '/'); slash && slash != path;
-	     slash = strrchr(path, '/')) {
-		*slash = '\0';
-		if (stat(path, &st) || !(st.st_mode & 001))
-			return err_set(e, ERR_DENIED,
-				       "%s is closed to other users, and the "
-				       "roles run as such: choose a --state "
-				       "elsewhere, such as /var/lib/nfo",
-				       path);
-	}
-	return 0;
-}
-
-static int prepare_state(struct monitor *m, struct err *e)
-{
-	const struct {
-		const char *name;
-		mode_t mode;
-		uint32_t uid;
-	} dirs[] = {
-		{"server",       0700, m->uid_server},
-		{"keeper",       0700, m->uid_keeper},
-		{"keeper/epoch", 0700, m->uid_keeper},
-		{"work",         0711, 0            },
-		{"run",          0755, 0            },
-	};
-	char path[INIT_PATH_MAX + 32], real[PATH_MAX];
-
-	if (!realpath(m->o.state, real))
-		return err_sys(e, errno, "%s", m->o.state);
-	if (strlen(real) > INIT_PATH_MAX)
-		return err_set(e, ERR_LIMIT, "%s: too long", m->o.state);
-	memcpy(m->state, real, strlen(real) + 1);
-	if (m->uid_server && check_way(m, e))
-		return -1;
-	if (own_dir(m->state, 0711, 0, e) || take_lock(m, e))
-		return -1;
-	/* The roles of root reach their own parts below it. */
-	if (m->uid_server && chmod(m->state, 0711))
-		return err_sys(e, errno, "%s", m->state);
-	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", m->state,
-			       dirs[i].name);
-		if (own_dir(path, dirs[i].mode, dirs[i].uid, e))
-			return -1;
-	}
-	return 0;
-}
-
-/* --- sockets ------------------------------------------------------------ */
-
-static bool somebody_listens(const struct sockaddr_un *sa)
-{
-	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	return fd >= 0 &&
-	       !connect(fd, (const struct sockaddr *)sa, sizeof(*sa));
-}
-
-static int listen_unix(const char *path, struct err *e)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char dir[INIT_PATH_MAX + 1];
-	char *slash;
-
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return err_set(e, ERR_LIMIT, "%s: too long for a socket", path);
-	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
-	(void)snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (slash && slash != dir) {
-		*slash = '\0';
-		(void)mkdir(dir, 0755);
-	}
-	if (somebody_listens(&sa))
-		return err_set(e, ERR_CONFLICT,
-			       "%s: somebody serves there already", path);
-	(void)unlink(path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) ||
-	    chmod(path, 0666) || listen(fd, BACKLOG))
-		return err_sys(e, errno, "%s", path);
-	return fd_take(&fd);
-}
-
-/* ADDRESS:PORT; only loopback before there is TLS. */
-static int listen_tcp(const char *where, struct err *e)
-{
-	struct sockaddr_in sa = {.sin_family = AF_INET};
-	const char *colon = strrchr(where, ':');
-	CLEANUP_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char host[64];
-	uint64_t port;
-	int one = 1;
-
-	(void)snprintf(host, sizeof(host), "%.*s",
-		       colon ? (int)(colon - where) : 0, where);
-	if (!colon || str_to_u64(str_from(colon + 1), 65535, &port) ||
-	    inet_pton(AF_INET, host, &sa.sin_addr) != 1)
-		return err_set(e, ERR_INVALID,
-			       "--listen %s: 127.0.0.1:PORT is wanted", where);
-	if ((ntohl(sa.sin_addr.s_addr) >> 24) != 127)
-		return err_set(e, ERR_DENIED,
-			       "--listen %s: only loopback addresses without "
-			       "TLS; put a proxy in front",
-			       where);
-	sa.sin_port = htons((uint16_t)port);
-	if (fd < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(fd, BACKLOG))
-		return err_sys(e, errno, "--listen %s", where);
-	return fd_take(&fd);
-}
-
-static int open_sockets(struct monitor *m, struct err *e)
-{
-	for (size_t i = 0; i < m->o.n_sockets + m->o.n_listens; i++) {
-		int fd =
-			i < m->o.n_sockets ?
-				listen_unix(m->o.sockets[i], e) :
-				listen_tcp(m->o.listens[i - m->o.n_sockets], e);
-
-		if (fd < 0)
-			return -1;
-		m->listeners[m->n_listeners++] = fd;
-	}
-	return 0;
-}
-
-/* --- policies ----------------------------------------------------------- */
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int is_policy(const struct dirent *ent)
-{
-	struct str s = str_from(ent->d_name);
-
-	return s.p[0] != '.' && !str_has(s, ' ') &&
-	       (str_ends(s, STR(".yaml")) || str_ends(s, STR(".json")) ||
-		str_ends(s, STR(".toml")));
-}
-
-/* The files as they are, framed: "NAME LENGTH\n", bytes, "\n".  Others read
- * what is in them; we only make sure that nobody else may write them. */
-static int add_policy(int dir, const char *name, struct buf *all, struct err *e)
-{
-	CLEANUP_BUF struct buf one = BUF_INIT(POLICY_FILE_MAX);
-	struct stat st;
-
-	if (fstatat(dir, name, &st, 0) || !S_ISREG(st.st_mode))
-		return err_set(e, ERR_DENIED, "policy %s: not a file", name);
-	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & 022)
-		return err_set(e, ERR_DENIED, "policy %s: others may change it",
-			       name);
-	if (fd_read_file(dir, name, &one, e))
-		return -1;
-	buf_printf(all, "%s %zu\n", name, one.len);
-	buf_str(all, buf_view(&one));
-	buf_putc(all, '\n');
-	return all->failed ? err_set(e, ERR_LIMIT, "policies: too large") : 0;
-}
-
-static int read_policies(struct monitor *m, struct err *e)
-{
-	CLEANUP_BUF struct buf all = BUF_INIT(POLICIES_MAX);
-	CLEANUP_FD int dir =
-		open(m->o.policy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent **list;
-	int n, bad = 0;
-
-	if (dir < 0)
-		return err_sys(e, errno, "policies: %s", m->o.policy);
-	n = scandirat(dir, ".", &list, is_policy, by_name);
-	if (n < 0)
-		return err_sys(e, errno, "policies: %s", m->o.policy);
-	for (int i = 0; i < n; i++) {
-		bad = bad || add_policy(dir, list[i]->d_name, &all, e);
-		free(list[i]);
-	}
-	free(list);
-	if (bad)
-		return -1;
-	m->policies = fd_memfd_sealed("policies", buf_view(&all), e);
-	return m->policies < 0 ? -1 : 0;
-}
-
 /* --- main --------------------------------------------------------------- */
 
+/* HUP reads the policies anew; the others end everything in order, and so
+ * does HUP when it means that our terminal has gone. */
 static void on_signal(void *ctx, int signo)
 {
-	if (signo != SIGCHLD)
-		roles_stop(ctx);
+	struct monitor *m = ctx;
+	struct err e;
+
+	if (signo != SIGHUP || m->has_terminal)
+		roles_stop(m);
+	else if (setup_policies(m, &e))
+		log_error("the policies stay as they were: %s", e.text);
+	else
+		roles_reload(m);
 }
 
 static int find_programs(struct monitor *m, struct err *e)
@@ -385,18 +146,20 @@ int main(int argc, char **argv)
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 	struct monitor *m = mem_alloc(sizeof(*m));
 	struct err e;
+	int tty;
 
 	log_init("monitor", LOG_LEVEL_INFO);
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
 	parse(&m->o, argc, argv);
 	list_init(&m->attempts);
-	if (!geteuid()) {
-		m->uid_server = UID_SERVER;
-		m->uid_keeper = UID_KEEPER;
-	}
-	if (find_programs(m, &e) || prepare_state(m, &e) ||
-	    read_policies(m, &e) || open_sockets(m, &e) ||
+	list_init(&m->retired);
+	m->policies = -1;
+	tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	m->has_terminal = tty >= 0;
+	fd_close(&tty);
+	if (find_programs(m, &e) || confine_monitor(&e) || setup_state(m, &e) ||
+	    setup_policies(m, &e) || setup_sockets(m, &e) ||
 	    loop_new(&m->loop, &e) ||
 	    loop_signals(m->loop, signals, ARRAY_LEN(signals), on_signal, m,
 			 &e) ||

@@ -3,9 +3,12 @@
  * The monitor: starts the roles, makes every channel, passes grants, and
  * parses nothing of variable length but its own command line.
  *
- *   monitor.c          main: options, state directory, sockets, policies
- *   monitor_roles.c    starting, restarting, stopping roles
- *   monitor_attempts.c attempts: gates, groups, pipes, ends
+ *   monitor.c          main: the command line
+ *   monitor_setup.c    state directory, users, listening sockets, policies
+ *   monitor_start.c    one role's birth
+ *   monitor_roles.c    what roles say, restarting, replacing, stopping them
+ *   monitor_attempts.c attempts: their channels, what passes, their ends
+ *   monitor_launch.c   attempts: the gate, groups, pipes
  */
 #pragma once
 
@@ -27,48 +30,107 @@ struct role_process {
 	struct chan *chan;
 	int pid, pidfd;
 	bool ready;
+	bool leaving;      /* was told to; on_timer ends it if it does not */
+	bool waits;        /* a server, for its keeper */
 	unsigned failures; /* in a row */
 	struct loop_watch *watch;
-	struct loop_timer *restart;
+	struct loop_timer *timer; /* start it again, or end it */
 	int64_t started_us;
+	struct link link; /* among the retired zygotes */
 };
 
 struct monitor_opts {
 	const char *state, *policy;
 	const char *sockets[SOCKETS_MAX], *listens[SOCKETS_MAX];
 	size_t n_sockets, n_listens;
-	bool cgroups_required;
+	bool cgroups_required, landlock_optional;
 	uint32_t idle_exit_s, max_attempts;
 	int ready_fd;
+};
+
+/* 0: as we are. */
+struct monitor_users {
+	uint32_t server, keeper, runner;
 };
 
 struct monitor {
 	struct monitor_opts o;
 	struct loop *loop;
 	char state[INIT_PATH_MAX + 1], dir[INIT_PATH_MAX + 1];
-	int lock, policies;
+	int lock, policies; /* sealed */
 	int listeners[2 * SOCKETS_MAX];
 	size_t n_listeners;
-	struct role_process roles[N_ROLES];
+	struct role_process *roles[N_ROLES];
+	/* A zygote is replaced by a fresh one now and then; the one before
+	 * stays until its last runner has ended. */
+	struct role_process *next_zygote;
+	struct link retired;
+	uint32_t n_forks;
 	struct link attempts;
 	uint32_t n_attempts;
-	bool stopping, announced, server_started;
-	uint32_t uid_server, uid_keeper; /* 0: as we are */
+	bool stopping, announced, server_started, reloading, has_terminal;
+	struct monitor_users users;
 	int exit_code;
 };
+
+/* monitor_setup.c; each fails with a text for the operator. */
+MUST_USE int setup_state(struct monitor *m, struct err *e);
+MUST_USE int setup_sockets(struct monitor *m, struct err *e);
+/* Also for a reload: on failure everything stays as it was. */
+MUST_USE int setup_policies(struct monitor *m, struct err *e);
+
+/* monitor_start.c: execute the role's program and say INIT to it. */
+MUST_USE int role_exec(struct role_process *p, const struct chan_ops *ops,
+		       loop_fd_fn *on_dead, struct err *e);
 
 /* monitor_roles.c */
 MUST_USE int roles_start(struct monitor *m, struct err *e);
 void roles_stop(struct monitor *m);
-/* To a role; a role that is away hears nothing. */
+/* New policies: a fresh zygote, then a fresh server. */
+void roles_reload(struct monitor *m);
+/* To a role; one that is away hears nothing, one that does not read is
+ * killed. */
 bool roles_post(struct monitor *m, enum role r, uint16_t type,
 		const struct wire_writer *w, const int *fds, size_t n_fds);
+/* A runner more: the zygote is replaced after so many. */
+void roles_forked(struct monitor *m);
 
 /* monitor_attempts.c */
-int attempts_launch(struct monitor *m, struct chan_msg *msg);
+enum {
+	ATTEMPT_FDS = FORK_READERS + FORK_READERS_MAX
+};
+
+struct attempt {
+	struct link link;
+	struct monitor *m;
+	struct grant g;
+	int fds[ATTEMPT_FDS]; /* for FORK; then only the readers' pipes */
+	size_t n_readers;
+	bool launched, ended, gone, waits_for_readers;
+	struct chan *chan; /* to the runner */
+	int pidfd;
+	int64_t deadline_us;
+	struct loop_timer *deadline, *bury;
+};
+
 int attempts_cancel(struct monitor *m, struct chan_msg *msg);
 int attempts_forked(struct monitor *m, struct chan_msg *msg);
+int attempts_release(struct monitor *m, struct chan_msg *msg);
 /* A new server hears who is alive. */
 void attempts_announce(struct monitor *m);
+/* The server died: groups that it did not complete never will be. */
+void attempts_forget(struct monitor *m);
 /* A role died that all attempts need: they are lost. */
 void attempts_lost(struct monitor *m);
+
+/* Between the two. */
+extern const struct chan_ops attempt_runner_ops;
+struct attempt *attempt_new(struct monitor *m, const struct grant *g);
+void attempt_end(struct attempt *a, enum run_state state, enum fail_kind kind);
+void attempt_bury(struct attempt *a); /* outside of callbacks */
+void attempt_deadline(struct attempt *a, int64_t mono_us); /* only earlier */
+bool attempt_same_group(const struct attempt *a, const struct attempt *b);
+void attempt_tell(struct monitor *m, const struct ended *end);
+
+/* monitor_launch.c */
+int attempts_launch(struct monitor *m, struct chan_msg *msg);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Attempts: a grant is checked, a pipe group collected, its pipes and channels
- * made, everybody told; then only fixed messages pass.
+ * Attempts that live: what runners say and what is said to them, how they end,
+ * and that a reader of a pipe never takes a failed writer's half for a whole.
+ * Only fixed messages pass here.
  */
 #include "base/clock.h"
 #include "base/fd.h"
@@ -9,55 +10,85 @@
 #include "base/mem.h"
 #include "role/monitor.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum {
-	FDS = FORK_READERS + FORK_READERS_MAX
-};
-
-struct attempt {
-	struct link link;
-	struct monitor *m;
-	struct grant g;
-	int fds[FDS]; /* for FORK, gathered */
-	size_t n_readers;
-	bool launched, ended, waits_for_readers;
-	struct chan *chan; /* to the runner */
-	int pidfd;
-	struct loop_timer *bury;
-};
+/* From a cancel to the end of everything that a runner may still do. */
+#define CANCEL_SLACK_US ((int64_t)300 * 1000000)
 
 static struct attempt_id id_of(const struct attempt *a)
 {
 	return (struct attempt_id){a->g.attempt, a->g.fence};
 }
 
+static void kill_runner(const struct attempt *a)
+{
+	if (a->pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, a->pidfd, SIGKILL, NULL,
+			      0);
+}
+
 static void on_bury(void *ctx)
 {
 	struct attempt *a = ctx;
 
-	for (size_t i = 0; i < FDS; i++)
+	for (size_t i = 0; i < ATTEMPT_FDS; i++)
 		fd_close(&a->fds[i]);
 	chan_free(a->chan);
 	fd_close(&a->pidfd);
 	loop_timer_free(a->bury);
+	loop_timer_free(a->deadline);
 	list_del(&a->link);
 	a->m->n_attempts--;
 	mem_free(a);
 }
 
-static void bury(struct attempt *a)
+/* A runner that hangs: the spawner has ended its sandbox long ago. */
+static void on_deadline(void *ctx)
+{
+	struct attempt *a = ctx;
+
+	log_error("attempt %s: its runner does not end, killed",
+		  a->g.attempt.s);
+	attempt_end(a, STATE_FAILED, KIND_LOST);
+	kill_runner(a);
+	if (a->pidfd < 0)
+		attempt_bury(a);
+}
+
+struct attempt *attempt_new(struct monitor *m, const struct grant *g)
+{
+	struct attempt *a = mem_alloc(sizeof(*a));
+
+	a->m = m;
+	a->g = *g;
+	a->pidfd = -1;
+	a->deadline_us = INT64_MAX;
+	for (size_t i = 0; i < ATTEMPT_FDS; i++)
+		a->fds[i] = -1;
+	a->bury = loop_timer_new(m->loop, on_bury, a);
+	a->deadline = loop_timer_new(m->loop, on_deadline, a);
+	list_push(&m->attempts, &a->link);
+	m->n_attempts++;
+	return a;
+}
+
+void attempt_bury(struct attempt *a)
 {
 	loop_timer_set(a->bury, clock_mono_us());
 }
 
-static void tell_server(struct monitor *m, const struct ended *end)
+void attempt_deadline(struct attempt *a, int64_t mono_us)
+{
+	if (mono_us >= a->deadline_us)
+		return;
+	a->deadline_us = mono_us;
+	loop_timer_set(a->deadline, mono_us);
+}
+
+void attempt_tell(struct monitor *m, const struct ended *end)
 {
 	struct wire_writer w = {.len = 0};
 
@@ -65,8 +96,7 @@ static void tell_server(struct monitor *m, const struct ended *end)
 	(void)roles_post(m, ROLE_SERVER, MSG_ENDED, &w, NULL, 0);
 }
 
-static void ended_as(struct attempt *a, enum run_state state,
-		     enum fail_kind kind)
+void attempt_end(struct attempt *a, enum run_state state, enum fail_kind kind)
 {
 	struct ended end = {.id = id_of(a),
 			    .state = (uint8_t)state,
@@ -76,7 +106,7 @@ static void ended_as(struct attempt *a, enum run_state state,
 	if (a->ended)
 		return;
 	a->ended = true;
-	tell_server(a->m, &end);
+	attempt_tell(a->m, &end);
 }
 
 static struct attempt *find(struct monitor *m, const struct attempt_id *id)
@@ -92,12 +122,10 @@ static struct attempt *find(struct monitor *m, const struct attempt_id *id)
 	return NULL;
 }
 
-static bool same_group(const struct attempt *a, const struct attempt *b)
+bool attempt_same_group(const struct attempt *a, const struct attempt *b)
 {
 	return !strcmp(a->g.group.s, b->g.group.s);
 }
-
-/* --- runners ------------------------------------------------------------ */
 
 static void cancel(struct attempt *a, enum fail_kind kind)
 {
@@ -109,30 +137,58 @@ static void cancel(struct attempt *a, enum fail_kind kind)
 	wire_u8(&w, (uint8_t)kind);
 	if (a->chan)
 		(void)!chan_post(a->chan, MSG_RUN_CANCEL, &w, NULL, 0, &e);
+	attempt_deadline(a, clock_mono_us() + (int64_t)a->g.grace_us +
+				    CANCEL_SLACK_US);
 }
 
-/* Writers that failed and hold their pipes open until no reader is left. */
-static void release_writers(struct monitor *m, const struct attempt *gone)
+/* --- pipes -------------------------------------------------------------- */
+
+/*
+ * We hold the write ends as well as the writer's runner does.  They are closed
+ * when it has said that its task succeeded; else, and if it just dies, its
+ * readers are ended first, and so never see an end-of-file.
+ */
+static void close_pipes(struct attempt *w)
+{
+	for (size_t i = 0; i < FORK_READERS_MAX; i++)
+		fd_close(&w->fds[FORK_READERS + i]);
+}
+
+static bool reads_from(const struct attempt *r, const struct attempt *w)
+{
+	return r != w && attempt_same_group(r, w) &&
+	       r->g.stdin_from == w->g.group_index;
+}
+
+static bool has_readers(const struct attempt *w)
+{
+	LIST_FOR(l, &w->m->attempts)
+	{
+		struct attempt *r = LIST_ENTRY(l, struct attempt, link);
+
+		if (!r->ended && reads_from(r, w))
+			return true;
+	}
+	return false;
+}
+
+/* Writers that failed, and whose last reader has ended. */
+static void release_writers(struct monitor *m)
 {
 	LIST_FOR(l, &m->attempts)
 	{
 		struct attempt *w = LIST_ENTRY(l, struct attempt, link);
-		bool left = false;
 		struct err e;
 
-		if (!w->waits_for_readers || !same_group(w, gone))
-			continue;
-		LIST_FOR(k, &m->attempts)
-		{
-			struct attempt *r = LIST_ENTRY(k, struct attempt, link);
-
-			left |= r != gone && !r->ended && same_group(r, w) &&
-				r->g.stdin_from == w->g.group_index;
-		}
-		if (left || !w->chan)
+		if (!w->waits_for_readers || has_readers(w))
 			continue;
 		w->waits_for_readers = false;
-		(void)!chan_post(w->chan, MSG_RUN_RELEASE, NULL, NULL, 0, &e);
+		close_pipes(w);
+		if (w->gone)
+			attempt_bury(w);
+		else if (!w->ended)
+			(void)!chan_post(w->chan, MSG_RUN_RELEASE, NULL, NULL,
+					 0, &e);
 	}
 }
 
@@ -143,12 +199,12 @@ static void upstream_failed(struct attempt *w)
 	{
 		struct attempt *r = LIST_ENTRY(l, struct attempt, link);
 
-		if (r != w && same_group(r, w) && !r->ended &&
-		    r->g.stdin_from == w->g.group_index)
+		if (!r->ended && reads_from(r, w))
 			cancel(r, KIND_UPSTREAM);
 	}
-	release_writers(w->m, w);
 }
+
+/* --- runners ------------------------------------------------------------ */
 
 static int run_started(struct attempt *a, struct wire_reader *r)
 {
@@ -175,24 +231,38 @@ static int run_ended(struct attempt *a, struct wire_reader *r)
 	    a->ended)
 		return -1;
 	a->ended = true;
-	tell_server(a->m, &end);
-	release_writers(a->m, a);
+	attempt_tell(a->m, &end);
+	if (end.state == STATE_SUCCEEDED)
+		close_pipes(a);
+	else if (a->n_readers)
+		upstream_failed(a);
+	release_writers(a->m);
+	return 0;
+}
+
+static int run_upstream(struct attempt *a, struct wire_reader *r)
+{
+	struct attempt_id id;
+
+	if (attempt_id_decode(r, &id) || !wire_end(r) || find(a->m, &id) != a ||
+	    a->ended || a->waits_for_readers)
+		return -1;
+	upstream_failed(a);
+	release_writers(a->m);
 	return 0;
 }
 
 static int on_runner(void *ctx, struct chan_msg *msg)
 {
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
-	struct attempt *a = ctx;
 
 	switch (msg->type) {
 	case MSG_RUN_STARTED:
-		return run_started(a, &r);
+		return run_started(ctx, &r);
 	case MSG_RUN_ENDED:
-		return run_ended(a, &r);
+		return run_ended(ctx, &r);
 	case MSG_RUN_UPSTREAM:
-		upstream_failed(a);
-		return 0;
+		return run_upstream(ctx, &r);
 	default:
 		return -1;
 	}
@@ -202,174 +272,25 @@ static int on_runner(void *ctx, struct chan_msg *msg)
 static void on_runner_gone(void *ctx, const struct err *why)
 {
 	struct attempt *a = ctx;
+	bool told = a->ended;
 
 	if (why)
 		log_warn("attempt %s: %s", a->g.attempt.s, why->text);
-	if (!a->ended)
+	if (!told)
 		log_error("attempt %s: its runner died", a->g.attempt.s);
-	ended_as(a, STATE_FAILED, KIND_LOST);
-	if (a->pidfd >= 0)
-		(void)syscall(SYS_pidfd_send_signal, a->pidfd, SIGKILL, NULL,
-			      0);
-	release_writers(a->m, a);
-	bury(a);
+	attempt_end(a, STATE_FAILED, KIND_LOST);
+	a->gone = true;
+	kill_runner(a);
+	if (!told && a->n_readers)
+		upstream_failed(a);
+	release_writers(a->m);
+	if (!a->waits_for_readers)
+		attempt_bury(a);
 }
 
-static const struct chan_ops runner_ops = {on_runner, on_runner_gone};
+const struct chan_ops attempt_runner_ops = {on_runner, on_runner_gone};
 
-/* --- launching ---------------------------------------------------------- */
-
-/* The gate: what the server may ask for at all. */
-static bool acceptable(struct monitor *m, const struct grant *g)
-{
-	if (m->n_attempts >= m->o.max_attempts)
-		return false;
-	LIST_FOR(l, &m->attempts)
-	{
-		const struct attempt *a = LIST_ENTRY(l, struct attempt, link);
-
-		if (!strcmp(a->g.attempt.s, g->attempt.s))
-			return false;
-		/* One uid, one workspace; only a shared one twice. */
-		if (!a->ended && a->g.uid_slot == g->uid_slot &&
-		    (g->workspace_kind != WORKSPACE_SHARED ||
-		     strcmp(a->g.workspace.s, g->workspace.s) != 0))
-			return false;
-	}
-	return true;
-}
-
-static int pair(struct attempt *a, int fork_fd, int *ret_ours)
-{
-	int fds[2];
-	struct err e;
-
-	if (chan_pair(fds, &e))
-		return -1;
-	a->fds[fork_fd] = fds[1];
-	*ret_ours = fds[0];
-	return 0;
-}
-
-static bool grant_to(struct attempt *a, enum role r,
-		     const struct wire_writer *w, int fd)
-{
-	bool ok = roles_post(a->m, r, MSG_GRANT, w, &fd, 1);
-
-	fd_close(&fd);
-	return ok;
-}
-
-static int start(struct attempt *a)
-{
-	struct wire_writer w = {.len = 0};
-	int monitor = -1, keeper = -1, spawner = -1;
-	bool ok;
-
-	grant_encode(&a->g, &w);
-	if (pair(a, FORK_MONITOR, &monitor) || pair(a, FORK_KEEPER, &keeper) ||
-	    pair(a, FORK_SPAWNER, &spawner))
-		return -1;
-	ok = grant_to(a, ROLE_KEEPER, &w, keeper);
-	ok = grant_to(a, ROLE_SPAWNER, &w, spawner) && ok;
-	a->chan = chan_new(a->m->loop, monitor, &runner_ops, a);
-	if (a->fds[FORK_STDIN] < 0)
-		a->fds[FORK_STDIN] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	wire_u8(&w, (uint8_t)a->n_readers);
-	ok = ok && a->chan &&
-	     roles_post(a->m, ROLE_ZYGOTE, MSG_FORK, &w, a->fds,
-			FORK_READERS + a->n_readers);
-	for (size_t i = 0; i < FDS; i++)
-		fd_close(&a->fds[i]);
-	a->launched = true;
-	return ok ? 0 : -1;
-}
-
-static struct attempt *member(struct monitor *m, const struct attempt *of,
-			      uint8_t index)
-{
-	LIST_FOR(l, &m->attempts)
-	{
-		struct attempt *a = LIST_ENTRY(l, struct attempt, link);
-
-		if (same_group(a, of) && !a->launched &&
-		    a->g.group_index == index)
-			return a;
-	}
-	return NULL;
-}
-
-/* The pipe from writer to reader; both ends go to the runners. */
-static int connect_pipe(struct attempt *writer, struct attempt *reader)
-{
-	int p[2];
-
-	if (writer->n_readers == FORK_READERS_MAX || pipe2(p, O_CLOEXEC))
-		return -1;
-	(void)fcntl(p[0], F_SETPIPE_SZ, 1 << 20);
-	reader->fds[FORK_STDIN] = p[0];
-	writer->fds[FORK_READERS + writer->n_readers++] = p[1];
-	return 0;
-}
-
-/* All or none: with one missing it waits, with one broken all end. */
-static void start_group(struct monitor *m, struct attempt *a)
-{
-	struct attempt *all[GRANT_GROUP_MAX];
-	int bad = 0;
-
-	for (uint8_t i = 0; i < a->g.group_size; i++) {
-		all[i] = member(m, a, i);
-		if (!all[i] || all[i]->g.group_size != a->g.group_size)
-			return;
-	}
-	for (uint8_t i = 0; i < a->g.group_size; i++)
-		if (all[i]->g.stdin_from != GRANT_NO_STDIN)
-			bad |= connect_pipe(all[all[i]->g.stdin_from], all[i]);
-	for (uint8_t i = 0; i < a->g.group_size; i++)
-		if (bad || start(all[i])) {
-			ended_as(all[i], STATE_FAILED, KIND_LOST);
-			bury(all[i]);
-		}
-}
-
-static void refuse(struct monitor *m, const struct grant *g)
-{
-	struct ended end = {
-		.id = {g->attempt, g->fence},
-		.state = STATE_FAILED,
-		.kind = KIND_INTERNAL,
-		.exit_code = -1
-        };
-
-	log_warn("attempt %s: refused at the gate", g->attempt.s);
-	tell_server(m, &end);
-}
-
-int attempts_launch(struct monitor *m, struct chan_msg *msg)
-{
-	struct wire_reader r = wire_reader(msg->body, msg->body_len);
-	struct attempt *a;
-	struct grant g;
-
-	if (grant_decode(&r, &g) || !wire_end(&r) || msg->n_fds != N_LAUNCH_FDS)
-		return -1;
-	if (!acceptable(m, &g)) {
-		refuse(m, &g);
-		return 0;
-	}
-	a = mem_alloc(sizeof(*a));
-	a->m = m;
-	a->g = g;
-	a->pidfd = -1;
-	for (size_t i = 0; i < FDS; i++)
-		a->fds[i] = i < N_LAUNCH_FDS ? chan_msg_take(msg, i) : -1;
-	a->bury = loop_timer_new(m->loop, on_bury, a);
-	list_push(&m->attempts, &a->link);
-	m->n_attempts++;
-	start_group(m, a);
-	return 0;
-}
+/* --- what roles say about them ------------------------------------------ */
 
 int attempts_cancel(struct monitor *m, struct chan_msg *msg)
 {
@@ -383,8 +304,8 @@ int attempts_cancel(struct monitor *m, struct chan_msg *msg)
 	if (a && a->launched) {
 		cancel(a, KIND_NONE);
 	} else if (a) {
-		ended_as(a, STATE_CANCELLED, KIND_NONE);
-		bury(a);
+		attempt_end(a, STATE_CANCELLED, KIND_NONE);
+		attempt_bury(a);
 	}
 	return 0; /* it may have ended while this was on its way */
 }
@@ -398,8 +319,37 @@ int attempts_forked(struct monitor *m, struct chan_msg *msg)
 	if (attempt_id_decode(&r, &id) || !wire_end(&r) || msg->n_fds != 1)
 		return -1;
 	a = find(m, &id);
-	if (a && a->pidfd < 0)
+	if (!a) /* it was given up meanwhile */
+		(void)syscall(SYS_pidfd_send_signal, msg->fds[0], SIGKILL, NULL,
+			      0);
+	else if (a->pidfd < 0)
 		a->pidfd = chan_msg_take(msg, 0);
+	return 0;
+}
+
+/* A shared workspace goes when none of its attempts lives: the server knows,
+ * and here it is checked. */
+int attempts_release(struct monitor *m, struct chan_msg *msg)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	struct wire_writer w = {.len = 0};
+	struct ulid id = {.s = ""};
+
+	wire_get_bytes(&r, id.s, ULID_LEN);
+	(void)wire_get_u32(&r);
+	if (!wire_end(&r) || !ulid_valid(str_n(id.s, ULID_LEN)))
+		return -1;
+	LIST_FOR(l, &m->attempts)
+	{
+		struct attempt *a = LIST_ENTRY(l, struct attempt, link);
+
+		if (!a->ended && !strcmp(a->g.workspace.s, id.s)) {
+			log_warn("workspace %s: still in use", id.s);
+			return 0;
+		}
+	}
+	wire_bytes(&w, msg->body, msg->body_len);
+	(void)roles_post(m, ROLE_SPAWNER, MSG_RELEASE, &w, NULL, 0);
 	return 0;
 }
 
@@ -419,16 +369,27 @@ void attempts_announce(struct monitor *m)
 	(void)roles_post(m, ROLE_SERVER, MSG_ALIVE_END, NULL, NULL, 0);
 }
 
+void attempts_forget(struct monitor *m)
+{
+	LIST_FOR(l, &m->attempts)
+	{
+		struct attempt *a = LIST_ENTRY(l, struct attempt, link);
+
+		if (a->launched)
+			continue;
+		a->ended = true; /* a new server does not hear of it */
+		attempt_bury(a);
+	}
+}
+
 void attempts_lost(struct monitor *m)
 {
 	LIST_FOR(l, &m->attempts)
 	{
 		struct attempt *a = LIST_ENTRY(l, struct attempt, link);
 
-		ended_as(a, STATE_FAILED, KIND_LOST);
-		if (a->pidfd >= 0)
-			(void)syscall(SYS_pidfd_send_signal, a->pidfd, SIGKILL,
-				      NULL, 0);
-		bury(a);
+		attempt_end(a, STATE_FAILED, KIND_LOST);
+		kill_runner(a);
+		attempt_bury(a);
 	}
 }

@@ -2,25 +2,10 @@
 /* The start of a role; see role.h. */
 #include "role/role.h"
 #include "base/log.h"
+#include "role/confine.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-void role_harden(void)
-{
-	const struct rlimit none = {0, 0};
-
-	if (prctl(PR_SET_DUMPABLE, 0) || setrlimit(RLIMIT_CORE, &none) ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
-		log_error("hardening: %s", strerror(errno));
-		_exit(1);
-	}
-}
 
 void role_begin(enum role role, struct role_start *ret)
 {
@@ -43,6 +28,14 @@ void role_begin(enum role role, struct role_start *ret)
 	}
 	for (; ret->n_fds < msg.n_fds; ret->n_fds++)
 		ret->fds[ret->n_fds] = chan_msg_take(&msg, ret->n_fds);
+}
+
+void role_confine(enum role role, const struct role_start *start)
+{
+	struct err e;
+
+	if (confine_role(role, &start->init, &e))
+		role_failed(&e);
 }
 
 void role_ready(void)

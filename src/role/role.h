@@ -6,8 +6,8 @@
 #include "proto/edges.h"
 
 /*
- * A role's start: log name, process hardening, the channel at ROLE_FD and the
- * INIT message on it (blocking).  fds get its descriptors.  Ends the process
+ * A role's start: log name, the channel at ROLE_FD and the INIT message on it
+ * (blocking).  fds get its descriptors.  Ends the process
  * with a word on standard error when anything is wrong.
  */
 struct role_start {
@@ -16,9 +16,9 @@ struct role_start {
 	size_t n_fds;
 };
 void role_begin(enum role r, struct role_start *ret);
+/* Give up what confine.h's table says, or end; at once after role_begin(), but
+ * for what a library reads at its first use. */
+void role_confine(enum role r, const struct role_start *start);
 /* To the monitor: READY; or FAILED with a reason, and exit. */
 void role_ready(void);
 void role_failed(const struct err *e) NORETURN;
-
-/* Not dumpable, no core, no new privileges. */
-void role_harden(void);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "role/role.h"
+#include "role/spawner_janitor.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -28,6 +29,8 @@ enum {
 struct spawner {
 	struct loop *loop;
 	struct sandbox_host *host;
+	struct janitor janitor;
+	bool cgroups_required;
 	struct chan *monitor;
 	struct link attempts;
 };
@@ -67,17 +70,6 @@ static int make_workspace(struct attempt *a, struct err *e)
 	if (fchownat(root, a->g.workspace.s, uid, uid, AT_SYMLINK_NOFOLLOW))
 		return err_sys(e, errno, "workspace: owner");
 	return 0;
-}
-
-static void remove_workspace(const struct spawner *s, const char *name)
-{
-	CLEANUP_FD int root =
-		openat(work_fd(s), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct err e;
-
-	if (root < 0 || fd_remove_tree(root, name, &e))
-		log_warn("workspace %s: %s", name,
-			 root < 0 ? strerror(errno) : e.text);
 }
 
 /* --- one attempt -------------------------------------------------------- */
@@ -171,7 +163,7 @@ static int make(struct attempt *a, struct chan_msg *msg)
 		say_no(a, &e);
 		return 0;
 	}
-	if (a->g.cgroups_required &&
+	if ((a->g.cgroups_required || a->s->cgroups_required) &&
 	    a->box.not_enforced &
 		    (SANDBOX_NO_MEMORY | SANDBOX_NO_PIDS | SANDBOX_NO_CPU)) {
 		err_set(&e, ERR_UNAVAILABLE,
@@ -200,7 +192,7 @@ static struct usage tear_down(struct attempt *a)
 	a->made = false;
 	a->done = true;
 	if (a->has_dir)
-		remove_workspace(a->s, a->g.workspace.s);
+		janitor_remove(&a->s->janitor, &a->g.workspace);
 	a->has_dir = false;
 	out.cpu_us = u.cpu_us;
 	out.memory_peak_bytes = u.memory_peak_bytes;
@@ -293,7 +285,7 @@ static int released(struct spawner *s, struct chan_msg *msg)
 	(void)wire_get_u32(&r);
 	if (!wire_end(&r) || !ulid_valid(str_n(id.s, ULID_LEN)))
 		return -1;
-	remove_workspace(s, id.s);
+	janitor_remove(&s->janitor, &id);
 	return 0;
 }
 
@@ -322,24 +314,6 @@ static void on_monitor_gone(void *ctx, const struct err *why)
 
 static const struct chan_ops monitor_ops = {on_monitor, on_monitor_gone};
 
-/* Workspaces that a life before this one left behind. */
-static void sweep(const char *work)
-{
-	CLEANUP_FD int dir = open(work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP_FD int parent = -1;
-	char up[INIT_PATH_MAX + 32];
-	struct err e;
-
-	if (dir < 0)
-		return;
-	(void)snprintf(up, sizeof(up), "%s/..", work);
-	parent = open(up, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (parent < 0 || fd_remove_tree(parent, "work", &e) ||
-	    mkdirat(parent, "work", 0711))
-		log_warn("leftover workspaces: %s",
-			 parent < 0 ? strerror(errno) : e.text);
-}
-
 static void serve(struct spawner *s, const struct role_start *start)
 {
 	char work[INIT_PATH_MAX + 16];
@@ -349,12 +323,16 @@ static void serve(struct spawner *s, const struct role_start *start)
 		.n_roots = 1,
 		.cgroups = start->init.cgroups_required ? CGROUPS_REQUIRE :
 							  CGROUPS_PREFER,
+		.allow_no_landlock = start->init.landlock_optional,
 	};
 	struct err e;
 
 	(void)snprintf(work, sizeof(work), "%s/work", start->init.state);
-	sweep(work);
+	s->cgroups_required = start->init.cgroups_required;
 	if (loop_new(&s->loop, &e) || sandbox_host_new(&o, &s->host, &e))
+		role_failed(&e);
+	janitor_sweep(work_fd(s));
+	if (janitor_start(&s->janitor, work_fd(s), &e))
 		role_failed(&e);
 	s->monitor = chan_new(s->loop, ROLE_FD, &monitor_ops, s);
 	role_ready();
@@ -362,6 +340,8 @@ static void serve(struct spawner *s, const struct role_start *start)
 		log_error("%s", e.text);
 	LIST_FOR(l, &s->attempts)
 	(void)tear_down(LIST_ENTRY(l, struct attempt, link));
+	janitor_finish(&s->janitor);
+	janitor_sweep(work_fd(s)); /* shared ones: what ran there is lost */
 	sandbox_host_free(s->host);
 }
 
@@ -372,6 +352,7 @@ int main(void)
 
 	list_init(&s.attempts);
 	role_begin(ROLE_SPAWNER, &start);
+	role_confine(ROLE_SPAWNER, &start);
 	serve(&s, &start);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "role/confine.h"
 #include "role/role.h"
 #include "runner/runner.h"
 #include "sandbox/kernel.h"
@@ -15,6 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,20 +25,33 @@ enum {
 	FDS_MAX = FORK_READERS + FORK_READERS_MAX
 };
 
-static void become_runner(const struct runner_host *host, const struct grant *g,
+struct zygote {
+	struct runner_host host;
+	struct role_init init;
+	pid_t pid;
+};
+
+static void become_runner(const struct zygote *z, const struct grant *g,
 			  int *fds, size_t n_readers) NORETURN;
 
-static void become_runner(const struct runner_host *host, const struct grant *g,
+static void become_runner(const struct zygote *z, const struct grant *g,
 			  int *fds, size_t n_readers)
 {
+	struct err e = {.text = "the zygote has gone"};
+
 	log_init("runner", LOG_LEVEL_INFO);
-	if (prctl(PR_SET_DUMPABLE, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL))
-		_exit(1);
 	close(ROLE_FD);
-	_exit(runner_main(host, g, fds, n_readers));
+	/* It dies with us; if it did before we said so, we see it here. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != z->pid ||
+	    confine_runner(&z->init, fds[LAUNCH_STAGING], fds[LAUNCH_FILES],
+			   &e)) {
+		log_error("attempt %s: %s", g->attempt.s, e.text);
+		_exit(1);
+	}
+	_exit(runner_main(&z->host, g, fds, n_readers));
 }
 
-static int fork_one(const struct runner_host *host, struct chan_msg *msg)
+static int fork_one(const struct zygote *z, struct chan_msg *msg)
 {
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
 	struct kernel_clone a = {.flags = CLONE_PIDFD, .exit_signal = SIGCHLD};
@@ -58,7 +73,7 @@ static int fork_one(const struct runner_host *host, struct chan_msg *msg)
 	a.pidfd = (uint64_t)(uintptr_t)&pidfd;
 	pid = kernel_clone3(&a);
 	if (!pid)
-		become_runner(host, &g, fds, n_readers);
+		become_runner(z, &g, fds, n_readers);
 	if (pid < 0) {
 		log_error("fork: %s", strerror(errno));
 		return 0; /* the channels close: the monitor sees it */
@@ -71,39 +86,45 @@ static int fork_one(const struct runner_host *host, struct chan_msg *msg)
 	return 0;
 }
 
-static void serve(const struct runner_host *host)
+/* Until the monitor says STOP: then no runner is made any more, but those
+ * that live are ours until they end.  When it has gone, all end. */
+static void serve(const struct zygote *z)
 {
 	static unsigned char room[WIRE_MAX + 2];
 	struct chan_msg msg;
 	struct err e;
 
 	while (chan_recv(ROLE_FD, room, &msg, &e) > 0) {
-		int bad = 0;
+		uint16_t type = msg.type;
+		int bad =
+			type == MSG_FORK ? fork_one(z, &msg) : type != MSG_STOP;
 
-		if (msg.type == MSG_STOP) {
-			chan_msg_done(&msg);
-			return;
-		}
-		bad = msg.type == MSG_FORK ? fork_one(host, &msg) : -1;
 		chan_msg_done(&msg);
 		if (bad) {
 			log_error("a message that must not come");
 			return;
 		}
+		/* SIGCHLD is ignored: wait() returns when none is left. */
+		while (type == MSG_STOP && (wait(NULL) > 0 || errno == EINTR))
+			;
+		if (type == MSG_STOP)
+			return;
 	}
 }
 
 int main(void)
 {
 	CLEANUP_BUF struct buf text = BUF_INIT(POLICIES_MAX);
-	struct runner_host host = {.agent = "local"};
+	struct zygote z = {.host = {.agent = "local"}, .pid = getpid()};
 	struct policy_set *policies;
 	struct role_start start;
 	struct err e;
 
 	role_begin(ROLE_ZYGOTE, &start);
-	role_harden();
-	signal(SIGCHLD, SIG_IGN); /* runners are not waited for */
+	(void)hash_sha256("", 0); /* libcrypto reads its configuration now */
+	role_confine(ROLE_ZYGOTE, &start);
+	umask(027); /* what a runner makes, its group may read: the server */
+	signal(SIGCHLD, SIG_IGN);
 	if (start.n_fds != 1 || fd_memfd_read(start.fds[0], &text, &e) ||
 	    policy_set_decode(buf_view(&text), &policies, &e)) {
 		if (start.n_fds != 1)
@@ -111,8 +132,9 @@ int main(void)
 		role_failed(&e);
 	}
 	fd_close(&start.fds[0]);
-	host.policies = policies;
+	z.host.policies = policies;
+	z.init = start.init;
 	role_ready();
-	serve(&host);
+	serve(&z);
 	return 0;
 }

@@ -378,7 +378,7 @@ static void begin(struct capture *c, struct run *r)
 		c->artifact = openat(r->fds[LAUNCH_STAGING], "stdout",
 				     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
 					     O_NOFOLLOW,
-				     0600);
+				     0640);
 }
 
 static void finish(struct capture *c)

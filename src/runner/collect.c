@@ -302,7 +302,7 @@ static int keep(struct run *r, const struct job_artifact *x,
 	(void)snprintf(staged, sizeof(staged), "a-" STR_FMT, STR_ARG(x->name));
 	c.to = openat(r->fds[LAUNCH_STAGING], staged,
 		      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		      0600);
+		      0640);
 	if (c.to < 0)
 		return run_fail(r, KIND_ARTIFACT, "", "staging: %s",
 				strerror(errno));

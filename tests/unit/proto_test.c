@@ -142,7 +142,8 @@ static void put_init(struct wire_writer *w)
 			      .max_attempts = 256,
 			      .idle_exit_s = 600,
 			      .cgroups_required = 1,
-			      .first_start = 1};
+			      .first_start = 1,
+			      .landlock_optional = 1};
 
 	role_init_encode(&m, w);
 }
@@ -350,12 +351,12 @@ static void state_directory_is_absolute_and_whole(void **state)
 
 	(void)state;
 	wire_str(&w, STR("relative"));
-	wire_bytes(&w, (char[14]){0}, 14);
+	wire_bytes(&w, (char[15]){0}, 15);
 	r = wire_reader(w.data, w.len);
 	assert_int_equal(get_init(&r, &again), -1);
 	w.len = 0;
 	wire_str(&w, STR("/var\0/lib"));
-	wire_bytes(&w, (char[14]){0}, 14);
+	wire_bytes(&w, (char[15]){0}, 15);
 	r = wire_reader(w.data, w.len);
 	assert_int_equal(get_init(&r, &again), -1);
 }

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What each role gives up; see confine.h. */
+#include "role/confine.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define REFUSE_ALL                                                             \
+	(REFUSE_RARE | REFUSE_PEEK | REFUSE_ADMIN | REFUSE_EXEC |              \
+	 REFUSE_FORK | REFUSE_SIGNAL | REFUSE_CONNECT | REFUSE_ACCEPT)
+
+enum {
+	FDS_SPARE = 256,
+	FDS_SERVER = 65536
+};
+
+/*
+ * files   paths are closed but for `dir` below the state directory
+ * tcp     no TCP of its own
+ * procs   how many processes more it may make; -1: as it was
+ * fds     open files: so many, and two for each attempt; 0: as it was
+ */
+static const struct {
+	bool privileged, files, tcp;
+	const char *dir;
+	unsigned refuse;
+	int procs;
+	unsigned fds;
+} roles[N_ROLES] = {
+  /* accepts connections, has one thread more */
+	[ROLE_SERVER] = {false, true,  true,  "server",
+			 REFUSE_ALL & ~(unsigned)REFUSE_ACCEPT,      -1, FDS_SERVER},
+	[ROLE_KEEPER] = {false, true,  true,  "keeper", REFUSE_ALL,  0,  FDS_SPARE },
+ /* Forks.  Its paths are closed in each child: a layer here would take
+	 * the child's two directories as well. */
+	[ROLE_ZYGOTE] = {false, false, true,  NULL,
+			 REFUSE_ALL & ~(unsigned)REFUSE_FORK,        -1, FDS_SPARE },
+ /* Only what comes on top of what it has from the zygote. */
+	[ROLE_RUNNER] = {false, true,  false, NULL,     REFUSE_FORK, 0,  0         },
+ /* Mounts, forks, execs: and every payload inherits what is refused. */
+	[ROLE_SPAWNER] = {true,  false, false, NULL,     REFUSE_RARE, -1, 0         },
+};
+
+/* As a user the spawner has to stay dumpable until its id map is written;
+ * sandbox_host_new() sees to it. */
+static int forbid_cores(bool dumpable, struct err *e)
+{
+	const struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_CORE, &none) ||
+	    (!dumpable && prctl(PR_SET_DUMPABLE, 0)))
+		return err_sys(e, errno, "core dumps");
+	return 0;
+}
+
+/* What neither the monitor nor a launch ever needs. */
+static const int never[] = {
+	CAP_SYS_MODULE,      CAP_SYS_RAWIO,     CAP_SYS_BOOT,
+	CAP_SYS_TIME,        CAP_SYSLOG,        CAP_MAC_ADMIN,
+	CAP_MAC_OVERRIDE,    CAP_AUDIT_READ,    CAP_AUDIT_WRITE,
+	CAP_AUDIT_CONTROL,   CAP_WAKE_ALARM,    CAP_BLOCK_SUSPEND,
+	CAP_NET_RAW,         CAP_NET_BROADCAST, CAP_LEASE,
+	CAP_LINUX_IMMUTABLE, CAP_SYS_PACCT,     CAP_SYS_TTY_CONFIG,
+	CAP_SYS_NICE,        CAP_IPC_OWNER,     CAP_IPC_LOCK,
+	CAP_PERFMON,         CAP_BPF,           CAP_CHECKPOINT_RESTORE,
+};
+
+int confine_monitor(struct err *e)
+{
+	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct d[2];
+
+	if (forbid_cores(false, e))
+		return -1;
+	if (geteuid())
+		return 0; /* has none */
+	if (syscall(SYS_capget, &h, d))
+		return err_sys(e, errno, "capabilities");
+	for (size_t i = 0; i < ARRAY_LEN(never); i++) {
+		struct __user_cap_data_struct *w = &d[never[i] / 32];
+		uint32_t bit = ~(1u << (never[i] % 32));
+
+		/* EINVAL: newer than this kernel; EPERM: a container's root. */
+		if (prctl(PR_CAPBSET_DROP, never[i]) && errno != EINVAL &&
+		    errno != EPERM)
+			return err_sys(e, errno, "capabilities");
+		w->effective &= bit;
+		w->permitted &= bit;
+		w->inheritable &= bit;
+	}
+	if (syscall(SYS_capset, &h, d))
+		return err_sys(e, errno, "capabilities");
+	return 0;
+}
+
+static int limit(__rlimit_resource_t what, rlim_t v)
+{
+	struct rlimit r;
+
+	if (getrlimit(what, &r))
+		return -1;
+	if (r.rlim_max > v)
+		r.rlim_max = v;
+	r.rlim_cur = r.rlim_max;
+	return setrlimit(what, &r);
+}
+
+static int lower_limits(enum role role, const struct role_init *init,
+			struct err *e)
+{
+	rlim_t fds = roles[role].fds + 2 * (rlim_t)init->max_attempts;
+
+	if ((roles[role].fds && limit(RLIMIT_NOFILE, fds)) ||
+	    (roles[role].procs >= 0 &&
+	     limit(RLIMIT_NPROC, (rlim_t)roles[role].procs)))
+		return err_sys(e, errno, "limits");
+	return 0;
+}
+
+/* Of root's roles only the spawner has any; the change of uid took them. */
+static int drop_capabilities(struct err *e)
+{
+	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct none[2] = {{0}};
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) ||
+	    syscall(SYS_capset, &h, none))
+		return err_sys(e, errno, "capabilities");
+	return 0;
+}
+
+static int check_landlock(const struct role_init *init, struct err *e)
+{
+	if (confine_landlock_abi() || init->landlock_optional)
+		return 0;
+	return err_set(e, ERR_UNAVAILABLE,
+		       "Landlock: this kernel has none, or it is off (nfo "
+		       "doctor tells more).  It is what keeps the roles apart; "
+		       "--allow-no-landlock goes on without");
+}
+
+/* The role's directory, and what libraries read to get randomness. */
+static int close_paths(enum role role, const struct role_init *init,
+		       struct err *e)
+{
+	char path[INIT_PATH_MAX + 16];
+	struct confine_place places[2] = {
+		{-1, false},
+                {-1, true }
+        };
+	int bad;
+
+	if (!roles[role].files)
+		return confine_files(false, roles[role].tcp, NULL, 0, e);
+	(void)snprintf(path, sizeof(path), "%s/%s", init->state,
+		       roles[role].dir);
+	places[0].fd = open("/dev/urandom", O_PATH | O_CLOEXEC);
+	places[1].fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bad = places[0].fd < 0 || places[1].fd < 0 ?
+		      err_sys(e, errno, "%s", path) :
+		      confine_files(true, roles[role].tcp, places,
+				    ARRAY_LEN(places), e);
+	fd_close(&places[0].fd);
+	fd_close(&places[1].fd);
+	return bad;
+}
+
+static int no_new_privileges(struct err *e)
+{
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ?
+		       err_sys(e, errno, "no_new_privs") :
+		       0;
+}
+
+/* What a zygote may do to itself its runners could do to it. */
+static uint32_t signals_of(enum role r)
+{
+	return r == ROLE_ZYGOTE ? 0 : (uint32_t)getpid();
+}
+
+/* The order matters: each step needs what a later one takes. */
+int confine_role(enum role r, const struct role_init *init, struct err *e)
+{
+	if (forbid_cores(roles[r].privileged, e) || no_new_privileges(e) ||
+	    check_landlock(init, e) || lower_limits(r, init, e) ||
+	    close_paths(r, init, e) ||
+	    (!roles[r].privileged && drop_capabilities(e)) ||
+	    confine_calls(roles[r].refuse, signals_of(r), e))
+		return err_wrap(e, "%s: confinement", role_name(r));
+	return 0;
+}
+
+int confine_runner(const struct role_init *init, int staging_fd, int files_fd,
+		   struct err *e)
+{
+	const struct confine_place places[] = {
+		{staging_fd, true },
+                {files_fd,   false}
+        };
+
+	return lower_limits(ROLE_RUNNER, init, e) ||
+			       confine_files(true, roles[ROLE_RUNNER].tcp,
+					     places, ARRAY_LEN(places), e) ||
+			       confine_calls(roles[ROLE_RUNNER].refuse, 0, e) ?
+		       -1 :
+		       0;
+}

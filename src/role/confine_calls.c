@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The roles' seccomp filters: what is refused, by group; all else goes.  Made
+ * by hand, so that no role links a library for it, and as a search tree over
+ * ranges of numbers: when a filter is loaded the kernel tries every number to
+ * cache the answer, and a runner loads one at its start.
+ */
+#include "role/confine.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define NATIVE  AUDIT_ARCH_X86_64
+#define X32_BIT 0x40000000u
+#elif defined(__aarch64__)
+#define NATIVE AUDIT_ARCH_AARCH64
+#else
+#error "the calls of this machine are not in confine_calls.c yet"
+#endif
+
+static const struct {
+	unsigned group;
+	int nr;
+} refused[] = {
+	{REFUSE_RARE,    SYS_bpf              },
+	{REFUSE_RARE,    SYS_perf_event_open  },
+	{REFUSE_RARE,    SYS_io_uring_setup   },
+	{REFUSE_RARE,    SYS_io_uring_enter   },
+	{REFUSE_RARE,    SYS_io_uring_register},
+	{REFUSE_RARE,    SYS_userfaultfd      },
+	{REFUSE_RARE,    SYS_init_module      },
+	{REFUSE_RARE,    SYS_finit_module     },
+	{REFUSE_RARE,    SYS_delete_module    },
+	{REFUSE_RARE,    SYS_kexec_load       },
+	{REFUSE_RARE,    SYS_reboot           },
+	{REFUSE_RARE,    SYS_swapon           },
+	{REFUSE_RARE,    SYS_swapoff          },
+	{REFUSE_RARE,    SYS_acct             },
+	{REFUSE_RARE,    SYS_quotactl         },
+	{REFUSE_RARE,    SYS_fanotify_init    },
+	{REFUSE_RARE,    SYS_open_by_handle_at},
+	{REFUSE_RARE,    SYS_name_to_handle_at},
+	{REFUSE_RARE,    SYS_settimeofday     },
+	{REFUSE_RARE,    SYS_clock_settime    },
+	{REFUSE_RARE,    SYS_adjtimex         },
+	{REFUSE_RARE,    SYS_clock_adjtime    },
+	{REFUSE_RARE,    SYS_vhangup          },
+	{REFUSE_RARE,    SYS_add_key          },
+	{REFUSE_RARE,    SYS_request_key      },
+	{REFUSE_RARE,    SYS_pidfd_getfd      },
+
+	{REFUSE_PEEK,    SYS_ptrace           },
+	{REFUSE_PEEK,    SYS_process_vm_readv },
+	{REFUSE_PEEK,    SYS_process_vm_writev},
+	{REFUSE_PEEK,    SYS_process_madvise  },
+	{REFUSE_PEEK,    SYS_kcmp             },
+	{REFUSE_PEEK,    SYS_move_pages       },
+	{REFUSE_PEEK,    SYS_migrate_pages    },
+
+	{REFUSE_ADMIN,   SYS_mount            },
+	{REFUSE_ADMIN,   SYS_umount2          },
+	{REFUSE_ADMIN,   SYS_pivot_root       },
+	{REFUSE_ADMIN,   SYS_chroot           },
+	{REFUSE_ADMIN,   SYS_fsopen           },
+	{REFUSE_ADMIN,   SYS_fsconfig         },
+	{REFUSE_ADMIN,   SYS_fsmount          },
+	{REFUSE_ADMIN,   SYS_fspick           },
+	{REFUSE_ADMIN,   SYS_move_mount       },
+	{REFUSE_ADMIN,   SYS_open_tree        },
+	{REFUSE_ADMIN,   SYS_mount_setattr    },
+	{REFUSE_ADMIN,   SYS_setns            },
+	{REFUSE_ADMIN,   SYS_unshare          },
+	{REFUSE_ADMIN,   SYS_keyctl           },
+	{REFUSE_ADMIN,   SYS_setuid           },
+	{REFUSE_ADMIN,   SYS_setgid           },
+	{REFUSE_ADMIN,   SYS_setreuid         },
+	{REFUSE_ADMIN,   SYS_setregid         },
+	{REFUSE_ADMIN,   SYS_setresuid        },
+	{REFUSE_ADMIN,   SYS_setresgid        },
+	{REFUSE_ADMIN,   SYS_setgroups        },
+	{REFUSE_ADMIN,   SYS_setfsuid         },
+	{REFUSE_ADMIN,   SYS_setfsgid         },
+	{REFUSE_ADMIN,   SYS_capset           },
+	{REFUSE_ADMIN,   SYS_mknodat          },
+	{REFUSE_ADMIN,   SYS_personality      },
+	{REFUSE_ADMIN,   SYS_sethostname      },
+	{REFUSE_ADMIN,   SYS_setdomainname    },
+	{REFUSE_ADMIN,   SYS_syslog           },
+
+	{REFUSE_EXEC,    SYS_execve           },
+	{REFUSE_EXEC,    SYS_execveat         },
+
+	{REFUSE_SIGNAL,  SYS_kill             },
+	{REFUSE_SIGNAL,  SYS_tkill            },
+	{REFUSE_SIGNAL,  SYS_rt_sigqueueinfo  },
+	{REFUSE_SIGNAL,  SYS_rt_tgsigqueueinfo},
+	{REFUSE_SIGNAL,  SYS_pidfd_send_signal},
+
+	{REFUSE_CONNECT, SYS_socket           },
+	{REFUSE_CONNECT, SYS_connect          },
+	{REFUSE_CONNECT, SYS_bind             },
+	{REFUSE_CONNECT, SYS_listen           },
+
+	{REFUSE_ACCEPT,  SYS_accept           },
+	{REFUSE_ACCEPT,  SYS_accept4          },
+#ifdef __x86_64__
+	{REFUSE_RARE,    SYS_kexec_file_load  },
+	{REFUSE_RARE,    SYS_iopl             },
+	{REFUSE_RARE,    SYS_ioperm           },
+	{REFUSE_RARE,    SYS_modify_ldt       },
+	{REFUSE_ADMIN,   SYS_mknod            },
+	{REFUSE_FORK,    SYS_fork             },
+	{REFUSE_FORK,    SYS_vfork            },
+#endif
+};
+
+/* By the low 32 bits of one argument, as the kernel reads an int. */
+static const struct argument {
+	unsigned group;
+	int nr;
+	unsigned arg;
+	enum {
+		REFUSE_BITS, /* any of them is set */
+		WANT_BITS,   /* none of them is */
+		WANT_VALUE,  /* it is another */
+		WANT_OWN_PID,
+	} kind;
+	uint32_t value;
+} arguments[] = {
+	{REFUSE_EXEC,   SYS_mmap,          2, REFUSE_BITS,  PROT_EXEC   },
+	{REFUSE_EXEC,   SYS_mprotect,      2, REFUSE_BITS,  PROT_EXEC   },
+	{REFUSE_EXEC,   SYS_pkey_mprotect, 2, REFUSE_BITS,  PROT_EXEC   },
+	{REFUSE_FORK,   SYS_clone,         0, WANT_BITS,    CLONE_THREAD},
+	{REFUSE_SIGNAL, SYS_tgkill,        0, WANT_OWN_PID, 0           },
+	{REFUSE_PEEK,   SYS_prlimit64,     0, WANT_VALUE,   0           },
+};
+
+struct program {
+	struct sock_filter *out;
+	size_t n;
+};
+
+static void put(struct program *p, unsigned code, uint32_t k, unsigned yes,
+		unsigned no)
+{
+	if (p->n < CONFINE_CALLS_MAX) /* the tables are known to fit */
+		p->out[p->n] = (struct sock_filter){
+			(uint16_t)code, (uint8_t)yes, (uint8_t)no, k};
+	p->n++;
+}
+
+static void load(struct program *p, size_t offset)
+{
+	put(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+static void leave(struct program *p, uint32_t action)
+{
+	put(p, BPF_RET | BPF_K, action, 0, 0);
+}
+
+/* --- ranges ------------------------------------------------------------- */
+
+/* From nr on, up to the next one. */
+struct range {
+	uint32_t nr, action;
+	const struct argument *look; /* when it is asked for */
+};
+
+enum {
+	CALLS_MAX = ARRAY_LEN(refused) + ARRAY_LEN(arguments) + 1,
+	RANGES_MAX = 2 * CALLS_MAX + 1
+};
+
+/* In the order of numbers; a handful over a hundred. */
+static size_t insert(struct range *r, size_t n, int nr, uint32_t action,
+		     const struct argument *look)
+{
+	size_t i = n;
+
+	for (; i && r[i - 1].nr > (uint32_t)nr; i--)
+		r[i] = r[i - 1];
+	r[i] = (struct range){(uint32_t)nr, action, look};
+	return n + 1;
+}
+
+/* Neighbours that say the same are one. */
+static size_t merge(struct range *r, size_t n)
+{
+	size_t to = 0;
+
+	for (size_t i = 1; i < n; i++)
+		if (r[i].look || r[to].look || r[i].action != r[to].action)
+			r[++to] = r[i];
+	return to + 1;
+}
+
+/* The calls that a group names, each a range of one. */
+static size_t name_calls(unsigned groups, struct range calls[CALLS_MAX])
+{
+	const uint32_t no = SECCOMP_RET_ERRNO | EPERM;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		if (refused[i].group & groups)
+			n = insert(calls, n, refused[i].nr, no, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(arguments); i++)
+		if (arguments[i].group & groups)
+			n = insert(calls, n, arguments[i].nr, no,
+				   &arguments[i]);
+	/* It hides its flags in memory; the C library falls back to clone. */
+	if (groups & REFUSE_FORK)
+		n = insert(calls, n, SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS,
+			   NULL);
+	return n;
+}
+
+/* All numbers: what is between the named ones is allowed. */
+static size_t collect(unsigned groups, struct range r[RANGES_MAX])
+{
+	struct range calls[CALLS_MAX];
+	size_t n_calls = name_calls(groups, calls), n = 0;
+	uint32_t next = 0;
+
+	for (size_t i = 0; i < n_calls; i++) {
+		if (calls[i].nr > next)
+			r[n++] = (struct range){next, SECCOMP_RET_ALLOW, NULL};
+		r[n++] = calls[i];
+		next = calls[i].nr + 1;
+	}
+	r[n++] = (struct range){next, SECCOMP_RET_ALLOW, NULL};
+	return merge(r, n);
+}
+
+/* --- code --------------------------------------------------------------- */
+
+static void look(struct program *p, const struct argument *a, uint32_t own_pid)
+{
+	bool bits = a->kind == REFUSE_BITS || a->kind == WANT_BITS;
+	uint32_t v = a->kind == WANT_OWN_PID ? own_pid : a->value;
+	bool refuse_if = a->kind == REFUSE_BITS;
+
+	load(p, offsetof(struct seccomp_data, args) + a->arg * 8);
+	put(p, BPF_JMP | (bits ? BPF_JSET : BPF_JEQ) | BPF_K, v,
+	    refuse_if ? 0 : 1, refuse_if ? 1 : 0);
+	leave(p, SECCOMP_RET_ERRNO | EPERM);
+	leave(p, SECCOMP_RET_ALLOW);
+}
+
+/* The tree over n ranges: left of the middle, then the rest. */
+static void tree(struct program *p, const struct range *r, size_t n,
+		 uint32_t own_pid)
+{
+	size_t mid = n / 2, jump = p->n, left;
+
+	if (n == 1) {
+		if (r->look)
+			look(p, r->look, own_pid);
+		else
+			leave(p, r->action);
+		return;
+	}
+	/* The long way over the left half: a jump of its own reaches all. */
+	put(p, BPF_JMP | BPF_JGE | BPF_K, r[mid].nr, 0, 1);
+	put(p, BPF_JMP | BPF_JA, 0, 0, 0);
+	left = p->n;
+	tree(p, r, mid, own_pid);
+	if (jump + 1 < CONFINE_CALLS_MAX)
+		p->out[jump + 1].k = (uint32_t)(p->n - left);
+	tree(p, r + mid, n - mid, own_pid);
+}
+
+size_t confine_calls_build(unsigned groups, uint32_t own_pid,
+			   struct sock_filter out[CONFINE_CALLS_MAX])
+{
+	struct range ranges[RANGES_MAX];
+	struct program p = {out, 0};
+
+	load(&p, offsetof(struct seccomp_data, arch));
+	put(&p, BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 1, 0);
+	leave(&p, SECCOMP_RET_KILL_PROCESS);
+	load(&p, offsetof(struct seccomp_data, nr));
+#ifdef X32_BIT
+	/* -1 is what a tracer makes of a call that it skips. */
+	put(&p, BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 2, 0);
+	put(&p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
+	leave(&p, SECCOMP_RET_KILL_PROCESS);
+#endif
+	tree(&p, ranges, collect(groups, ranges), own_pid);
+	return p.n;
+}
+
+int confine_calls(unsigned groups, uint32_t own_pid, struct err *e)
+{
+	struct sock_filter code[CONFINE_CALLS_MAX];
+	struct sock_fprog f = {.filter = code};
+	size_t n = confine_calls_build(groups, own_pid, code);
+
+	if (n > CONFINE_CALLS_MAX)
+		return err_set(e, ERR_INTERNAL, "seccomp: the filter is long");
+	f.len = (unsigned short)n;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &f))
+		return err_sys(e, errno, "seccomp");
+	return 0;
+}

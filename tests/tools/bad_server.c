@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * A server that somebody else has taken over: it stands in the place of
+ * nfo-server, does on its channel what STATE/server/scene names, and writes
+ * what became of it to STATE/server/seen, a line each.  A second one, after the
+ * monitor has ended the first, only writes down who is alive.
+ */
+#include "base/chan.h"
+#include "base/fd.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "job/attempt.h"
+#include "proto/edges.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	PATIENCE_MS = 20000,
+	N_ATTEMPTS = 3
+};
+
+struct bad {
+	struct role_init init;
+	struct hash policies;
+	int dir;
+	FILE *seen;
+	struct grant g[N_ATTEMPTS];
+	int job_of; /* the attempt whose job is sent; -1: its own */
+	bool unsealed, root_as_staging;
+	size_t n_fds, trailing;
+};
+
+static void die(const char *what)
+{
+	log_error("%s", what);
+	_exit(1);
+}
+
+static struct grant a_grant(const struct bad *b, uint32_t slot)
+{
+	struct grant g = {.attempt = ulid_new(),
+			  .fence = slot + 1,
+			  .project = "default",
+			  .profile = "default",
+			  .uid_slot = slot,
+			  .policy_digest = b->policies,
+			  .timeout_us = 60000000,
+			  .grace_us = 1000000,
+			  .group_size = 1,
+			  .stdin_from = GRANT_NO_STDIN};
+
+	g.workspace = g.group = g.attempt;
+	return g;
+}
+
+static int job_fd(const struct bad *b, const struct grant *g, const char *what)
+{
+	CLEANUP_BUF struct buf out = BUF_INIT(ATTEMPT_JSON_MAX);
+	struct str args[] = {str_from(what), STR("60")};
+	struct job_attempt a = {.project = STR("default"),
+				.job = STR("bad"),
+				.run_id = STR("run_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+				.task = STR("t"),
+				.submitter = STR("uid:0"),
+				.trigger = STR("api"),
+				.attempt = g->attempt,
+				.number = 1,
+				.fence = g->fence,
+				.args = args,
+				.n_args = ARRAY_LEN(args),
+				.log_max_bytes = 1 << 20,
+				.profile = STR("default"),
+				.network = STR("none"),
+				.timeout_us = g->timeout_us,
+				.grace_us = g->grace_us};
+	struct err e;
+	int fd;
+
+	if (!job_attempt_encode(&a, &out))
+		die("the job");
+	if (!b->unsealed)
+		return fd_memfd_sealed("job", buf_view(&out), &e);
+	fd = memfd_create("job", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd_write_all(fd, out.data, out.len) ? -1 : fd;
+}
+
+static int file(const struct bad *b, size_t i, const char *what)
+{
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "%zu.%s", i, what);
+	return openat(b->dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+		      0600);
+}
+
+static int directory(const struct bad *b, size_t i, const char *what)
+{
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "%zu.%s", i, what);
+	(void)mkdirat(b->dir, name, 0700);
+	return openat(b->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void launch(struct bad *b, size_t i, const char *what)
+{
+	const struct grant *of = b->job_of < 0 ? &b->g[i] : &b->g[b->job_of];
+	struct wire_writer w = {.len = 0};
+	struct err e;
+	int fds[N_LAUNCH_FDS] = {
+		[LAUNCH_JOB] = job_fd(b, of, what),
+		[LAUNCH_LOG] = file(b, i, "log"),
+		[LAUNCH_INDEX] = file(b, i, "idx"),
+		[LAUNCH_RESULT] = file(b, i, "result"),
+		[LAUNCH_STAGING] = b->root_as_staging ?
+					   open("/", O_RDONLY | O_DIRECTORY) :
+					   directory(b, i, "staging"),
+		[LAUNCH_FILES] = directory(b, i, "files"),
+		[LAUNCH_SOURCE] = fd_memfd_sealed("none", STR(""), &e),
+	};
+
+	grant_encode(&b->g[i], &w);
+	for (size_t k = 0; k < b->trailing; k++)
+		wire_u8(&w, 0);
+	if (chan_send(ROLE_FD, MSG_LAUNCH, &w, fds, b->n_fds, &e) <= 0)
+		die(e.text);
+	for (size_t k = 0; k < N_LAUNCH_FDS; k++)
+		close(fds[k]);
+}
+
+static void note(struct bad *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void note(struct bad *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vfprintf(b->seen, fmt, ap);
+	va_end(ap);
+	(void)fputc('\n', b->seen);
+	(void)fflush(b->seen);
+}
+
+static size_t which(const struct bad *b, const struct attempt_id *id)
+{
+	for (size_t i = 0; i < N_ATTEMPTS; i++)
+		if (!strcmp(b->g[i].attempt.s, id->attempt.s))
+			return i;
+	return 9;
+}
+
+/* Write down what the monitor says until n attempts have ended. */
+static void listen_for(struct bad *b, unsigned n)
+{
+	static unsigned char room[WIRE_MAX + 2];
+	struct pollfd p = {.fd = ROLE_FD, .events = POLLIN};
+	struct attempt_id id;
+	struct chan_msg msg;
+	struct ended end;
+	struct err e;
+
+	while (n) {
+		struct wire_reader r;
+
+		if (poll(&p, 1, PATIENCE_MS) <= 0)
+			die("the monitor says nothing");
+		if (chan_recv(ROLE_FD, room, &msg, &e) <= 0)
+			die("the monitor has closed");
+		r = wire_reader(msg.body, msg.body_len);
+		if (msg.type == MSG_STARTED && !attempt_id_decode(&r, &id)) {
+			note(b, "started %zu", which(b, &id));
+		} else if (msg.type == MSG_ENDED && !ended_decode(&r, &end)) {
+			const char *kind = kind_name((enum fail_kind)end.kind);
+
+			note(b, "ended %zu %s %s", which(b, &end.id),
+			     state_name((enum run_state)end.state),
+			     kind ? kind : "-");
+			n--;
+		} else if (msg.type == MSG_ALIVE) {
+			note(b, "alive");
+		} else if (msg.type == MSG_ALIVE_END) {
+			note(b, "that is all");
+			n = n == UINT32_MAX ? 0 : n;
+		}
+		chan_msg_done(&msg);
+	}
+}
+
+/* --- what it does ------------------------------------------------------- */
+
+static void well(struct bad *b)
+{
+	launch(b, 0, "/bin/true");
+	listen_for(b, 1);
+}
+
+static void twice(struct bad *b)
+{
+	launch(b, 0, "/bin/sleep");
+	launch(b, 0, "/bin/sleep");
+	listen_for(b, 1);
+}
+
+static void same_uid(struct bad *b)
+{
+	b->g[1].uid_slot = b->g[0].uid_slot;
+	launch(b, 0, "/bin/sleep");
+	launch(b, 1, "/bin/sleep");
+	listen_for(b, 1);
+}
+
+static void same_workspace(struct bad *b)
+{
+	b->g[1].workspace = b->g[0].workspace;
+	launch(b, 0, "/bin/sleep");
+	launch(b, 1, "/bin/sleep");
+	listen_for(b, 1);
+}
+
+static void too_many(struct bad *b) /* the test allows two */
+{
+	for (size_t i = 0; i < N_ATTEMPTS; i++)
+		launch(b, i, "/bin/sleep");
+	listen_for(b, 1);
+}
+
+static void other_policies(struct bad *b)
+{
+	b->g[0].policy_digest.b[0] ^= 1;
+	launch(b, 0, "/bin/true");
+	listen_for(b, 1);
+}
+
+static void other_job(struct bad *b)
+{
+	b->job_of = 1;
+	launch(b, 0, "/bin/true");
+	listen_for(b, 1);
+}
+
+static void unsealed_job(struct bad *b)
+{
+	b->unsealed = true;
+	launch(b, 0, "/bin/true");
+	listen_for(b, 1);
+}
+
+static void no_such_profile(struct bad *b)
+{
+	(void)strcpy(b->g[0].profile, "mine");
+	launch(b, 0, "/bin/true");
+	listen_for(b, 1);
+}
+
+static void foreign_directory(struct bad *b)
+{
+	b->root_as_staging = true;
+	launch(b, 0, "/bin/true");
+	listen_for(b, 1);
+}
+
+static void release_in_use(struct bad *b)
+{
+	struct wire_writer w = {.len = 0};
+	struct err e;
+
+	b->g[0].workspace_kind = WORKSPACE_SHARED;
+	launch(b, 0, "/bin/sleep");
+	wire_bytes(&w, b->g[0].workspace.s, ULID_LEN);
+	wire_u32(&w, 0);
+	if (chan_send(ROLE_FD, MSG_RELEASE, &w, NULL, 0, &e) <= 0)
+		die(e.text);
+	launch(b, 0, "/bin/sleep"); /* whose refusal comes after */
+	listen_for(b, 1);
+}
+
+/* These end it. */
+static void too_long(struct bad *b)
+{
+	b->trailing = 1;
+	launch(b, 0, "/bin/true");
+	listen_for(b, 1);
+}
+
+static void too_few_descriptors(struct bad *b)
+{
+	b->n_fds--;
+	launch(b, 0, "/bin/true");
+	listen_for(b, 1);
+}
+
+static void say(uint16_t type)
+{
+	struct wire_writer w = {.len = 0};
+	struct err e;
+
+	wire_u64(&w, 0);
+	if (chan_send(ROLE_FD, type, &w, NULL, 0, &e) <= 0)
+		die(e.text);
+}
+
+static void as_the_zygote(struct bad *b)
+{
+	say(MSG_FORKED);
+	listen_for(b, 1);
+}
+
+static void as_a_runner(struct bad *b)
+{
+	say(MSG_RUN_ENDED);
+	listen_for(b, 1);
+}
+
+static void nonsense(struct bad *b)
+{
+	say(9999);
+	listen_for(b, 1);
+}
+
+static void dies_with_one_alive(struct bad *b)
+{
+	launch(b, 0, "/bin/sleep");
+	_exit(1);
+}
+
+static void dies_in_half_a_group(struct bad *b)
+{
+	b->g[0].group_size = 2;
+	launch(b, 0, "/bin/sleep");
+	_exit(1);
+}
+
+static const struct {
+	const char *name;
+	void (*play)(struct bad *b);
+} scenes[] = {
+	{"well",		 well                },
+	{"twice",                twice               },
+	{"same-uid",             same_uid            },
+	{"same-workspace",       same_workspace      },
+	{"too-many",             too_many            },
+	{"other-policies",       other_policies      },
+	{"other-job",            other_job           },
+	{"unsealed-job",         unsealed_job        },
+	{"no-such-profile",      no_such_profile     },
+	{"foreign-directory",    foreign_directory   },
+	{"release-in-use",       release_in_use      },
+	{"too-long",             too_long            },
+	{"too-few-descriptors",  too_few_descriptors },
+	{"as-the-zygote",        as_the_zygote       },
+	{"as-a-runner",          as_a_runner         },
+	{"nonsense",             nonsense            },
+	{"dies-with-one-alive",  dies_with_one_alive },
+	{"dies-in-half-a-group", dies_in_half_a_group},
+};
+
+static void begin(struct bad *b)
+{
+	static unsigned char room[WIRE_MAX + 2];
+	CLEANUP_BUF struct buf text = BUF_INIT(16 << 20);
+	char path[INIT_PATH_MAX + 16];
+	struct wire_reader r;
+	struct chan_msg msg;
+	struct err e;
+	int fd;
+
+	if (chan_recv(ROLE_FD, room, &msg, &e) <= 0 || msg.type != MSG_INIT)
+		die("no INIT");
+	r = wire_reader(msg.body, msg.body_len);
+	if (role_init_decode(&r, &b->init) ||
+	    fd_memfd_read(msg.fds[0], &text, &e))
+		die("INIT");
+	b->policies = hash_sha256(text.data, text.len);
+	(void)snprintf(path, sizeof(path), "%s/server", b->init.state);
+	b->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(b->dir, "seen", O_WRONLY | O_CREAT | O_APPEND, 0644);
+	b->seen = fd < 0 ? NULL : fdopen(fd, "a");
+	if (!b->seen)
+		die(path);
+	/* The other descriptors stay open, as a server's would. */
+	for (size_t i = 0; i < msg.n_fds; i++)
+		(void)chan_msg_take(&msg, i);
+	b->job_of = -1;
+	b->n_fds = N_LAUNCH_FDS;
+	for (uint32_t i = 0; i < N_ATTEMPTS; i++)
+		b->g[i] = a_grant(b, i);
+	if (chan_send(ROLE_FD, MSG_READY, NULL, NULL, 0, &e) <= 0)
+		die("READY");
+}
+
+int main(void)
+{
+	CLEANUP_BUF struct buf name = BUF_INIT(64);
+	struct bad *b = mem_alloc(sizeof(*b));
+	struct err e;
+
+	log_init("bad-server", LOG_LEVEL_INFO);
+	begin(b);
+	listen_for(b, UINT32_MAX);
+	if (!b->init.first_start)
+		note(b, "again");
+	if (fd_read_file(b->dir, "scene", &name, &e))
+		die(e.text);
+	for (size_t i = 0; b->init.first_start && i < ARRAY_LEN(scenes); i++)
+		if (str_is(buf_view(&name), scenes[i].name))
+			scenes[i].play(b);
+	note(b, "done");
+	pause(); /* the monitor ends us */
+	return 0;
+}
