@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * How fast the redactor is beside memcpy: 100 and 1000 secrets in all their
- * encodings, over text like a log's (words, numbers, dates, hex, base64, a
- * colour here and there), with a secret about every 64 KiB.
+ * encodings, over text like a log's (text.h).
  *
  *	redact_bench [MiB of text, 64]
  */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "secrets/redact.h"
+#include "bench/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,23 +15,9 @@
 #include <time.h>
 
 enum {
-	EVERY = 64 << 10,
 	SECRETS_MAX = 1000,
 	ROUNDS = 5
 };
-
-static uint64_t state = 88172645463325252u;
-
-static uint64_t rnd(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
-static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs"
-			     "tuvwxyz0123456789+/";
 
 /* CPU time: other work on the machine does not count. */
 static double seconds(void)
@@ -43,127 +28,7 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Tokens, hex keys, passwords, tokens with a vendor's prefix, binary keys. */
-static size_t make_secret(uint8_t *o, unsigned kind)
-{
-	static const char *const vendor[] = {"ghp_",   "AKIA", "xoxb-",
-					     "glpat-", "hvs.", "sk_live_"};
-	size_t n = 8 + rnd() % 57, k = 0;
-	const char *p;
-
-	if (kind == 7)
-		for (p = vendor[rnd() % 6]; *p && k < n;)
-			o[k++] = (uint8_t)*p++;
-	for (; k < n; k++) {
-		if (kind < 4 || kind == 7)
-			o[k] = (uint8_t)base64[rnd() % 62];
-		else if (kind == 4)
-			o[k] = (uint8_t) "0123456789abcdef"[rnd() % 16];
-		else if (kind == 9)
-			o[k] = (uint8_t)rnd();
-		else
-			o[k] = (uint8_t)(33 + rnd() % 94);
-	}
-	return n;
-}
-
-static void words(struct buf *b)
-{
-	static const char *const some[] = {"connection",
-					   "established",
-					   "from",
-					   "client",
-					   "worker",
-					   "request",
-					   "failed",
-					   "retry",
-					   "timeout",
-					   "INFO",
-					   "WARN",
-					   "ERROR",
-					   "GET",
-					   "/api/v1/jobs",
-					   "status=200",
-					   "bytes=",
-					   "duration=",
-					   "user=alice",
-					   "compiling",
-					   "src/main.c",
-					   "linking",
-					   "libfoo.so",
-					   "error:",
-					   "unused",
-					   "variable",
-					   "in",
-					   "function",
-					   "at",
-					   "line",
-					   "checkout",
-					   "branch",
-					   "commit",
-					   "download",
-					   "https://registry.example.com/v2/",
-					   "layer",
-					   "sha256:",
-					   "pulling",
-					   "password",
-					   "{\"level\":\"info\",\"msg\":\"",
-					   "\"}",
-					   "postgres://db.internal:5432/app",
-					   "ok",
-					   "passed",
-					   "suite",
-					   "container",
-					   "exit",
-					   "code",
-					   "0"};
-
-	for (uint64_t n = 3 + rnd() % 12; n--;) {
-		buf_printf(b, "%s ", some[rnd() % ARRAY_LEN(some)]);
-		if (rnd() % 4 == 0)
-			buf_printf(b, "%u ", (unsigned)(rnd() % 100000));
-	}
-}
-
-static void line(struct buf *b)
-{
-	uint64_t r = rnd(), how = r % 20;
-
-	if (how < 12)
-		buf_printf(b, "2026-11-23T08:%02u:%02u.%06uZ [%u] ",
-			   (unsigned)(r >> 8) % 60, (unsigned)(r >> 16) % 60,
-			   (unsigned)(r >> 24) % 1000000, (unsigned)(r >> 50));
-	else if (how < 14)
-		buf_printf(b, "10.%u.%u.%u - - ", (unsigned)(r >> 8) & 255,
-			   (unsigned)(r >> 16) & 255,
-			   (unsigned)(r >> 24) & 255);
-	for (uint64_t n = how >= 18 ? 40 + rnd() % 100 : 0; n--;)
-		buf_putc(b, how == 18 ? "0123456789abcdef"[rnd() % 16] :
-					base64[rnd() % 64]);
-	words(b);
-	buf_puts(b, how == 17 ? "\033[31m\n" : "\n");
-}
-
 static size_t n_planted;
-
-static void make_text(struct buf *b, size_t len,
-		      const struct redact_secret *secrets, size_t n)
-{
-	size_t next = EVERY;
-
-	n_planted = 0;
-	while (b->len < len) {
-		line(b);
-		if (b->len >= next) {
-			struct secret_view v =
-				secret_bytes(secrets[rnd() % n].value);
-
-			buf_put(b, v.bytes, v.n_bytes);
-			next += EVERY;
-			n_planted++;
-		}
-	}
-}
 
 /* What a sink does at the least: have the bytes somewhere else. */
 static uint8_t sunk[256 << 10];
@@ -226,24 +91,16 @@ static void measure(size_t n, size_t len)
 	struct redact_secret secrets[SECRETS_MAX];
 	struct buf text = BUF_INIT(SIZE_MAX / 2);
 	struct redact_set *set;
-	uint8_t value[64];
 	double from;
 	struct err e;
 
-	for (size_t i = 0; i < n; i++) {
-		struct secret *s;
-
-		if (secret_new(value, make_secret(value, (unsigned)(i % 10)), 0,
-			       &s, &e))
-			exit(1);
-		secrets[i] = (struct redact_secret){"bench", s};
-	}
+	text_secrets(secrets, n);
 	from = seconds();
 	if (redact_set_new(secrets, n, NULL, 0, &set, &e))
 		exit(1);
 	printf("redact_build secrets=%zu patterns=%zu ms=%.1f\n", n,
 	       redact_set_patterns(set), (seconds() - from) * 1e3);
-	make_text(&text, len, secrets, n);
+	n_planted = text_make(&text, len, secrets, n);
 	for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
 		double ceiling = copy(buf_view(&text), chunks[i]);
 		double ours = redact(set, buf_view(&text), chunks[i]);
@@ -254,8 +111,6 @@ static void measure(size_t n, size_t len)
 		       n, chunks[i], ours, ours / ceiling);
 	}
 	redact_set_free(set);
-	for (size_t i = 0; i < n; i++)
-		secret_free((struct secret *)secrets[i].value);
 	buf_done(&text);
 }
 

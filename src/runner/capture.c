@@ -19,6 +19,14 @@
 
 enum {
 	BLOCK = 1 << 18,
+	/*
+	 * After a short read of a stream that is busy, look again only so much
+	 * later: else a program that writes line by line costs a wake-up for
+	 * each line, and is slowed by it itself.
+	 */
+	SHORT = 16 << 10,
+	BUSY_US = 2000,
+	HOLD_US = 500
 };
 
 struct tee {
@@ -30,14 +38,18 @@ struct capture {
 	struct run *r;
 	struct redact_stream *streams[2];
 	struct redact_watch
-		*both;            /* as a reader of the terminal would see it */
+		*both; /* as a reader of the terminal would see it; NULL: no
+			  secret has on_leak: fail */
 	struct redact_watch *raw; /* stdout, for pipes and the artifact */
 	struct tee readers[FORK_READERS_MAX];
 	int artifact;
 	uint64_t artifact_bytes;
 	char *block;
-	size_t block_len; /* of stdout, still going to readers */
-	int64_t term_at, kill_at, tick_at; /* monotonic; 0: not set */
+	size_t block_len;         /* of stdout, still going to readers */
+	int64_t term_at, kill_at; /* monotonic; 0: not set */
+	int64_t tick_at[2];       /* of each stream, after silence */
+	int64_t read_at[2];       /* the last time */
+	int64_t hold_at[2];       /* not to be read before */
 	bool killed;
 };
 
@@ -165,9 +177,20 @@ static void take_block(struct capture *c, int which, const char *p, size_t len)
 		keep_artifact(c, p, len);
 	}
 	redact_stream_write(c->streams[which], p, len);
-	redact_watch_write(c->both, p, len);
-	check_leaks(c);
-	c->tick_at = clock_mono_us() + REDACT_FLUSH_MS * 1000;
+	if (c->both) {
+		redact_watch_write(c->both, p, len);
+		check_leaks(c);
+	}
+}
+
+static void set_times(struct capture *c, int which, size_t len)
+{
+	int64_t now = clock_mono_us();
+	bool busy = now - c->read_at[which] < BUSY_US;
+
+	c->tick_at[which] = now + REDACT_FLUSH_MS * 1000;
+	c->read_at[which] = now;
+	c->hold_at[which] = busy && len < SHORT ? now + HOLD_US : 0;
 }
 
 static void read_stream(struct capture *c, int which)
@@ -183,6 +206,7 @@ static void read_stream(struct capture *c, int which)
 		return;
 	}
 	take_block(c, which, c->block, (size_t)n);
+	set_times(c, which, (size_t)n);
 	if (which == 0 && r->n_readers && !r->leaked) {
 		c->block_len = (size_t)n;
 		for (size_t i = 0; i < r->n_readers; i++)
@@ -274,24 +298,30 @@ static void earliest(int64_t *at, int64_t t)
 		*at = t;
 }
 
-static bool streams_wait(const struct capture *c)
+/* Is the stream left alone for now?  Not when the task has ended. */
+static bool held(const struct capture *c, int which, int64_t now)
 {
-	return redact_stream_waits(c->streams[0]) ||
-	       redact_stream_waits(c->streams[1]);
+	return !c->r->exited && c->hold_at[which] > now;
 }
 
-static int wait_ms(const struct capture *c)
+static struct timespec *wait_time(const struct capture *c, int64_t now,
+				  struct timespec *room)
 {
-	int64_t at = 0, left;
+	int64_t at = 0;
 
 	earliest(&at, c->term_at);
 	earliest(&at, c->kill_at);
-	if (streams_wait(c))
-		earliest(&at, c->tick_at);
+	for (int i = 0; i < 2; i++) {
+		if (c->tick_at[i] && redact_stream_waits(c->streams[i]))
+			earliest(&at, c->tick_at[i]);
+		if (held(c, i, now))
+			earliest(&at, c->hold_at[i]);
+	}
 	if (!at)
-		return -1;
-	left = at - clock_mono_us();
-	return left <= 0 ? 0 : left > 60000000 ? 60000 : (int)(left / 1000) + 1;
+		return NULL;
+	at = at > now ? at - now : 0;
+	*room = (struct timespec){at / 1000000, at % 1000000 * 1000};
+	return room;
 }
 
 static void check_time(struct capture *c)
@@ -307,11 +337,12 @@ static void check_time(struct capture *c)
 			 "the time ran out");
 		end_gently(c);
 	}
-	if (c->tick_at && now >= c->tick_at) {
-		c->tick_at = 0;
-		for (int i = 0; i < 2; i++)
-			if (r->out[i] >= 0)
-				redact_stream_tick(c->streams[i]);
+	for (int i = 0; i < 2; i++) {
+		if (!c->tick_at[i] || now < c->tick_at[i])
+			continue;
+		c->tick_at[i] = 0;
+		if (r->out[i] >= 0)
+			redact_stream_tick(c->streams[i]);
 	}
 }
 
@@ -326,11 +357,14 @@ static void turn(struct capture *c)
 	};
 	struct pollfd p[READERS + FORK_READERS_MAX];
 	struct run *r = c->r;
+	int64_t now = clock_mono_us();
 	bool busy = pending(c);
+	struct timespec room;
 
 	for (int i = 0; i < 2; i++)
-		p[i] = (struct pollfd){.fd = busy ? -1 : r->out[i],
-				       .events = POLLIN};
+		p[i] = (struct pollfd){
+			.fd = busy || held(c, i, now) ? -1 : r->out[i],
+			.events = POLLIN};
 	p[CTL] = (struct pollfd){.fd = r->exited ? -1 : r->ctl,
 				 .events = POLLIN};
 	p[MONITOR] =
@@ -341,7 +375,8 @@ static void turn(struct capture *c)
 				      c->readers[i].fd :
 				      -1,
 			.events = POLLOUT};
-	if (poll(p, ARRAY_LEN(p), wait_ms(c)) < 0 && errno != EINTR)
+	if (ppoll(p, ARRAY_LEN(p), wait_time(c, now, &room), NULL) < 0 &&
+	    errno != EINTR)
 		kill_now(c);
 	if (busy)
 		push(c);
@@ -353,18 +388,22 @@ static void turn(struct capture *c)
 	if (p[CTL].revents)
 		read_ctl(c);
 	check_time(c);
+	logfile_flush(&r->log);
 }
 
 static void begin(struct capture *c, struct run *r)
 {
 	bool watch =
 		r->a->n_secrets && (r->n_readers || r->a->stdout_artifact.len);
+	bool leaks = false;
 
 	*c = (struct capture){.r = r, .artifact = -1};
 	c->block = mem_alloc(BLOCK);
 	c->streams[0] = redact_stream_new(r->set, sink_out, r);
 	c->streams[1] = redact_stream_new(r->set, sink_err, r);
-	c->both = redact_watch_new(r->set);
+	for (size_t i = 0; i < r->a->n_secrets; i++)
+		leaks |= r->a->secrets[i].leak_fails;
+	c->both = leaks ? redact_watch_new(r->set) : NULL;
 	c->raw = watch ? redact_watch_new(r->set) : NULL;
 	for (size_t i = 0; i < FORK_READERS_MAX; i++) {
 		c->readers[i].fd =

@@ -3,42 +3,105 @@
 #include "runner/logfile.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+enum {
+	BATCH = 4 * LOGIDX_FRAME_MAX,
+	DIRECT = 16 << 10, /* so much is worth a write of its own */
+	RECS = 256
+};
 
 void logfile_init(struct logfile *l, int data_fd, int idx_fd,
 		  uint64_t max_bytes)
 {
 	*l = (struct logfile){
 		.data_fd = data_fd, .idx_fd = idx_fd, .max_bytes = max_bytes};
+	l->batch = mem_alloc(BATCH);
+	l->recs = mem_alloc(RECS * LOGIDX_LEN);
 }
 
-/* A half-written frame has no record, so readers never see it. */
+void logfile_done(struct logfile *l)
+{
+	mem_free(l->batch);
+	mem_free(l->recs);
+	l->batch = NULL;
+	l->recs = NULL;
+}
+
+/* What was not whole is not there: readers never see it. */
+static void fail(struct logfile *l)
+{
+	l->failed = true;
+	err_sys(&l->why, errno, "the log");
+	l->bytes = l->whole;
+}
+
+static int put_data(struct logfile *l)
+{
+	if (l->batch_len && fd_write_all(l->data_fd, l->batch, l->batch_len))
+		return -1;
+	l->batch_len = 0;
+	return 0;
+}
+
+void logfile_flush(struct logfile *l)
+{
+	if (l->failed || !l->n_recs)
+		return;
+	if (put_data(l) ||
+	    fd_write_all(l->idx_fd, l->recs, l->n_recs * LOGIDX_LEN)) {
+		fail(l);
+		return;
+	}
+	l->n_recs = 0;
+	l->whole = l->bytes;
+}
+
+/* A record for len more bytes, or a longer last one. */
+static void add_record(struct logfile *l, enum logidx_stream stream, size_t len,
+		       uint8_t flags)
+{
+	struct logidx_rec *r = &l->last;
+
+	if (l->n_recs && !flags && !r->flags && r->stream == stream &&
+	    r->len + len <= LOGIDX_FRAME_MAX) {
+		r->len += (uint32_t)len;
+	} else {
+		*r = (struct logidx_rec){.time_us = clock_real_us(),
+					 .offset = l->bytes,
+					 .len = (uint32_t)len,
+					 .stream = (uint8_t)stream,
+					 .flags = flags};
+		l->n_recs++;
+	}
+	logidx_encode(r, l->recs + (l->n_recs - 1) * LOGIDX_LEN);
+	l->bytes += len;
+}
+
 static void frame(struct logfile *l, enum logidx_stream stream, const void *p,
 		  size_t len, uint8_t flags)
 {
-	struct logidx_rec rec = {
-		.time_us = clock_real_us(),
-		.offset = l->bytes,
-		.len = (uint32_t)len,
-		.stream = (uint8_t)stream,
-		.flags = flags,
-	};
-	unsigned char raw[LOGIDX_LEN];
+	bool direct = len >= DIRECT;
 
+	if (l->n_recs == RECS || l->batch_len + len > BATCH)
+		logfile_flush(l);
 	if (l->failed)
 		return;
-	logidx_encode(&rec, raw);
-	if (fd_write_all(l->data_fd, p, len) ||
-	    fd_write_all(l->idx_fd, raw, sizeof(raw))) {
-		l->failed = true;
-		err_sys(&l->why, errno, "the log");
+	if (direct && (put_data(l) || fd_write_all(l->data_fd, p, len))) {
+		fail(l);
 		return;
 	}
-	l->bytes += len;
+	if (!direct) {
+		memcpy(l->batch + l->batch_len, p, len);
+		l->batch_len += len;
+	}
+	add_record(l, stream, len, flags);
 }
 
 static void frames(struct logfile *l, enum logidx_stream stream, const char *p,
@@ -86,6 +149,7 @@ void logfile_say(struct logfile *l, const char *fmt, ...)
 
 int logfile_sync(struct logfile *l, struct err *e)
 {
+	logfile_flush(l);
 	if (l->failed) {
 		*e = l->why;
 		return -1;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * The log of one attempt: redacted bytes into log.data, then a record into
- * log.idx, so that a reader never sees a frame without its bytes.
+ * log.idx, so that a reader never sees a frame without its bytes.  What is
+ * written is gathered until logfile_flush(): pieces that follow one another on
+ * one stream are one frame, and frames go out together.
  */
 #pragma once
 
@@ -12,19 +14,28 @@
 
 struct logfile {
 	int data_fd, idx_fd; /* borrowed, opened for appending */
-	uint64_t bytes;      /* written so far */
+	uint64_t bytes;      /* so far, with what is gathered */
+	uint64_t whole;      /* of those, with their records in the files */
 	uint64_t max_bytes;  /* 0: no limit */
 	bool cut;            /* the limit was reached: the rest is dropped */
 	bool failed;         /* the disk is full or broken; said once */
 	struct err why;
+	char *batch; /* owned; not yet in log.data */
+	size_t batch_len;
+	unsigned char *recs; /* owned; not yet in log.idx */
+	size_t n_recs;
+	struct logidx_rec last; /* the last of them, which may yet grow */
 };
 
 void logfile_init(struct logfile *l, int data_fd, int idx_fd,
 		  uint64_t max_bytes);
+void logfile_done(struct logfile *l); /* what is gathered is lost */
 /* Append what the redactor let through.  Never fails: see l->failed. */
 void logfile_write(struct logfile *l, enum logidx_stream stream, const void *p,
 		   size_t len);
 /* A line of ours ("nfo: ..."); not counted against the limit. */
 void logfile_say(struct logfile *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Durable. */
+/* Let readers see all of it; no error, see l->failed. */
+void logfile_flush(struct logfile *l);
+/* Flushed and durable. */
 MUST_USE int logfile_sync(struct logfile *l, struct err *e);

@@ -210,6 +210,7 @@ static void carry_out(struct run *r)
 		collect(r);
 	lay_reap(r);
 	judge_usage(r);
+	logfile_flush(&r->log);
 	if (r->log.failed)
 		run_fail(r, KIND_INTERNAL, "is the disk full?", "%s",
 			 r->log.why.text);
@@ -244,6 +245,7 @@ int runner_main(const struct runner_host *host, const struct grant *g, int *fds,
 	release_readers(r);
 	say_ended(r);
 	fetch_done(r);
+	logfile_done(&r->log);
 	job_attempt_free(r->a);
 	arena_free(r->result.arena);
 	mem_free(r);
