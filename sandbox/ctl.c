@@ -18,13 +18,17 @@ static bool put_vector(struct buf *b, char *const *v)
 	return buf_putc(b, '\0'); /* an empty string ends a vector */
 }
 
-int ctl_go(int ctl, char *const *argv, char *const *env, const int stdio[3],
-	   struct err *e)
+int ctl_go_pass(int ctl, char *const *argv, char *const *env,
+		const int stdio[3], const int *pass, size_t n_pass,
+		struct err *e)
 {
+	int fds[CHAN_FDS_MAX] = {stdio[0], stdio[1], stdio[2]};
 	struct buf b = BUF_INIT(EXEC_MAX);
 	CLEANUP_FD int memfd = -1;
 	int r;
 
+	if (n_pass > CTL_PASS_MAX)
+		return err_set(e, ERR_LIMIT, "too many descriptors");
 	put_vector(&b, argv);
 	if (!put_vector(&b, env)) {
 		buf_wipe(&b);
@@ -35,9 +39,17 @@ int ctl_go(int ctl, char *const *argv, char *const *env, const int stdio[3],
 	buf_wipe(&b);
 	if (memfd < 0)
 		return -1;
-	r = chan_send(ctl, CTL_GO, NULL,
-		      (int[]){stdio[0], stdio[1], stdio[2], memfd}, 4, e);
+	fds[3] = memfd;
+	for (size_t i = 0; i < n_pass; i++)
+		fds[CTL_STDIO + i] = pass[i];
+	r = chan_send(ctl, CTL_GO, NULL, fds, CTL_STDIO + n_pass, e);
 	return r > 0 ? 0 : r ? -1 : err_set(e, ERR_INTERNAL, "no room");
+}
+
+int ctl_go(int ctl, char *const *argv, char *const *env, const int stdio[3],
+	   struct err *e)
+{
+	return ctl_go_pass(ctl, argv, env, stdio, NULL, 0, e);
 }
 
 int ctl_term(int ctl, struct err *e)

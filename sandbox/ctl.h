@@ -11,7 +11,8 @@
 
 enum ctl_type {
 	/* to PID 1 */
-	CTL_GO = 1, /* fd 0,1,2: stdio; fd 3: memfd of argv and env (ctl.c) */
+	CTL_GO = 1, /* fd 0,1,2: stdio; fd 3: memfd of argv and env (ctl.c);
+		       what follows becomes the payload's 3, 4, ... */
 	CTL_TERM,   /* SIGTERM to the payload's process group */
 	CTL_OPEN,   /* flags u8 (CTL_OPEN_*), path str; after EXITED */
 	CTL_UNPACK, /* below str (a directory made for it, "" for /work), mode
@@ -27,7 +28,9 @@ enum ctl_type {
 
 enum {
 	CTL_PATH_MAX = 4095,
-	CTL_BELOW_MAX = 255
+	CTL_BELOW_MAX = 255,
+	CTL_STDIO = 4,
+	CTL_PASS_MAX = CHAN_FDS_MAX - CTL_STDIO
 };
 
 struct ctl_exit {
@@ -41,6 +44,11 @@ struct ctl_exit {
  */
 MUST_USE int ctl_go(int ctl, char *const *argv, char *const *env,
 		    const int stdio[3], struct err *e);
+/* The same, and the payload inherits n_pass (at most CTL_PASS_MAX) more
+ * descriptors, from number 3 on; none is a directory. */
+MUST_USE int ctl_go_pass(int ctl, char *const *argv, char *const *env,
+			 const int stdio[3], const int *pass, size_t n_pass,
+			 struct err *e);
 MUST_USE int ctl_term(int ctl, struct err *e);
 /* PID 1 need not wait for its end: after EXITED it leaves by itself. */
 MUST_USE int ctl_leave(int ctl, struct err *e);

@@ -69,6 +69,27 @@ static int not_a_directory(int fd)
 	return S_ISDIR(st.st_mode) ? -1 : 0;
 }
 
+/* What the program inherits beside its stdio: out of the way of each other
+ * first, then from 3 on. */
+static void pass_on(const struct chan_msg *msg, volatile struct exec_failure *f)
+{
+	size_t n = msg->n_fds - CTL_STDIO;
+	int fds[CTL_PASS_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		int fd = msg->fds[CTL_STDIO + i];
+
+		if (not_a_directory(fd))
+			exec_failed(f, "descriptors");
+		fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3 + (int)n);
+		if (fds[i] < 0)
+			exec_failed(f, "descriptors");
+	}
+	for (size_t i = 0; i < n; i++)
+		if (dup2(fds[i], 3 + (int)i) < 0)
+			exec_failed(f, "descriptors");
+}
+
 /*
  * The process that becomes the program: seccomp last, it forbids the rest.
  * Until then it borrows PID 1's memory, so it must change nothing there.
@@ -86,6 +107,7 @@ static void payload(const struct pid1 *p, const struct chan_msg *msg,
 	/* All others are close-on-exec; make it certain. */
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC))
 		exec_failed(f, "descriptors");
+	pass_on(msg, f);
 	if (chdir(SANDBOX_WORK))
 		exec_failed(f, "work directory");
 	sigemptyset(&none);
@@ -117,7 +139,8 @@ static void start(struct pid1 *p, struct chan_msg *msg)
 	struct ctl_exec x;
 	struct err e;
 
-	if (p->payload || msg->n_fds != 4 || ctl_exec_read(msg->fds[3], &x, &e))
+	if (p->payload || msg->n_fds < CTL_STDIO ||
+	    ctl_exec_read(msg->fds[3], &x, &e))
 		_exit(125);
 	environ = x.env; /* execvpe looks for PATH here */
 	p->payload = vfork();

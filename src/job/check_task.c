@@ -209,27 +209,57 @@ static bool is_taken(const struct job *j, const struct job_task *t,
 	return name.len > 3 && becomes(str_n(name.p, 4), STR("NFO_"));
 }
 
-/* A secret in the environment is there under its own name. */
-static void check_env_secrets(const struct job *j, const struct job_task *t,
-			      struct problems *ps)
+struct delivery {
+	const struct doc_node *in_stdin; /* the secret that is */
+	size_t n_fds;
+};
+
+static void check_delivery(const struct job *j, const struct job_task *t,
+			   const struct doc_node *n, struct delivery *d,
+			   struct problems *ps)
+{
+	const struct doc_node *s =
+		doc_get_str(doc_get(j->doc->root, "secrets"), n->text);
+	struct str how = job_text(doc_get(s, "deliver"), "file");
+
+	/* A secret in the environment is there under its own name. */
+	if (str_is(how, "env") && is_taken(j, t, n->text))
+		problem_at(ps, n, "env-collision",
+			   "`deliver: env` makes a variable of the secret's "
+			   "name in upper case",
+			   "the variable of the secret \"" STR_FMT
+			   "\" is taken",
+			   STR_ARG(n->text));
+	if (str_is(how, "fd") && ++d->n_fds == JOB_SECRET_FDS_MAX + 1)
+		problem_at(ps, n, "too-many", NULL,
+			   "more than %d secrets with `deliver: fd`",
+			   JOB_SECRET_FDS_MAX);
+	if (!str_is(how, "stdin"))
+		return;
+	if (d->in_stdin)
+		problem_at(ps, n, "bad-stdin",
+			   "`deliver: fd` has no such limit",
+			   "the secrets \"" STR_FMT "\" and \"" STR_FMT
+			   "\" would both be standard input",
+			   STR_ARG(d->in_stdin->text), STR_ARG(n->text));
+	else if (doc_get(t->node, "stdin"))
+		problem_at(ps, n, "bad-stdin", "`deliver: fd` goes with a pipe",
+			   "the secret \"" STR_FMT
+			   "\" and `stdin` would both be standard input",
+			   STR_ARG(n->text));
+	d->in_stdin = n;
+}
+
+static void check_deliveries(const struct job *j, const struct job_task *t,
+			     struct problems *ps)
 {
 	const struct doc_node *list = doc_get(t->node, "secrets");
-	const struct doc_node *all = doc_get(j->doc->root, "secrets");
+	struct delivery d = {0};
 
 	for (const struct doc_node *n =
 		     list && list->n <= JOB_SECRETS_MAX ? list->first : NULL;
-	     n; n = n->next) {
-		const struct doc_node *s = doc_get_str(all, n->text);
-
-		if (str_is(job_text(doc_get(s, "deliver"), ""), "env") &&
-		    is_taken(j, t, n->text))
-			problem_at(ps, n, "env-collision",
-				   "`deliver: env` makes a variable of the "
-				   "secret's name in upper case",
-				   "the variable of the secret \"" STR_FMT
-				   "\" is taken",
-				   STR_ARG(n->text));
-	}
+	     n; n = n->next)
+		check_delivery(j, t, n, &d, ps);
 }
 
 /* --- bounds ------------------------------------------------------------- */
@@ -334,7 +364,7 @@ void check_task(const struct job *j, const struct job_task *t,
 	check_kind(t, ps);
 	check_shell(doc_get(t->node, "shell"), ps);
 	check_env(doc_get(t->node, "env"), CHECK_ENV_LEN_MAX, ps);
-	check_env_secrets(j, t, ps);
+	check_deliveries(j, t, ps);
 	check_collisions(doc_get(t->node, "matrix"), "NFO_MATRIX_", ps);
 	check_retry(doc_get(t->node, "retry"), ps);
 	check_stdout(t, ps);

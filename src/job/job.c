@@ -321,22 +321,6 @@ static void find_dead(const struct doc_node *map, const char *where,
 	}
 }
 
-/* Values that nothing carries out, of keys that are live. */
-static void find_dead_delivery(const struct job *j, struct problems *ps)
-{
-	const struct doc_node *secrets = doc_get(j->doc->root, "secrets");
-
-	for (const struct doc_node *s = secrets ? secrets->first : NULL; s;
-	     s = s->next) {
-		const struct doc_node *how = doc_get(s, "deliver");
-
-		if (how && str_is(how->text, "fd"))
-			not_yet(how, "deliver: fd", ps);
-		else if (how && str_is(how->text, "stdin"))
-			not_yet(how, "deliver: stdin", ps);
-	}
-}
-
 bool job_not_supported(const struct job *j, struct problems *ps)
 {
 	size_t before = ps->n + ps->n_dropped;
@@ -345,7 +329,6 @@ bool job_not_supported(const struct job *j, struct problems *ps)
 	for (size_t i = 0; i < j->n_tasks; i++)
 		if (!j->tasks[i].is_finally)
 			find_dead(j->tasks[i].node, "task", ps);
-	find_dead_delivery(j, ps);
 	problems_sort(ps);
 	return ps->n + ps->n_dropped != before;
 }

@@ -12,6 +12,7 @@
 enum {
 	JOB_INSTANCES_MAX = 1000,
 	JOB_SECRETS_MAX = 64,
+	JOB_SECRET_FDS_MAX = 12, /* of a task, with deliver: fd */
 	JOB_NAME_MAX = 63,
 	JOB_GROUP_MAX = 16,
 	JOB_READERS_MAX = 4,

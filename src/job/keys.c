@@ -188,7 +188,9 @@ const struct job_key job_keys[] = {
 	 .help = "How long a lease is asked for.", .example = "ttl: 15m"},
 	{"secret", "deliver", T, TEXT_ENUM, .choices = "file|fd|stdin|env",
 	 .fallback = "file", .live = 1,
-	 .help = "How it reaches the task; env only where policy allows.",
+	 .help = "How it reaches the task: a file below $NFO_SECRETS, a "
+		"descriptor (its number is in $NFO_SECRET_FD_NAME), standard "
+		"input, or a variable where policy allows it.",
 	 .example = "deliver: file"},
 	{"secret", "refresh", B, .live = 3,
 	 .help = "Write the file again when the lease is renewed.",

@@ -119,6 +119,8 @@ static int fill_env(struct runner_exec *x, const struct job_attempt *a,
 		    const char *agent, const struct job_pair *secret_env,
 		    size_t n_secret_env, struct err *e)
 {
+	int fd = RUNNER_FD_FIRST;
+
 	if (add_own(x, a, agent, e))
 		return -1;
 	for (size_t i = 0; i < a->n_inputs; i++)
@@ -133,6 +135,16 @@ static int fill_env(struct runner_exec *x, const struct job_attempt *a,
 		if (add_upper(x, "", secret_env[i].name, secret_env[i].value,
 			      e))
 			return -1;
+	for (size_t i = 0; i < a->n_secrets; i++) {
+		char number[16];
+
+		if (!(a->secrets[i].deliver & DELIVER_FD))
+			continue;
+		(void)snprintf(number, sizeof(number), "%d", fd++);
+		if (add_upper(x, "NFO_SECRET_FD_", a->secrets[i].name,
+			      str_from(number), e))
+			return -1;
+	}
 	/* A task may set PATH or LANG, never what starts with NFO_. */
 	for (size_t i = 0; i < a->n_env; i++)
 		if (add_var(x, a->env[i].name, a->env[i].value,
@@ -173,7 +185,7 @@ int runner_exec_make(const struct job_attempt *a, const char *agent,
 		     struct runner_exec *ret, struct err *e)
 {
 	size_t n_env = ARRAY_LEN(fixed) + FIXED_MORE + a->n_inputs +
-		       a->n_matrix + a->n_env + n_secret_env;
+		       a->n_matrix + a->n_env + n_secret_env + a->n_secrets;
 	size_t n_argv = a->n_shell + 1 + a->n_args;
 	struct runner_exec x = {0};
 

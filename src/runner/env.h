@@ -21,13 +21,15 @@ struct runner_exec {
 };
 
 enum {
-	RUNNER_EXEC_MAX = 1 << 20
-}; /* bytes of argv and environment */
+	RUNNER_EXEC_MAX = 1 << 20, /* bytes of argv and environment */
+	RUNNER_FD_FIRST = 3        /* of the secrets with DELIVER_FD */
+};
 
 /*
  * secret_env: values of secrets with DELIVER_ENV, as NAME (upper case, '-'
  * becomes '_') and value; they end up in the environment only because job and
- * policy say so.  ERR_LIMIT past RUNNER_EXEC_MAX, ERR_INVALID for a NUL or a
+ * policy say so.  The n-th secret with DELIVER_FD is the descriptor
+ * RUNNER_FD_FIRST + n, and NFO_SECRET_FD_NAME says so.  ERR_LIMIT past RUNNER_EXEC_MAX, ERR_INVALID for a NUL or a
  * name that two sources claim.
  */
 MUST_USE int runner_exec_make(const struct job_attempt *a, const char *agent,

@@ -6,6 +6,7 @@
 #include "runner/env.h"
 #include "runner/logfile.h"
 #include "runner/runner.h"
+#include "sandbox/ctl.h"
 #include "secrets/redact.h"
 
 struct run {
@@ -25,6 +26,8 @@ struct run {
 	/* the sandbox (lay.c) */
 	int ctl, script, secrets[GRANT_REFS_MAX];
 	struct runner_exec exec;
+	int pass[CTL_PASS_MAX]; /* secrets that the task inherits */
+	size_t n_pass;
 
 	/* while it runs (capture.c) */
 	int out[2]; /* read ends: stdout, stderr */
@@ -54,6 +57,12 @@ MUST_USE int lay_go(struct run *r);
 /* SIGKILL to all of it; then what it used. */
 void lay_kill(struct run *r);
 void lay_reap(struct run *r);
+
+/* deliver.c: each secret the way that job and policy say.  Files into the
+ * sandbox at once; descriptors and standard input wait in r for GO. */
+MUST_USE int deliver_secrets(struct run *r);
+/* Those for the environment; room for GRANT_REFS_MAX, borrowed from r. */
+size_t deliver_env(const struct run *r, struct job_pair *ret);
 
 /* capture.c: until the task has ended and both streams are at their end. */
 void capture(struct run *r);

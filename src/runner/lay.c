@@ -97,25 +97,6 @@ static int ask_for_sandbox(struct run *r)
 	return take_made(r, n_files);
 }
 
-static int write_secrets(struct run *r)
-{
-	size_t file = 0;
-
-	for (size_t i = 0; i < r->a->n_secrets; i++) {
-		struct secret_view v = secret_bytes(r->values[i]);
-
-		if (!(r->a->secrets[i].deliver & DELIVER_FILE))
-			continue;
-		if (fd_write_all(r->secrets[file], v.bytes, v.n_bytes))
-			return run_fail(r, KIND_SECRET, "",
-					"secret \"" STR_FMT "\": %s",
-					STR_ARG(r->a->secrets[i].name),
-					strerror(errno));
-		fd_close(&r->secrets[file++]);
-	}
-	return 0;
-}
-
 /* --- files and source --------------------------------------------------- */
 
 static int send_file(int to, int from, uint64_t size)
@@ -204,17 +185,9 @@ static int lay_source(struct run *r)
 static int make_exec(struct run *r)
 {
 	struct job_pair env[GRANT_REFS_MAX];
-	size_t n = 0;
+	size_t n = deliver_env(r, env);
 	struct err e;
 
-	for (size_t i = 0; i < r->a->n_secrets; i++) {
-		struct secret_view v = secret_bytes(r->values[i]);
-
-		if (r->a->secrets[i].deliver & DELIVER_ENV)
-			env[n++] = (struct job_pair){
-				r->a->secrets[i].name,
-				str_n((const char *)v.bytes, v.n_bytes)};
-	}
 	if (runner_exec_make(r->a, r->host->agent, env, n, &r->exec, &e))
 		return run_fail(r, KIND_SETUP, "", "%s", e.text);
 	return 0;
@@ -222,7 +195,7 @@ static int make_exec(struct run *r)
 
 int lay_sandbox(struct run *r)
 {
-	if (ask_for_sandbox(r) || write_secrets(r) || lay_source(r) ||
+	if (ask_for_sandbox(r) || deliver_secrets(r) || lay_source(r) ||
 	    lay_files(r) || make_exec(r))
 		return -1;
 	if (r->a->has_script &&
@@ -261,9 +234,12 @@ int lay_go(struct run *r)
 	stdio[0] = r->fds[FORK_STDIN];
 	stdio[1] = out;
 	stdio[2] = err;
-	bad = ctl_go(r->ctl, r->exec.argv, r->exec.env, stdio, &e);
+	bad = ctl_go_pass(r->ctl, r->exec.argv, r->exec.env, stdio, r->pass,
+			  r->n_pass, &e);
 	runner_exec_done(&r->exec);
 	fd_close(&r->fds[FORK_STDIN]);
+	while (r->n_pass)
+		fd_close(&r->pass[--r->n_pass]);
 	return bad ? run_fail(r, KIND_LOST, "", "go: %s", e.text) : 0;
 }
 

@@ -228,3 +228,69 @@ def test_secrets_survive_a_restart(nfo):
     run_log = nfo("run", nfo.write("j.yaml", "nfo: 1\nname: x" + job(
         'wc -c < "$key"'))).out
     assert "18" in run_log
+
+
+def test_deliver_fd_is_a_descriptor_and_nothing_else(nfo):
+    value = value_of()
+    other = b"another value, not like it"
+    put(nfo, "key", value)
+    put(nfo, "two", other)
+    run = nfo.run("""
+secrets:
+  my-key: { store: key, deliver: fd }
+  two: { store: two, deliver: fd }
+tasks:
+  t:
+    secrets: [my-key, two]
+    shell: /bin/bash
+    run: |
+      echo "$NFO_SECRET_FD_MY_KEY $NFO_SECRET_FD_TWO"
+      wc -c < "/dev/fd/$NFO_SECRET_FD_TWO"
+      sha256sum <&"$NFO_SECRET_FD_MY_KEY"
+      (echo x >&"$NFO_SECRET_FD_TWO") 2>/dev/null || echo sealed
+      ls -A "$NFO_SECRETS" | wc -l
+      for fd in 3 4 5 6 7 8 9; do [ -e /dev/fd/$fd ] && echo "fd $fd"; done
+      cat "/proc/self/fd/$NFO_SECRET_FD_MY_KEY"
+""")
+    assert run["state"] == "succeeded", run
+    lines = nfo.log(run, "t").decode().split("\n")
+    assert lines[0] == "3 4"
+    assert lines[1] == str(len(other))
+    assert lines[2].split()[0] == hashlib.sha256(value).hexdigest()
+    assert lines[3:5] == ["sealed", "0"]
+    assert "[REDACTED]" in lines[-1]
+    assert_nowhere(nfo, value)
+    assert_nowhere(nfo, other)
+
+
+def test_deliver_stdin_is_the_bytes(nfo):
+    value = value_of() + b"\n\x00\xff"
+    put(nfo, "key", value)
+    run = nfo.run("""
+secrets: { key: { store: key, deliver: stdin } }
+tasks:
+  t:
+    secrets: [key]
+    run: 'sha256sum; ls -A "$NFO_SECRETS" | wc -l; cat /dev/stdin'
+  without: { run: 'wc -c' }
+""")
+    assert run["state"] == "succeeded", run
+    lines = nfo.log(run, "t").split(b"\n")
+    assert lines[0].split()[0].decode() == hashlib.sha256(value).hexdigest()
+    assert lines[1] == b"0"
+    assert b"REDACTED" in lines[2]
+    assert nfo.log(run, "without") == b"0\n"
+    assert_nowhere(nfo, value[:40])
+
+
+@pytest.mark.parametrize("how", ["fd", "stdin"])
+def test_no_process_of_ours_has_it_while_it_runs(nfo, how):
+    value = value_of()
+    put(nfo, "key", value)
+    run = nfo.run("secrets: { key: { store: key, deliver: %s } }\n"
+                  "tasks: { t: { secrets: [key], "
+                  "run: 'echo up; sleep 300' } }\n" % how, wait=None)
+    nfo.until(lambda: b"up" in nfo.log(run, "t"))
+    assert_nowhere(nfo, value)
+    nfo("cancel", run["id"])
+    nfo.ended(run)

@@ -173,15 +173,14 @@ static void examples(void **state)
 
 static void not_yet(void **state)
 {
-	static const char text[] =
-		"{nfo: 1, name: x, secrets: {k: {store: k, deliver: stdin}},"
-		" tasks: {a: {run: 'true', secrets: [k]}}}";
+	static const char text[] = "{nfo: 1, name: x, secrets: {k: {vault: k}},"
+				   " tasks: {a: {run: 'true', secrets: [k]}}}";
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 	struct job *j = parse(STR(text), DOC_YAML, "inline");
 
 	(void)state;
 	assert_true(job_not_supported(j, ps));
-	assert_string_equal(ps->items[0].pointer, "/secrets/k/deliver");
+	assert_string_equal(ps->items[0].pointer, "/secrets/k/vault");
 	job_free(j);
 }
 
