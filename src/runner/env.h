@@ -29,8 +29,8 @@ enum {
  * secret_env: values of secrets with DELIVER_ENV, as NAME (upper case, '-'
  * becomes '_') and value; they end up in the environment only because job and
  * policy say so.  The n-th secret with DELIVER_FD is the descriptor
- * RUNNER_FD_FIRST + n, and NFO_SECRET_FD_NAME says so.  ERR_LIMIT past RUNNER_EXEC_MAX, ERR_INVALID for a NUL or a
- * name that two sources claim.
+ * RUNNER_FD_FIRST + n, and NFO_SECRET_FD_NAME says so.  ERR_LIMIT past
+ * RUNNER_EXEC_MAX, ERR_INVALID for a NUL or a name that two sources claim.
  */
 MUST_USE int runner_exec_make(const struct job_attempt *a, const char *agent,
 			      const struct job_pair *secret_env,
