@@ -36,7 +36,7 @@ struct tee {
 
 struct capture {
 	struct run *r;
-	struct redact_stream *streams[2];
+	struct redact_stream *streams[2]; /* NULL: nothing came yet */
 	struct redact_watch
 		*both; /* as a reader of the terminal would see it; NULL: no
 			  secret has on_leak: fail */
@@ -45,6 +45,7 @@ struct capture {
 	int artifact;
 	uint64_t artifact_bytes;
 	char *block;
+	size_t block_used;        /* of its bytes, ever */
 	size_t block_len;         /* of stdout, still going to readers */
 	int64_t term_at, kill_at; /* monotonic; 0: not set */
 	int64_t tick_at[2];       /* of each stream, after silence */
@@ -99,6 +100,12 @@ static void leak(struct capture *c, size_t i, const char *where)
 	kill_now(c);
 }
 
+static bool seen_in(const struct capture *c, int which, size_t secret)
+{
+	return c->streams[which] &&
+	       redact_stream_seen(c->streams[which], secret);
+}
+
 /* Secrets whose task asked to fail when they are printed. */
 static void check_leaks(struct capture *c)
 {
@@ -106,8 +113,7 @@ static void check_leaks(struct capture *c)
 
 	for (size_t i = 0; i < r->a->n_secrets; i++)
 		if (r->a->secrets[i].leak_fails &&
-		    (redact_stream_seen(c->streams[0], i) ||
-		     redact_stream_seen(c->streams[1], i) ||
+		    (seen_in(c, 0, i) || seen_in(c, 1, i) ||
 		     redact_watch_seen(c->both, i)))
 			leak(c, i, "the log");
 }
@@ -176,6 +182,9 @@ static void take_block(struct capture *c, int which, const char *p, size_t len)
 			return;
 		keep_artifact(c, p, len);
 	}
+	if (!c->streams[which])
+		c->streams[which] = redact_stream_new(
+			c->r->set, which ? sink_err : sink_out, c->r);
 	redact_stream_write(c->streams[which], p, len);
 	if (c->both) {
 		redact_watch_write(c->both, p, len);
@@ -188,7 +197,9 @@ static void set_times(struct capture *c, int which, size_t len)
 	int64_t now = clock_mono_us();
 	bool busy = now - c->read_at[which] < BUSY_US;
 
-	c->tick_at[which] = now + REDACT_FLUSH_MS * 1000;
+	/* No stream: what came was withheld. */
+	if (c->streams[which])
+		c->tick_at[which] = now + REDACT_FLUSH_MS * 1000;
 	c->read_at[which] = now;
 	c->hold_at[which] = busy && len < SHORT ? now + HOLD_US : 0;
 }
@@ -202,9 +213,12 @@ static void read_stream(struct capture *c, int which)
 		return;
 	if (n <= 0) {
 		fd_close(&r->out[which]);
-		redact_stream_end(c->streams[which]);
+		if (c->streams[which])
+			redact_stream_end(c->streams[which]);
 		return;
 	}
+	if ((size_t)n > c->block_used)
+		c->block_used = (size_t)n;
 	take_block(c, which, c->block, (size_t)n);
 	set_times(c, which, (size_t)n);
 	if (which == 0 && r->n_readers && !r->leaked) {
@@ -399,8 +413,6 @@ static void begin(struct capture *c, struct run *r)
 
 	*c = (struct capture){.r = r, .artifact = -1};
 	c->block = mem_alloc(BLOCK);
-	c->streams[0] = redact_stream_new(r->set, sink_out, r);
-	c->streams[1] = redact_stream_new(r->set, sink_err, r);
 	for (size_t i = 0; i < r->a->n_secrets; i++)
 		leaks |= r->a->secrets[i].leak_fails;
 	c->both = leaks ? redact_watch_new(r->set) : NULL;
@@ -425,6 +437,8 @@ static void finish(struct capture *c)
 	struct run *r = c->r;
 
 	for (int i = 0; i < 2; i++) {
+		if (!c->streams[i])
+			continue;
 		r->result.redactions +=
 			redact_stream_counts(c->streams[i])->marks;
 		redact_stream_free(c->streams[i]);
@@ -436,7 +450,7 @@ static void finish(struct capture *c)
 	for (size_t i = 0; i < r->n_readers; i++)
 		r->fds[FORK_READERS + i] = c->readers[i].fd;
 	fd_close(&c->artifact);
-	mem_wipe(c->block, BLOCK);
+	mem_wipe(c->block, c->block_used);
 	mem_free(c->block);
 }
 

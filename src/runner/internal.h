@@ -54,8 +54,9 @@ struct str fetch_clean(struct run *r, struct str s);
 /* lay.c: a sandbox, and everything the task needs in it. */
 MUST_USE int lay_sandbox(struct run *r);
 MUST_USE int lay_go(struct run *r);
-/* SIGKILL to all of it; then what it used. */
+/* SIGKILL to all of it; ask for its end; wait for that, and what it used. */
 void lay_kill(struct run *r);
+void lay_end(struct run *r);
 void lay_reap(struct run *r);
 
 /* deliver.c: each secret the way that job and policy say.  Files into the

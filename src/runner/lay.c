@@ -250,6 +250,14 @@ void lay_kill(struct run *r)
 	(void)!chan_send(r->fds[FORK_SPAWNER], MSG_KILL, NULL, NULL, 0, &e);
 }
 
+void lay_end(struct run *r)
+{
+	struct err e;
+
+	fd_close(&r->ctl);
+	(void)!chan_send(r->fds[FORK_SPAWNER], MSG_REAP, NULL, NULL, 0, &e);
+}
+
 void lay_reap(struct run *r)
 {
 	static unsigned char room[WIRE_MAX + 2];
@@ -257,9 +265,7 @@ void lay_reap(struct run *r)
 	struct chan_msg msg;
 	struct err e;
 
-	fd_close(&r->ctl);
-	if (chan_send(r->fds[FORK_SPAWNER], MSG_REAP, NULL, NULL, 0, &e) <= 0 ||
-	    chan_recv(r->fds[FORK_SPAWNER], room, &msg, &e) <= 0)
+	if (chan_recv(r->fds[FORK_SPAWNER], room, &msg, &e) <= 0)
 		return;
 	w = wire_reader(msg.body, msg.body_len);
 	if (msg.type == MSG_USAGE)

@@ -24,7 +24,8 @@ struct logfile {
 	size_t batch_len;
 	unsigned char *recs; /* owned; not yet in log.idx */
 	size_t n_recs;
-	struct logidx_rec last; /* the last of them, which may yet grow */
+	struct logidx_rec last;     /* the last of them, which may yet grow */
+	uint64_t n_flushed, synced; /* flushes that wrote, and were synced */
 };
 
 void logfile_init(struct logfile *l, int data_fd, int idx_fd,
@@ -37,5 +38,5 @@ void logfile_write(struct logfile *l, enum logidx_stream stream, const void *p,
 void logfile_say(struct logfile *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Let readers see all of it; no error, see l->failed. */
 void logfile_flush(struct logfile *l);
-/* Flushed and durable. */
+/* Flushed and durable; of an empty log nothing has to be. */
 MUST_USE int logfile_sync(struct logfile *l, struct err *e);

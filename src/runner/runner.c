@@ -152,22 +152,29 @@ static void release_readers(struct run *r)
 		fd_close(&r->fds[FORK_READERS + i]);
 }
 
+static void sync_log(struct run *r)
+{
+	struct err e;
+
+	if (logfile_sync(&r->log, &e))
+		log_warn("attempt %s: %s", r->g->attempt.s, e.text);
+}
+
+/* Not synced: what it says is durable when the engine has committed it.  Should
+ * the machine lose its power before, the attempt is lost, as it is known. */
 static int write_result(struct run *r)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT(RESULT_JSON_MAX);
 	struct job_result *x = &r->result;
-	struct err e;
 
 	x->finished_us = clock_real_us();
 	x->outputs = r->outputs;
 	x->artifacts = r->artifacts;
 	x->log_bytes = r->log.bytes;
 	x->log_truncated = r->log.cut;
-	if (logfile_sync(&r->log, &e))
-		log_warn("attempt %s: %s", r->g->attempt.s, e.text);
+	sync_log(r);
 	if (!job_result_encode(x, &b) ||
-	    fd_write_all(r->fds[LAUNCH_RESULT], b.data, b.len) ||
-	    fdatasync(r->fds[LAUNCH_RESULT])) {
+	    fd_write_all(r->fds[LAUNCH_RESULT], b.data, b.len)) {
 		log_error("attempt %s: its result could not be written: %s",
 			  r->g->attempt.s, strerror(errno));
 		return -1;
@@ -201,6 +208,7 @@ static void carry_out(struct run *r)
 		return;
 	if (lay_sandbox(r) || lay_go(r)) {
 		lay_kill(r);
+		lay_end(r);
 		lay_reap(r);
 		return;
 	}
@@ -208,9 +216,10 @@ static void carry_out(struct run *r)
 	judge(r);
 	if (r->ctl >= 0)
 		collect(r);
+	lay_end(r);
+	sync_log(r); /* while the sandbox goes */
 	lay_reap(r);
 	judge_usage(r);
-	logfile_flush(&r->log);
 	if (r->log.failed)
 		run_fail(r, KIND_INTERNAL, "is the disk full?", "%s",
 			 r->log.why.text);
