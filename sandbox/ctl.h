@@ -24,6 +24,7 @@ enum ctl_type {
 	CTL_EXITED,      /* status u32 (wait(2)), cpu_us u64 */
 	CTL_OPENED,      /* sys u32; 0: fd 0 */
 	CTL_UNPACKED,    /* 0: done, else text str */
+	CTL_DISK_FULL,   /* /work holds more than it may: EXITED follows */
 };
 
 enum {

@@ -4,9 +4,11 @@
  * payload on GO, reaps, ends everything when the payload has ended, and opens
  * files for whoever holds the control socket.
  */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "sandbox/ctl.h"
+#include "sandbox/disk.h"
 #include "sandbox/internal.h"
 #include "sandbox/kernel.h"
 
@@ -25,8 +27,9 @@
 struct pid1 {
 	struct child *c;
 	int ctl, signals;
-	pid_t payload; /* 0: not started; -1: ended */
-	bool leave;    /* as soon as it has ended */
+	pid_t payload;   /* 0: not started; -1: ended */
+	bool leave;      /* as soon as it has ended */
+	int64_t look_at; /* monotonic: at the size of /work; 0: never */
 	unsigned char room[WIRE_MAX + 2];
 };
 
@@ -37,6 +40,47 @@ static void say(struct pid1 *p, enum ctl_type type, const struct wire_writer *w,
 
 	if (chan_send(p->ctl, (uint16_t)type, w, &fd, fd >= 0, &e) <= 0)
 		_exit(125);
+}
+
+/* --- the size of /work --------------------------------------------------- */
+
+enum {
+	LOOK_US = 500000,
+	LOOK_SHARE = 20 /* of the time, looking takes one in so many */
+};
+
+static void look_first(struct pid1 *p)
+{
+	if (p->c->spec.limits.file_bytes && !p->c->spec.work_in_memory)
+		p->look_at = clock_mono_us() + LOOK_US;
+}
+
+static int look_wait_ms(const struct pid1 *p)
+{
+	int64_t left;
+
+	if (!p->look_at || p->payload <= 0)
+		return -1;
+	left = p->look_at - clock_mono_us();
+	return left > 0 ? (int)(left / 1000) + 1 : 0;
+}
+
+static void look(struct pid1 *p)
+{
+	uint64_t most = p->c->spec.limits.file_bytes;
+	CLEANUP_FD int dir =
+		open(SANDBOX_WORK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int64_t begun = clock_mono_us(), took;
+
+	if (disk_used(dir, most) > most) {
+		p->look_at = 0;
+		say(p, CTL_DISK_FULL, NULL, -1);
+		(void)kill(-1, SIGKILL);
+		return;
+	}
+	took = clock_mono_us() - begun;
+	p->look_at = begun + (took * LOOK_SHARE > LOOK_US ? took * LOOK_SHARE :
+							    LOOK_US);
 }
 
 /* --- the payload -------------------------------------------------------- */
@@ -153,6 +197,7 @@ static void start(struct pid1 *p, struct chan_msg *msg)
 	forget(&x, env_before);
 	chan_msg_done(msg);
 	if (!f.step) {
+		look_first(p);
 		say(p, CTL_STARTED, NULL, -1);
 		return;
 	}
@@ -334,7 +379,7 @@ void pid1_main(struct child *c)
 	/* The parent's socket: we leave when it goes. */
 	fds[2] = (struct pollfd){.fd = c->sock, .events = POLLIN};
 	for (;;) {
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+		if (poll(fds, 3, look_wait_ms(&p)) < 0 && errno != EINTR)
 			_exit(125);
 		if (fds[2].revents)
 			_exit(0);
@@ -342,5 +387,7 @@ void pid1_main(struct child *c)
 			reap(&p);
 		if (fds[0].revents)
 			on_ctl(&p);
+		if (!look_wait_ms(&p))
+			look(&p);
 	}
 }

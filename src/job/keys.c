@@ -485,7 +485,8 @@ const struct job_key job_keys[] = {
 	{"limits", "pids", I, .min = 1, .max = 4000000, .live = 1,
 	 .help = "Processes and threads.", .example = "pids: 256"},
 	{"limits", "disk", T, TEXT_SIZE, .live = 1,
-	 .help = "How much it may write.", .example = "disk: 10G"},
+	 .help = "How much its workspace may hold, counted twice a second, "
+		 "and how large one file may be.", .example = "disk: 10G"},
 	{"limits", "log", T, TEXT_SIZE, .fallback = "64M", .live = 1,
 	 .help = "Bytes of log; the rest is dropped.", .example = "log: 16M"},
 	{"limits", "open_files", I, .fallback = "1024", .min = 16,

@@ -264,6 +264,8 @@ static void read_ctl(struct capture *c)
 				   "only /usr and the workspace" :
 				   "",
 			 STR_FMT ": %s", STR_ARG(step), strerror(sys));
+	} else if (msg.type == CTL_DISK_FULL) {
+		r->disk_full = true;
 	} else if (msg.type == CTL_EXITED) {
 		r->exited = true;
 		r->status = (int)wire_get_u32(&w);

@@ -31,7 +31,7 @@ struct run {
 
 	/* while it runs (capture.c) */
 	int out[2]; /* read ends: stdout, stderr */
-	bool started, exited, cancelled, timed_out, leaked;
+	bool started, exited, cancelled, timed_out, leaked, disk_full;
 	enum fail_kind cancel_kind; /* KIND_NONE: somebody cancelled it */
 	int status;                 /* of wait(2) */
 	uint64_t cpu_us;

@@ -94,6 +94,14 @@ static void judge(struct run *r)
 				 "ended by the server");
 		return;
 	}
+	/* Counted in the workspace; or by the kernel, of a single file. */
+	if (r->disk_full ||
+	    (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ)) {
+		r->disk_full = true;
+		run_fail(r, KIND_LIMIT, "sandbox.limits.disk",
+			 "more was written than the disk limit allows");
+		return;
+	}
 	if (WIFEXITED(status)) {
 		x->exit_code = WEXITSTATUS(status);
 		if (!x->exit_code)
@@ -116,6 +124,7 @@ static void judge_usage(struct run *r)
 
 	if (r->cpu_us)
 		x->usage.cpu_us = r->cpu_us;
+	x->usage.disk_full = r->disk_full;
 	if (x->usage.oom && x->state == STATE_FAILED &&
 	    (x->kind == KIND_SIGNAL || x->kind == KIND_EXIT)) {
 		x->kind = KIND_NONE;

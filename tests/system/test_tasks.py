@@ -233,3 +233,36 @@ def test_both_streams_are_kept_apart(nfo):
            map(json.loads, a.body.decode().splitlines())}
     assert got == {"stdout": "out\n", "stderr": "err\n"}
     assert sorted(programs.frames(a.body).splitlines()) == [b"err", b"out"]
+
+
+def test_a_workspace_that_grows_past_its_limit_ends_the_task(nfo):
+    run = nfo.run("""
+tasks:
+  many:
+    sandbox: { limits: { disk: 8M } }
+    timeout: 60s
+    run: |
+      i=0
+      while :; do
+        head -c 1000000 /dev/zero > f$i; i=$((i + 1))
+        [ $i -lt 30 ] || sleep 60
+      done
+""")
+    task = nfo.tasks(run)["many"]
+    assert (task["state"], task["kind"]) == ("failed", "limit")
+    assert "disk" in task["error"]
+
+
+def test_a_file_that_grows_past_the_limit_ends_its_writer(nfo):
+    run = nfo.run("""
+tasks:
+  one:
+    sandbox: { limits: { disk: 8M } }
+    argv: [dd, if=/dev/zero, of=f, bs=1M, count=20]
+  less:
+    sandbox: { limits: { disk: 30M } }
+    run: head -c 20M /dev/zero > f && sleep 1.2
+""")
+    tasks = nfo.tasks(run)
+    assert (tasks["one"]["state"], tasks["one"]["kind"]) == ("failed", "limit")
+    assert tasks["less"]["state"] == "succeeded"
