@@ -4,6 +4,7 @@
 #include "api/handlers.h"
 #include "api/internal.h"
 #include "api/reply.h"
+#include "base/clock.h"
 #include "base/hex.h"
 #include "engine/blob.h"
 #include "engine/view.h"
@@ -30,7 +31,7 @@ int h_artifacts(struct request *r)
 
 struct find {
 	struct str name;
-	bool found;
+	bool found, expired;
 	char sha256[HASH_HEX_LEN + 1];
 	char file[256];
 };
@@ -52,6 +53,7 @@ static int see_artifact(void *ctx, const struct store_artifact *a,
 	if (!str_eq(a->name, f->name))
 		return 0;
 	f->found = true;
+	f->expired = a->expires_us && a->expires_us <= clock_real_us();
 	memcpy(f->sha256, a->sha256, sizeof(f->sha256));
 	(void)snprintf(f->file, sizeof(f->file), STR_FMT, STR_ARG(a->file));
 	return 0;
@@ -87,7 +89,7 @@ int h_artifact(struct request *r)
 	if (!f.found)
 		return reply_problem(r, 404, "not-found",
 				     "no such artifact in this run");
-	if (hex_decode(str_from(f.sha256), h.b, HASH_LEN) ||
+	if (f.expired || hex_decode(str_from(f.sha256), h.b, HASH_LEN) ||
 	    blob_open(r->api->state_fd, &h, &fd, &e))
 		return reply_problem(r, 410, "gone",
 				     "the artifact is no longer kept");

@@ -16,8 +16,7 @@
 #include <unistd.h>
 
 enum {
-	BLOCK = 1 << 18,
-	FRESH_S = 600
+	BLOCK = 1 << 18
 };
 
 struct blob_writer {
@@ -108,16 +107,18 @@ void blob_abort(struct blob_writer *w)
 	mem_free(w);
 }
 
-void blob_drop(int state_fd, const char hex[HASH_HEX_LEN + 1])
+int blob_drop(int state_fd, const char hex[HASH_HEX_LEN + 1])
 {
 	char path[PATHS_MAX];
 	struct stat st;
 
 	paths_blob(path, hex);
-	if (fstatat(state_fd, path, &st, AT_SYMLINK_NOFOLLOW) ||
-	    time(NULL) - st.st_mtime < FRESH_S)
-		return;
+	if (fstatat(state_fd, path, &st, AT_SYMLINK_NOFOLLOW))
+		return 0;
+	if (time(NULL) - st.st_mtime < BLOB_FRESH_S)
+		return -1;
 	(void)unlinkat(state_fd, path, 0);
+	return 0;
 }
 
 int blob_put(int state_fd, int fd, uint64_t max_bytes, struct hash *ret,

@@ -19,9 +19,12 @@ MUST_USE int blob_put(int state_fd, int fd, uint64_t max_bytes,
 MUST_USE int blob_open(int state_fd, const struct hash *h, int *ret_fd,
 		       struct err *e);
 
-/* Remove what nobody uses any more, unless it was put a moment ago: then
- * somebody may be about to use it. */
-void blob_drop(int state_fd, const char hex[HASH_HEX_LEN + 1]);
+/* Remove what nobody uses any more, unless it was put so short a time ago:
+ * then somebody may be about to use it, and this is -1. */
+enum {
+	BLOB_FRESH_S = 600
+};
+MUST_USE int blob_drop(int state_fd, const char hex[HASH_HEX_LEN + 1]);
 
 /* The same in parts, for what arrives in parts (an upload). */
 struct blob_writer;

@@ -57,7 +57,6 @@ void command_free(struct command *c)
 	mem_free(c->who);
 	mem_free(c->action);
 	mem_free(c->what);
-	mem_free(c->gone);
 	mem_free(c);
 }
 
@@ -188,22 +187,11 @@ void command_do(struct engine *g, struct command *c)
 
 /* --- in the transaction ------------------------------------------------- */
 
-static int note_blob(void *ctx, const struct store_artifact *a, struct err *e)
-{
-	struct command *c = ctx;
-
-	(void)e;
-	c->gone = mem_resize(c->gone, c->n_gone + 1, sizeof(*c->gone));
-	memcpy(c->gone[c->n_gone++], a->sha256, sizeof(*c->gone));
-	return 0;
-}
-
 static int save_delete(struct engine *g, struct command *c, struct err *e)
 {
 	enum run_state state;
 	int64_t id;
 
-	c->n_gone = 0;
 	c->reply.err = (struct err){0};
 	if (store_run_find(g->store, &c->run, &id, &state, &c->reply.err))
 		return c->reply.err.code == ERR_NOT_FOUND ? 0 : -1;
@@ -212,8 +200,7 @@ static int save_delete(struct engine *g, struct command *c, struct err *e)
 			state_name(state));
 		return 0;
 	}
-	return store_artifacts(g->store, id, note_blob, c, e) ||
-	       store_run_delete(g->store, id, e) ||
+	return store_run_delete(g->store, id, e) ||
 	       store_audit_add(g->store, clock_real_us(), str_from(c->who),
 			       STR("run.delete"), str_from(c->run.s), e);
 }
@@ -242,14 +229,10 @@ int command_save(struct engine *g, struct command *c, struct err *e)
 void command_after(struct engine *g, struct command *c)
 {
 	struct collect *job;
-	struct err e;
-	bool used;
 
 	if (c->type != COMMAND_DELETE || c->reply.err.code)
 		return;
-	for (size_t i = 0; i < c->n_gone; i++)
-		if (!store_blob_used(g->store, c->gone[i], &used, &e) && !used)
-			blob_drop(g->o.state_fd, c->gone[i]);
+	loop_timer_set(g->sweep_timer, clock_mono_us());
 	job = mem_alloc(sizeof(*job));
 	job->remove = true;
 	(void)snprintf(job->dir, sizeof(job->dir), "runs/%s", c->run.s);

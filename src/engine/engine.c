@@ -44,6 +44,11 @@ static void on_full_timer(void *ctx)
 	turn_retry(ctx);
 }
 
+static void on_sweep_timer(void *ctx)
+{
+	sweep(ctx);
+}
+
 static void *thread_main(void *ctx)
 {
 	struct engine *g = ctx;
@@ -125,6 +130,8 @@ static int set_up(struct engine *g, struct err *e)
 	if (!g->monitor)
 		return err_set(e, ERR_INTERNAL, "no channel to the monitor");
 	g->full_timer = loop_timer_new(g->loop, on_full_timer, g);
+	g->sweep_timer = loop_timer_new(g->loop, on_sweep_timer, g);
+	loop_timer_set(g->sweep_timer, clock_mono_us());
 	if (!store_ballast_held(g->store)) {
 		g->disk_full = true;
 		loop_timer_set(g->full_timer, clock_mono_us());
@@ -186,6 +193,7 @@ void engine_free(struct engine *g)
 	fail_commands(&g->waiting);
 	chan_free(g->monitor);
 	loop_timer_free(g->full_timer);
+	loop_timer_free(g->sweep_timer);
 	loop_free(g->loop);
 	store_close(g->store);
 	map_free(g->by_attempt, NULL);

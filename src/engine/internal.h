@@ -16,6 +16,7 @@
  *   launch.c   one attempt to the monitor
  *   result.c   one attempt's end
  *   collect.c  the worker thread: artifacts into blobs, trees removed
+ *   sweep.c    content that nobody uses any more
  *   monitor.c  what the monitor says
  *   recover.c  after a restart
  */
@@ -101,10 +102,8 @@ struct command {
 	char *who, *action, *what;
 	engine_reply_fn *fn;
 	void *ctx;
-	struct engine_reply reply;      /* filled in the engine's thread */
-	bool to_save;                   /* has something for the transaction */
-	char (*gone)[HASH_HEX_LEN + 1]; /* DELETE: blobs it may have freed */
-	size_t n_gone;
+	struct engine_reply reply; /* filled in the engine's thread */
+	bool to_save;              /* has something for the transaction */
 };
 
 /* A queue of commands. */
@@ -145,7 +144,7 @@ struct engine {
 	struct store *store;
 	struct loop *loop;
 	struct chan *monitor;
-	struct loop_timer *full_timer;
+	struct loop_timer *full_timer, *sweep_timer;
 	pthread_t thread;
 	bool started;
 	struct collector worker;
@@ -234,6 +233,9 @@ void advance(struct run *r);
 /* turn.c */
 void turn(struct engine *g);
 void turn_retry(struct engine *g); /* after a full disk */
+
+/* sweep.c: on its timer; sets it again. */
+void sweep(struct engine *g);
 
 /* launch.c */
 MUST_USE int launch_prepare(struct run *r, size_t i, struct err *e);

@@ -80,7 +80,20 @@ static const char v1[] =
 	" PRIMARY KEY(who, key)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX keys_created ON keys(created_us);";
 
-static const char *const versions[] = {v1};
+/* Content that a sweep has to look at: when it is due and nobody uses it, it
+ * goes.  An artifact whose time is over has it negative. */
+static const char v2[] =
+	"CREATE TABLE garbage("
+	" sha256 TEXT NOT NULL PRIMARY KEY, due_us INTEGER NOT NULL)"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE INDEX garbage_due ON garbage(due_us);"
+	"CREATE INDEX artifacts_expire ON artifacts(expires_us)"
+	" WHERE expires_us>0;"
+	/* nothing was ever swept before */
+	"INSERT OR IGNORE INTO garbage SELECT sha256,0 FROM artifacts"
+	" WHERE expires_us>0;";
+
+static const char *const versions[] = {v1, v2};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -177,9 +190,31 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_DELETE_KEYS] = "DELETE FROM keys WHERE run="
 			   "(SELECT ulid FROM runs WHERE id=?)",
 	[DB_DELETE_RUN] = "DELETE FROM runs WHERE id=?",
-	[DB_BLOB_USED] = "SELECT EXISTS(SELECT 1 FROM artifacts WHERE sha256=?)"
-			 " OR EXISTS(SELECT 1 FROM runs WHERE source=? "
-			 "AND source<>'')",
+	/* while a run lives its tasks may still want what they made */
+	[DB_EXPIRE_CONTENT] =
+		"INSERT OR IGNORE INTO garbage SELECT a.sha256,0 FROM "
+		"artifacts a JOIN runs r ON r.id=a.run WHERE a.expires_us>0 "
+		"AND a.expires_us<=? AND r.state>=3",
+	[DB_EXPIRE] = "UPDATE artifacts SET expires_us=-expires_us "
+		      "WHERE expires_us>0 AND expires_us<=? AND run IN "
+		      "(SELECT id FROM runs WHERE state>=3)",
+	[DB_GARBAGE_OF_RUN] =
+		"INSERT OR REPLACE INTO garbage SELECT sha256,0 FROM artifacts "
+		"WHERE run=?1 UNION SELECT source,0 FROM runs WHERE id=?1 "
+		"AND source<>''",
+	[DB_GARBAGE_DUE] =
+		"SELECT EXISTS(SELECT 1 FROM garbage WHERE due_us<=?) OR "
+		"EXISTS(SELECT 1 FROM artifacts a JOIN runs r ON r.id=a.run "
+		"WHERE a.expires_us>0 AND a.expires_us<=? AND r.state>=3)",
+	[DB_GARBAGE_NEXT] = "SELECT sha256 FROM garbage WHERE due_us<=? "
+			    "ORDER BY due_us LIMIT 1",
+	[DB_GARBAGE_PUT] = "INSERT OR REPLACE INTO garbage(sha256,due_us) "
+			   "VALUES(?,?)",
+	[DB_GARBAGE_DONE] = "DELETE FROM garbage WHERE sha256=?",
+	[DB_CONTENT_USED] =
+		"SELECT EXISTS(SELECT 1 FROM artifacts WHERE sha256=? AND "
+		"expires_us>=0) OR EXISTS(SELECT 1 FROM runs WHERE source=? "
+		"AND source<>'')",
 	[DB_MAX_FENCE] = "SELECT seq FROM sqlite_sequence "
 			 "WHERE name='attempts'",
 };

@@ -97,7 +97,8 @@ struct store_artifact {
 	struct str file; /* what to offer it as */
 	uint64_t bytes;
 	char sha256[HASH_HEX_LEN + 1];
-	int64_t created_us, expires_us; /* 0: never */
+	int64_t created_us;
+	int64_t expires_us; /* 0: never; negative: it is over */
 };
 
 struct store;
@@ -137,7 +138,7 @@ MUST_USE int store_artifact_put(struct store *s, int64_t run,
 				const struct store_artifact *a, struct err *e);
 MUST_USE int store_audit_add(struct store *s, int64_t ts_us, struct str who,
 			     struct str action, struct str what, struct err *e);
-/* Everything about a run but its audit. */
+/* Everything about a run but its audit; its content becomes garbage. */
 MUST_USE int store_run_delete(struct store *s, int64_t run, struct err *e);
 
 /*
@@ -153,7 +154,26 @@ MUST_USE int store_key_put(struct store *s, struct str who, struct str key,
 MUST_USE int store_keys_expire(struct store *s, int64_t before_us,
 			       struct err *e);
 
+/*
+ * Content, by its SHA-256 in hex, that may be nobody's any more.  Expire does
+ * that to the artifacts of ended runs whose time is over.  Next: 1 with the
+ * first that is due and whether a run does use it, 0 none, -1 error; then the
+ * caller says later or done.
+ */
+MUST_USE int store_expire(struct store *s, int64_t now_us, struct err *e);
+MUST_USE int store_garbage_next(struct store *s, int64_t now_us,
+				char ret_sha256[HASH_HEX_LEN + 1],
+				bool *ret_used, struct err *e);
+MUST_USE int store_garbage_later(struct store *s, const char *sha256,
+				 int64_t due_us, struct err *e);
+MUST_USE int store_garbage_done(struct store *s, const char *sha256,
+				struct err *e);
+
 /* --- what the engine reads ---------------------------------------------- */
+
+/* Is there anything to expire, or any garbage due? */
+MUST_USE int store_garbage_due(struct store *s, int64_t now_us, bool *ret,
+			       struct err *e);
 
 /* A row function returns -1 to stop (with *e set): the call then fails. */
 typedef int store_run_fn(void *ctx, const struct store_run *r, struct err *e);
@@ -176,9 +196,6 @@ MUST_USE int store_artifacts(struct store *s, int64_t run,
 MUST_USE int store_run_find(struct store *s, const struct ulid *ulid,
 			    int64_t *ret_id, enum run_state *ret_state,
 			    struct err *e);
-/* Does any run still use this content (as artifact or source)? */
-MUST_USE int store_blob_used(struct store *s, const char *sha256, bool *ret,
-			     struct err *e);
 /* The highest fence ever given; the next one is above it. */
 MUST_USE int store_max_fence(struct store *s, uint64_t *ret, struct err *e);
 

@@ -196,8 +196,9 @@ int store_run_delete(struct store *s, int64_t run, struct err *e)
 {
 	/* the run last: what is before it looks it up */
 	static const enum db_stmt steps[] = {
-		DB_DELETE_TASKS,     DB_DELETE_ATTEMPTS, DB_DELETE_EVENTS,
-		DB_DELETE_ARTIFACTS, DB_DELETE_KEYS,     DB_DELETE_RUN,
+		DB_GARBAGE_OF_RUN, DB_DELETE_TASKS,     DB_DELETE_ATTEMPTS,
+		DB_DELETE_EVENTS,  DB_DELETE_ARTIFACTS, DB_DELETE_KEYS,
+		DB_DELETE_RUN,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
@@ -317,21 +318,6 @@ int store_run_find(struct store *s, const struct ulid *ulid, int64_t *ret_id,
 		return err_set(e, ERR_NOT_FOUND, "no such run");
 	*ret_id = query_get_i64(&q);
 	*ret_state = (enum run_state)query_get_i64(&q);
-	return 0;
-}
-
-int store_blob_used(struct store *s, const char *sha256, bool *ret,
-		    struct err *e)
-{
-	struct query q CLEANUP_QUERY = {0};
-
-	if (query_start(&s->db, DB_BLOB_USED, &q, e))
-		return -1;
-	query_str(&q, str_from(sha256));
-	query_str(&q, str_from(sha256));
-	if (query_step(&q, e) < 0)
-		return -1;
-	*ret = query_get_i64(&q) != 0;
 	return 0;
 }
 

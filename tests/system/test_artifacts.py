@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import tarfile
 
 import pytest
@@ -135,3 +136,25 @@ def test_equal_content_is_stored_once(nfo):
     assert len(blobs) == 1
     assert json.loads(nfo("runs", "-o", "json").out)["items"][0]["state"] == \
         "succeeded"
+
+
+def test_past_its_time_it_is_gone(nfo):
+    run = nfo.run(MAKE.replace("path: big.txt", "path: big.txt, retain: 1s"))
+    path = f"/v1/runs/{run['id']}/artifacts/t.big"
+    nfo.until(lambda: nfo.get(path).status == 410)
+
+
+def test_what_a_deleted_run_left_goes(nfo):
+    blobs = nfo.state / "server/blobs"
+    keep = nfo.run("tasks: { t: { run: echo kept > a, "
+                   "artifacts: { a: { path: a } } } }")
+    run = nfo.run(MAKE)
+    files = [p for p in blobs.rglob("*") if p.is_file()]
+    assert len(files) == 2
+    for p in files:  # what is fresh may be about to be used
+        os.utime(p, (1, 1))
+    assert nfo.ask("DELETE", f"/v1/runs/{run['id']}").status == 204
+    nfo.until(lambda: [p.stat().st_size for p in blobs.rglob("*")
+                       if p.is_file()] == [5])
+    path = f"/v1/runs/{keep['id']}/artifacts/t.a"
+    assert nfo.get(path).body == b"kept\n"

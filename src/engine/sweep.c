@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Content that nobody uses any more: artifacts past their time, and what a
+ * deleted run left.  The store remembers what to look at, so that a restart
+ * forgets nothing.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/blob.h"
+#include "engine/internal.h"
+
+enum {
+	SWEEP_MAX = 64 /* at once: the thread has other work */
+};
+
+static const int64_t every_us = (int64_t)60 * 1000000;
+
+/* Somebody may be about to use what was put a moment ago: then later. */
+static int drop_one(struct engine *g, const char *sha256, bool used,
+		    int64_t now_us, struct err *e)
+{
+	if (used || !blob_drop(g->o.state_fd, sha256))
+		return store_garbage_done(g->store, sha256, e);
+	return store_garbage_later(g->store, sha256,
+				   now_us + BLOB_FRESH_S * INT64_C(1000000), e);
+}
+
+/* Returns how many it looked at. */
+static int drop_due(struct engine *g, int64_t now_us, struct err *e)
+{
+	char sha256[HASH_HEX_LEN + 1];
+	bool used;
+	int n, r = 1;
+
+	for (n = 0; n < SWEEP_MAX; n++) {
+		r = store_garbage_next(g->store, now_us, sha256, &used, e);
+		if (r <= 0)
+			break;
+		if (drop_one(g, sha256, used, now_us, e))
+			return -1;
+	}
+	return r < 0 ? -1 : n;
+}
+
+static int sweep_now(struct engine *g, struct err *e)
+{
+	int64_t now_us = clock_real_us();
+	bool due;
+	int n;
+
+	if (store_garbage_due(g->store, now_us, &due, e))
+		return -1;
+	if (!due)
+		return 0;
+	if (store_begin(g->store, e))
+		return -1;
+	n = store_expire(g->store, now_us, e) ? -1 : drop_due(g, now_us, e);
+	if (n < 0 || store_commit(g->store, e)) {
+		store_rollback(g->store);
+		return -1;
+	}
+	return n;
+}
+
+void sweep(struct engine *g)
+{
+	struct err e;
+	int n = g->disk_full || g->stuck ? 0 : sweep_now(g, &e);
+
+	if (n < 0)
+		log_warn("content that nobody uses: %s", e.text);
+	loop_timer_set(g->sweep_timer,
+		       clock_mono_us() + (n == SWEEP_MAX ? 0 : every_us));
+}
