@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 # Who starts the sandbox: root can be both, a user only itself.
 WHO = ("root", "user") if os.geteuid() == 0 else ("user",)
+if os.environ.get("NFO_ESCAPE_WHO"):  # one of them only
+    WHO = (os.environ["NFO_ESCAPE_WHO"],)
+SLOW = float(os.environ.get("NFO_TEST_SLOW", 1))  # an emulated processor
 USER_ID = 62345  # nobody's; needs no entry in /etc/passwd
 TOOLS = "/var"   # a directory of the sandbox's root where the probe is shown
 HOST_MOUNTS = os.readlink("/proc/self/ns/mnt")
@@ -77,7 +80,7 @@ class Jail:
 
     def finish(self, process, begun, limit=30):
         try:
-            out, err = process.communicate(timeout=limit)
+            out, err = process.communicate(timeout=limit * SLOW)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
