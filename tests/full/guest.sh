@@ -22,7 +22,7 @@ cat /proc/mounts >$out/mounts
 
 cgroup=/sys/fs/cgroup
 echo "+memory +pids +cpu" >$cgroup/cgroup.subtree_control
-mkdir /tmp/home-root /tmp/home-user
+mkdir -p /tmp/home-root /tmp/home-user /var/lib /var/tmp
 chown $user:$user /tmp/home-user
 
 # A control group as systemd delegates it.
