@@ -275,7 +275,8 @@ void advance(struct run *r)
 		}
 	}
 	r->starved = !r->ended && a.starved;
-	if (!r->ended)
+	/* what waits for room or for its time is not stuck */
+	if (!r->ended && !a.starved && a.due_us == INT64_MAX)
 		check_blocked(r);
 	set_timer(r, a.due_us);
 	mem_free(a.steps);

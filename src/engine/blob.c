@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +19,10 @@
 enum {
 	BLOCK = 1 << 18
 };
+
+/* Between "it is old" and "it goes" nobody may find that it is there: the
+ * collector and the API put while the engine drops. */
+static pthread_mutex_t settling = PTHREAD_MUTEX_INITIALIZER;
 
 struct blob_writer {
 	int state_fd, fd;
@@ -62,13 +67,17 @@ int blob_write(struct blob_writer *w, const void *p, size_t len, struct err *e)
 static int settle(struct blob_writer *w, const char *hex, struct err *e)
 {
 	char path[PATHS_MAX], dir[PATHS_MAX];
+	bool there;
 
 	paths_blob(path, hex);
 	(void)snprintf(dir, sizeof(dir), "blobs/sha256/%.2s", hex);
 	if (mkdirat(w->state_fd, dir, 0700) && errno != EEXIST)
 		return err_sys(e, errno, "%s", dir);
 	/* its time says that it is wanted, see blob_drop() */
-	if (!utimensat(w->state_fd, path, NULL, AT_SYMLINK_NOFOLLOW))
+	pthread_mutex_lock(&settling);
+	there = !utimensat(w->state_fd, path, NULL, AT_SYMLINK_NOFOLLOW);
+	pthread_mutex_unlock(&settling);
+	if (there)
 		return unlinkat(w->state_fd, w->name, 0) ?
 			       err_sys(e, errno, "%s", w->name) :
 			       0;
@@ -111,14 +120,17 @@ int blob_drop(int state_fd, const char hex[HASH_HEX_LEN + 1])
 {
 	char path[PATHS_MAX];
 	struct stat st;
+	bool fresh = false;
 
 	paths_blob(path, hex);
-	if (fstatat(state_fd, path, &st, AT_SYMLINK_NOFOLLOW))
-		return 0;
-	if (time(NULL) - st.st_mtime < BLOB_FRESH_S)
-		return -1;
-	(void)unlinkat(state_fd, path, 0);
-	return 0;
+	pthread_mutex_lock(&settling);
+	if (!fstatat(state_fd, path, &st, AT_SYMLINK_NOFOLLOW)) {
+		fresh = time(NULL) - st.st_mtime < BLOB_FRESH_S;
+		if (!fresh)
+			(void)unlinkat(state_fd, path, 0);
+	}
+	pthread_mutex_unlock(&settling);
+	return fresh ? -1 : 0;
 }
 
 int blob_put(int state_fd, int fd, uint64_t max_bytes, struct hash *ret,

@@ -84,7 +84,8 @@ struct run {
 	int64_t deadline_us; /* monotonic; of the phase; -1: none */
 	uint32_t slot;       /* of a shared workspace */
 	bool has_slot;
-	int64_t last_event; /* saved, not told yet */
+	int64_t last_event;   /* saved, not told yet */
+	struct collect *tidy; /* trees to remove after the commit */
 };
 
 enum command_type {
@@ -249,6 +250,8 @@ void result_begin(struct instance *in, const struct ended *end);
 void result_finish(struct instance *in, const struct ended *end,
 		   const struct job_result *x, const struct collected *got,
 		   const struct err *why);
+/* After the commit: what was made is in the blobs and known to the store. */
+void result_tidy(struct run *r);
 /* When all of a group have ended: retry, or their states. */
 void result_settle(struct run *r, size_t i);
 

@@ -48,7 +48,12 @@ struct run *live_new(struct engine *g, struct job_plan *plan,
 void live_free(struct run *r)
 {
 	struct engine *g = r->g;
+	struct collect *c;
 
+	while ((c = r->tidy)) { /* the next start comes back to them */
+		r->tidy = c->next;
+		collect_free(c);
+	}
 	for (size_t i = 0; i < r->plan->n; i++) {
 		live_let_go(r, i);
 		if (r->inst[i].attempt)

@@ -15,22 +15,27 @@ static struct instance *find(struct engine *g, const struct attempt_id *id)
 
 /* --- to it -------------------------------------------------------------- */
 
+static void ask_stop(struct engine *g, const struct attempt_id *id)
+{
+	struct wire_writer w = {.len = 0};
+	struct err e;
+
+	attempt_id_encode(id, &w);
+	if (chan_post(g->monitor, MSG_CANCEL, &w, NULL, 0, &e))
+		log_warn("cancel: %s", e.text);
+}
+
 void monitor_stop_attempt(struct instance *in)
 {
 	struct attempt_id id = {in->row.ulid, in->row.fence};
 	struct engine *g = in->run->g;
-	struct wire_writer w = {.len = 0};
-	struct err e;
 
 	/* one that goes out after this turn is told then, see launch.c */
 	if (in->stop_sent || !in->running)
 		return;
 	in->stop_sent = true;
-	if (in->prepared || !g->monitor)
-		return;
-	attempt_id_encode(&id, &w);
-	if (chan_post(g->monitor, MSG_CANCEL, &w, NULL, 0, &e))
-		log_warn("cancel: %s", e.text);
+	if (!in->prepared && g->monitor)
+		ask_stop(g, &id);
 }
 
 void monitor_release(struct run *r)
@@ -89,8 +94,13 @@ static int on_alive(struct engine *g, struct wire_reader *rd)
 	if (attempt_id_decode(rd, &id) || !wire_end(rd))
 		return -1;
 	in = find(g, &id);
-	if (in)
+	if (in) {
 		in->alive = true;
+		return 0;
+	}
+	/* its run could not be planned again: nobody waits for it */
+	log_warn("attempt %s: alive and unknown, it is ended", id.attempt.s);
+	ask_stop(g, &id);
 	return 0;
 }
 

@@ -55,8 +55,7 @@ static int plan_again(struct engine *g, const struct store_run *row,
 struct broken {
 	struct engine *g;
 	struct {
-		int64_t id, started_us;
-		struct ulid ulid;
+		struct store_run row; /* its numbers; no text */
 		char why[ERR_TEXT_MAX];
 	} * runs;
 	size_t n;
@@ -73,9 +72,13 @@ static int on_run(void *ctx, const struct store_run *row, struct err *e)
 		return 0;
 	log_error("run_%s: %s", row->ulid.s, why.text);
 	b->runs = mem_resize(b->runs, b->n + 1, sizeof(*b->runs));
-	b->runs[b->n].id = row->id;
-	b->runs[b->n].started_us = row->started_us;
-	b->runs[b->n].ulid = row->ulid;
+	b->runs[b->n].row = (struct store_run){
+		.id = row->id,
+		.cancelled = row->cancelled,
+		.timed_out = row->timed_out,
+		.started_us = row->started_us,
+		.finally_us = row->finally_us,
+	};
 	memcpy(b->runs[b->n++].why, why.text, sizeof(why.text));
 	return 0;
 }
@@ -90,20 +93,18 @@ static int end_broken(const struct broken *b, struct err *e)
 	if (store_begin(s, e))
 		return -1;
 	for (size_t i = 0; i < b->n; i++) {
-		struct store_run row = {
-			.id = b->runs[i].id,
-			.state = STATE_FAILED,
-			.kind = KIND_INTERNAL,
-			.error = str_from(b->runs[i].why),
-			.started_us = b->runs[i].started_us,
-			.finished_us = now,
-		};
+		struct store_run row = b->runs[i].row;
 		struct store_event ev = {.type = STORE_EVENT_RUN,
 					 .state = STATE_FAILED,
 					 .kind = KIND_INTERNAL,
 					 .ts_us = now};
 
+		row.state = STATE_FAILED;
+		row.kind = KIND_INTERNAL;
+		row.error = str_from(b->runs[i].why);
+		row.finished_us = now;
 		if (store_run_set(s, &row, e) ||
+		    store_run_break(s, row.id, now, e) ||
 		    store_event_add(s, row.id, &ev, &id, e)) {
 			store_rollback(s);
 			return -1;

@@ -238,6 +238,13 @@ static void fail_row(struct instance *in, enum fail_kind kind, struct str why)
 	in->row.error = live_str(in->run, why);
 }
 
+/* Why it failed, or that it was cancelled, is not hidden by what it left. */
+static void spoil(struct instance *in, enum fail_kind kind, struct str why)
+{
+	if (in->row.state == STATE_SUCCEEDED)
+		fail_row(in, kind, why);
+}
+
 static void explain(struct instance *in)
 {
 	static const struct {
@@ -305,7 +312,8 @@ void result_settle(struct run *r, size_t i)
 				      r->inst[k].row.error);
 }
 
-/* What was made is in the blobs; what was laid in was a link. */
+/* What was made is in the blobs; what was laid in was a link.  Until that is
+ * committed a restart reads the result again, and takes it from there. */
 static void tidy(struct instance *in)
 {
 	static const char *const dirs[] = {"staging", "files"};
@@ -325,6 +333,18 @@ static void tidy(struct instance *in)
 		}
 		c->dir[len] = '/';
 		memcpy(c->dir + len + 1, dirs[k], strlen(dirs[k]) + 1);
+		c->next = r->tidy;
+		r->tidy = c;
+	}
+}
+
+void result_tidy(struct run *r)
+{
+	struct collect *c;
+
+	while ((c = r->tidy)) {
+		r->tidy = c->next;
+		c->next = NULL;
 		collect_post(r->g, c);
 	}
 }
@@ -339,13 +359,14 @@ void result_finish(struct instance *in, const struct ended *end,
 	fill_row(in, end, x);
 	if (!x && in->row.state == STATE_SUCCEEDED)
 		fail_row(in, KIND_INTERNAL, STR("it left no result"));
-	if (why && why->code)
-		fail_row(in, x ? KIND_ARTIFACT : in->row.kind,
-			 str_from(why->text));
+	if (why && why->code && !x)
+		fail_row(in, in->row.kind, str_from(why->text));
+	else if (why && why->code)
+		spoil(in, KIND_ARTIFACT, str_from(why->text));
 	else if (got && take_artifacts(in, x, got, &e))
-		fail_row(in, KIND_ARTIFACT, str_from(e.text));
+		spoil(in, KIND_ARTIFACT, str_from(e.text));
 	if (x && take_outputs(in, x, &e))
-		fail_row(in, KIND_OUTPUT, str_from(e.text));
+		spoil(in, KIND_OUTPUT, str_from(e.text));
 	name_the_deadline(in);
 	explain(in);
 	if (x && x->n_artifacts)

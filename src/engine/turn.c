@@ -234,6 +234,7 @@ static void after_save(struct engine *g)
 
 		r->create = NULL; /* its command is answered now */
 		save_done(r);
+		result_tidy(r);
 	}
 	publish(g);
 	LIST_FOR(l, &g->put)

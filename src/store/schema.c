@@ -198,6 +198,10 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_EXPIRE] = "UPDATE artifacts SET expires_us=-expires_us "
 		      "WHERE expires_us>0 AND expires_us<=? AND run IN "
 		      "(SELECT id FROM runs WHERE state>=3)",
+	[DB_BREAK_TASKS] = "UPDATE tasks SET state=?2,kind=?3,blocked='',"
+			   "due_us=0 WHERE run=?4 AND state=?1",
+	[DB_BREAK_ATTEMPTS] = "UPDATE attempts SET state=?2,kind=?3,"
+			      "finished_us=?5 WHERE run=?4 AND state=?1",
 	[DB_GARBAGE_OF_RUN] =
 		"INSERT OR REPLACE INTO garbage SELECT sha256,0 FROM artifacts "
 		"WHERE run=?1 UNION SELECT source,0 FROM runs WHERE id=?1 "

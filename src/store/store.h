@@ -127,6 +127,10 @@ MUST_USE int store_run_add(struct store *s, const struct store_run *r,
  * finally. */
 MUST_USE int store_run_set(struct store *s, const struct store_run *r,
 			   struct err *e);
+/* End what of a run's tasks and attempts is not ended: what ran has failed
+ * (internal), what waited is cancelled. */
+MUST_USE int store_run_break(struct store *s, int64_t run, int64_t now_us,
+			     struct err *e);
 MUST_USE int store_task_put(struct store *s, int64_t run,
 			    const struct store_task *t, struct err *e);
 MUST_USE int store_attempt_put(struct store *s, int64_t run,

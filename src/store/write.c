@@ -86,6 +86,34 @@ int store_run_set(struct store *s, const struct store_run *r, struct err *e)
 	return query_run(&q, e);
 }
 
+static int break_those(struct store *s, enum db_stmt what, int64_t run,
+		       enum run_state from, int64_t now_us, struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+	bool ran = from == STATE_RUNNING;
+
+	if (query_start(&s->db, what, &q, e))
+		return -1;
+	query_i64(&q, from);
+	query_i64(&q, ran ? STATE_FAILED : STATE_CANCELLED);
+	query_i64(&q, ran ? KIND_INTERNAL : KIND_NONE);
+	query_i64(&q, run);
+	if (what == DB_BREAK_ATTEMPTS)
+		query_i64(&q, now_us);
+	return query_run(&q, e);
+}
+
+int store_run_break(struct store *s, int64_t run, int64_t now_us, struct err *e)
+{
+	static const enum run_state open[] = {STATE_QUEUED, STATE_BLOCKED,
+					      STATE_RUNNING};
+
+	for (size_t i = 0; i < ARRAY_LEN(open); i++)
+		if (break_those(s, DB_BREAK_TASKS, run, open[i], now_us, e))
+			return -1;
+	return break_those(s, DB_BREAK_ATTEMPTS, run, STATE_RUNNING, now_us, e);
+}
+
 int store_task_put(struct store *s, int64_t run, const struct store_task *t,
 		   struct err *e)
 {

@@ -111,15 +111,60 @@ static void test_restart_in_finally(void **state)
 	assert_tasks(w, &run, "fss");
 }
 
+/* Its run is not known, or could not be planned again. */
+static void test_alive_and_unknown(void **state)
+{
+	struct world *w = *state;
+	struct grant g = {.attempt = ulid_new(), .fence = 7};
+	struct attempt_id id;
+
+	world_start(w, false);
+	world_alive(w, &g);
+	world_alive_end(w);
+	id = world_cancelled(w);
+	assert_string_equal(id.attempt.s, g.attempt.s);
+	assert_int_equal(id.fence, 7);
+}
+
+/* A run that cannot be planned again ends, and all of it does. */
+static void test_broken_run(void **state)
+{
+	struct world *w = *state;
+	struct store_run r = {.ulid = ulid_new(),
+			      .state = STATE_RUNNING,
+			      .canonical = STR("{}"),
+			      .cancelled = true};
+	struct store_task t[] = {
+		{.index = 0, .name = STR("a"), .state = STATE_SUCCEEDED},
+		{.index = 1, .name = STR("b"), .state = STATE_RUNNING  },
+		{.index = 2, .name = STR("c"), .state = STATE_QUEUED   },
+		{.index = 3, .name = STR("d"), .state = STATE_BLOCKED  },
+	};
+	struct store *s;
+	int64_t id;
+
+	ok(store_open(w->path, &s, &w->e), &w->e);
+	ok(store_begin(s, &w->e), &w->e);
+	ok(store_run_add(s, &r, &id, &w->e), &w->e);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		ok(store_task_put(s, id, &t[i], &w->e), &w->e);
+	ok(store_commit(s, &w->e), &w->e);
+	store_close(s);
+	world_start(w, true);
+	assert_int_equal(world_ended(w, &r.ulid), STATE_FAILED);
+	assert_int_equal(world_kind(w, &r.ulid), KIND_INTERNAL);
+	assert_true(row(w, &r.ulid).cancelled);
+	assert_tasks(w, &r.ulid, "sfcc");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_make, world_drop)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_restart),
-		TEST(test_lost_without_retry),
-		TEST(test_never_launched),
-		TEST(test_restart_in_finally),
+		TEST(test_restart),           TEST(test_lost_without_retry),
+		TEST(test_never_launched),    TEST(test_restart_in_finally),
+		TEST(test_alive_and_unknown), TEST(test_broken_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

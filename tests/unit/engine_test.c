@@ -372,6 +372,40 @@ static void test_bad_artifacts(void **state)
 	bad_artifact(w, put_nothing);
 }
 
+/* Why a task failed is not hidden by a file that it left. */
+static void test_bad_artifact_of_failed(void **state)
+{
+	struct world *w = *state;
+	struct job_result_artifact art = {
+		.name = STR("bin"), .staged = STR("s"), .file = STR("f")};
+	struct job_result x = {.artifacts = &art,
+			       .n_artifacts = 1,
+			       .state = STATE_FAILED,
+			       .kind = KIND_EXIT,
+			       .exit_code = 75};
+	struct hash h = hash_sha256("hello", 5);
+	struct launch l;
+	struct ulid run;
+
+	hash_hex(&h, art.sha256);
+	world_start(w, true);
+	run = world_run(w, MAKES);
+	world_launch(w, &l);
+	world_end_with(w, &l, &x);
+	assert_int_equal(world_ended(w, &run), STATE_FAILED);
+	assert_int_equal(world_kind(w, &run), KIND_EXIT);
+
+	run = world_run(w, MAKES);
+	world_launch(w, &l);
+	world_cancel(w, &run);
+	(void)world_cancelled(w);
+	x.state = STATE_CANCELLED;
+	x.kind = KIND_NONE;
+	world_end_with(w, &l, &x);
+	assert_int_equal(world_ended(w, &run), STATE_CANCELLED);
+	assert_tasks(w, &run, "cc");
+}
+
 static void test_undeclared(void **state)
 {
 	struct world *w = *state;
@@ -544,6 +578,7 @@ int main(void)
 		TEST(test_shared_workspace),
 		TEST(test_artifact_and_outputs),
 		TEST(test_bad_artifacts),
+		TEST(test_bad_artifact_of_failed),
 		TEST(test_undeclared),
 		TEST(test_success_needs_a_result),
 		TEST(test_stale_fence),
