@@ -101,7 +101,9 @@ static int filter_of(struct request *r, struct store_filter *f)
 	if (filter_states(r, f) || filter_times(r, f) ||
 	    request_query_u64(r, "limit", 500, 50, &limit))
 		return -1;
-	f->limit = limit ? (uint32_t)limit : 1;
+	if (!limit)
+		return bad(r, "limit", "from 1 to 500");
+	f->limit = (uint32_t)limit;
 	if (request_query(r, "project", 0, &s))
 		f->project = s;
 	if (request_query(r, "job", 0, &s))

@@ -335,6 +335,7 @@ int view_artifacts(struct store_reader *r, const struct ulid *run,
 struct page {
 	struct buf *b;
 	uint32_t n, limit;
+	bool more; /* one came behind the last */
 	int64_t last;
 };
 
@@ -343,6 +344,9 @@ static int on_listed(void *ctx, const struct store_run *run, struct err *e)
 	struct page *p = ctx;
 
 	(void)e;
+	p->more = p->n == p->limit;
+	if (p->more)
+		return 0;
 	buf_puts(p->b, p->n++ ? "," : "");
 	p->last = run->id;
 	view_run_row(run, p->b);
@@ -353,12 +357,14 @@ int view_runs(struct store_reader *r, const struct store_filter *f,
 	      struct buf *b, int64_t *ret_cursor, struct err *e)
 {
 	struct page p = {.b = b, .limit = f->limit ? f->limit : 50};
+	struct store_filter one_more = *f;
 
+	one_more.limit = p.limit + 1;
 	buf_putc(b, '[');
-	if (store_read_runs(r, f, on_listed, &p, e))
+	if (store_read_runs(r, &one_more, on_listed, &p, e))
 		return -1;
 	buf_putc(b, ']');
-	*ret_cursor = p.n == p.limit ? p.last : 0;
+	*ret_cursor = p.more ? p.last : 0;
 	return 0;
 }
 

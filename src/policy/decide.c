@@ -117,15 +117,18 @@ static bool next_rule(const struct question *q, size_t *file,
 	return false;
 }
 
-/* Any deny wins; else any allow does; else it is denied. */
+/* Any deny wins; else any allow does; else it is denied: the place is the list
+ * that would have to name it, or the rule that has none. */
 static void ask(struct question *q, const char *key, const char *what,
 		struct str value, bool path)
 {
-	const struct doc_node *rule = NULL;
+	const struct doc_node *rule = NULL, *near = NULL;
+	size_t file = 0, near_file = 0;
 	bool allowed = false;
-	size_t file = 0;
 
 	while (next_rule(q, &file, &rule)) {
+		const struct doc_node *allow = doc_get(rule, "allow");
+		const struct doc_node *yes = doc_get(allow, key);
 		const struct doc_node *no = listed(
 			q->a, doc_get(doc_get(rule, "deny"), key), value, path);
 
@@ -134,8 +137,11 @@ static void ask(struct question *q, const char *key, const char *what,
 			     "is denied");
 			return;
 		}
-		allowed |= listed(q->a, doc_get(doc_get(rule, "allow"), key),
-				  value, path) != NULL;
+		allowed |= listed(q->a, yes, value, path) != NULL;
+		if (yes || !near) {
+			near = yes ? yes : allow ? allow : rule;
+			near_file = file;
+		}
 	}
 	if (!allowed) {
 		char why[80];
@@ -144,7 +150,8 @@ static void ask(struct question *q, const char *key, const char *what,
 		(void)snprintf(why, sizeof(why),
 			       "is allowed by no rule (see allow: { %s: [] })",
 			       key);
-		deny(q, NULL, NULL, what, value, why);
+		deny(q, near ? &q->set->files[near_file] : NULL, near, what,
+		     value, why);
 	}
 }
 

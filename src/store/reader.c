@@ -9,7 +9,7 @@
 
 enum {
 	LIST_DEFAULT = 50,
-	LIST_MAX = 500,
+	LIST_MAX = 501, /* a page, and whether there is more */
 	SQL_MAX = 4096
 };
 

@@ -230,14 +230,13 @@ def test_lists_page_and_filter(nfo):
     assert [r["id"] for r in page["items"]] == [bad, ids[2]]
     rest = nfo.get(f"/v1/runs?limit=2&cursor={page['next_cursor']}").json
     assert [r["id"] for r in rest["items"]] == [ids[1], ids[0]]
-    end = nfo.get(f"/v1/runs?cursor={rest['next_cursor']}").json
-    assert end == {"items": [], "next_cursor": None}
+    assert rest["next_cursor"] is None  # it ended with the last
     some = nfo.get("/v1/runs?state=failed&state=cancelled").json["items"]
     assert [r["id"] for r in some] == [bad]
     assert nfo.get("/v1/runs?state=succeeded&job=absent").json["items"] == []
 
 
-@pytest.mark.parametrize("query", ("limit=-1", "limit=x", "limit=100000",
+@pytest.mark.parametrize("query", ("limit=-1", "limit=0", "limit=x", "limit=100000",
                                    "state=nope", "cursor=zzz", "since=monday"))
 def test_wrong_parameters_are_400(nfo, query):
     a = nfo.get(f"/v1/runs?{query}")

@@ -80,9 +80,11 @@ static void by_default(void **state)
 	a.network = STR("host");
 	policy_decide(s, &a, &v);
 	assert_false(v.allowed);
-	assert_string_equal(v.reasons[0],
-			    "policies: network \"host\" is allowed by no rule "
-			    "(see allow: { networks: [] })");
+	/* the list that would have to name it */
+	assert_non_null(strstr(v.reasons[0],
+			       ": network \"host\" is allowed by no rule "
+			       "(see allow: { networks: [] })"));
+	assert_ptr_equal(strstr(v.reasons[0], "a.yaml:"), v.reasons[0]);
 	a = plain();
 	a.profile = STR("mine");
 	policy_decide(s, &a, &v);
