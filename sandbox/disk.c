@@ -24,7 +24,7 @@ static void count_entry(struct count *c, int dir, const char *name,
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) || st.st_dev != c->dev)
 		return;
-	/* A file with many names is a part of each. */
+	/* Of a file with many names each is a part. */
 	c->used += (uint64_t)st.st_blocks * 512 /
 		   (S_ISDIR(st.st_mode) || !st.st_nlink ? 1 : st.st_nlink);
 	if (!S_ISDIR(st.st_mode) || depth == DISK_DEPTH_MAX)

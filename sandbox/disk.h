@@ -16,7 +16,7 @@ enum {
 
 /*
  * The bytes of the blocks below dir_fd (kept), on its own file system, each
- * file once however many names it has there.  Counting ends at most.  What its
+ * file once if all its names are there.  Counting ends at most.  What its
  * owner made unreadable, or deleted and holds open, is not seen.
  */
 uint64_t disk_used(int dir_fd, uint64_t most);

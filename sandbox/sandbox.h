@@ -85,7 +85,8 @@ struct sandbox_bind {
 	bool read_only;
 };
 
-/* Bytes, counts, thousandths of a CPU; 0: none asked. */
+/* Bytes, counts, thousandths of a CPU; 0: none asked.  file_bytes is how large
+ * a file may get, and how much a /work on disk may hold (disk.h). */
 struct sandbox_limits {
 	uint64_t memory_bytes, file_bytes, tmp_bytes;
 	uint32_t pids, cpu_milli, open_files;

@@ -127,7 +127,7 @@ static int export(scmp_filter_ctx c, const struct profile_text *t,
 	CLEANUP_FD int fd = memfd_create("filter", MFD_CLOEXEC);
 	off_t len;
 
-	if (fd < 0 || seccomp_export_bpf(c, fd) ||
+	if (!n || fd < 0 || seccomp_export_bpf(c, fd) ||
 	    (len = lseek(fd, 0, SEEK_END)) <= 0 ||
 	    (size_t)len > (FILTER_MAX - n) * sizeof(*guard))
 		return err_set(e, ERR_INTERNAL, "profile \"%s\": no filter",

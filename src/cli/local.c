@@ -44,7 +44,7 @@ static enum doc_syntax syntax_of(const char *name, struct err *e)
 static struct job *load(const char *name, bool quiet_dead, int *code)
 {
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
-	CLEANUP_BUF struct buf text = BUF_INIT(DOC_TEXT_MAX + 1);
+	CLEANUP_BUF struct buf text = BUF_INIT(DOC_TEXT_MAX);
 	CLEANUP_BUF struct buf out = BUF_INIT(TEXT_MAX);
 	struct err e = {0};
 	enum doc_syntax s = syntax_of(name, &e);

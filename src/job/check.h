@@ -23,6 +23,12 @@ void check_defaults(const struct job *j, struct problems *ps);
 /* Names that would be the same variable behind prefix. */
 void check_collisions(const struct doc_node *map, const char *prefix,
 		      struct problems *ps);
+/* Both in one variable, as "a-b" and "a_b" are. */
+bool check_same_variable(struct str a, struct str b);
+/* check_secrets.c: those of the job and of its tasks; how they reach one. */
+void check_secrets(const struct job *j, struct problems *ps);
+void check_deliveries(const struct job *j, const struct job_task *t,
+		      struct problems *ps);
 /* check_matrix.c: gives its values their kinds.  Returns its instances, 1 for
  * none; those that `exclude` takes away count too. */
 size_t check_matrix(struct doc_node *matrix, struct problems *ps);
@@ -31,7 +37,7 @@ bool check_is_rule(struct str key); /* include, exclude, ... */
 bool check_matrix_has(const struct doc_node *matrix, struct str name);
 /* check_inputs.c: declarations, their defaults. */
 void check_inputs(const struct job *j, struct problems *ps);
-/* check_refs.c: secrets, files, names in expressions. */
+/* check_refs.c: secrets too, files, names in expressions. */
 void check_refs(const struct job *j, struct problems *ps);
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Names that must lead somewhere: secrets, artifacts, expressions. */
+/* Names that must lead somewhere: artifacts, expressions. */
 #include "job/check.h"
 #include "job/expr.h"
 #include "job/keys.h"
@@ -272,31 +272,7 @@ static void check_expressions(const struct job *j, struct problems *ps)
 	check_inherited(&w, doc_get(doc_get(root, "defaults"), "env"));
 }
 
-/* --- secrets and files -------------------------------------------------- */
-
-static void check_granted(const struct job *j, const struct job_task *t,
-			  struct problems *ps)
-{
-	const struct doc_node *list = doc_get(t->node, "secrets");
-	const struct doc_node *all = doc_get(j->doc->root, "secrets");
-	uint32_t n_seen = 0;
-
-	for (const struct doc_node *n = list ? list->first : NULL;
-	     n && n_seen <= JOB_SECRETS_MAX; n = n->next, n_seen++) {
-		if (!doc_get_str(all, n->text))
-			problem_at(ps, n, "unknown-secret",
-				   "declare it under `secrets` of the job",
-				   "no secret \"" STR_FMT "\"",
-				   STR_ARG(n->text));
-		for (const struct doc_node *k = list->first; k != n;
-		     k = k->next)
-			if (str_eq(k->text, n->text))
-				problem_at(ps, n, "duplicate-secret", NULL,
-					   "the secret \"" STR_FMT
-					   "\" stands here twice",
-					   STR_ARG(n->text));
-	}
-}
+/* --- files -------------------------------------------------- */
 
 static bool has_artifact(const struct doc_node *task, struct str name)
 {
@@ -333,108 +309,15 @@ static void check_file(const struct job *j, size_t i, const struct doc_node *n,
 			   STR_ARG(task));
 }
 
-static void only_with(const struct doc_node *s, const char *key, bool ok,
-		      const char *with, struct problems *ps)
-{
-	const struct doc_node *n = doc_get(s, key);
-
-	if (n && !ok)
-		problem_at_key(ps, n, "bad-secret", NULL, "%s: only with %s",
-			       key, with);
-}
-
-/* What a reference of the kind has no room for. */
-static void check_secret_options(const struct doc_node *s, struct problems *ps)
-{
-	bool vault = doc_get(s, "vault") != NULL;
-	bool kv = str_is(job_text(doc_get(s, "kind"), "kv"), "kv");
-	const struct doc_node *params = doc_get(s, "params");
-	const struct doc_node *exec = doc_get(s, "exec");
-
-	only_with(s, "provider", vault, "vault", ps);
-	only_with(s, "kind", vault, "vault", ps);
-	only_with(s, "params", exec || (vault && !kv),
-		  "exec, and vault of a kind other than kv", ps);
-	only_with(s, "version", !exec && kv, "store, and vault of kind kv", ps);
-	if (params && params->n > 8)
-		problem_at_key(ps, params, "too-many", NULL,
-			       "params: more than 8");
-	if (exec && !job_name_ok(exec->text))
-		problem_at(ps, exec, "bad-secret", NULL,
-			   "exec: the name of a helper is wanted");
-}
-
-static void check_secret(const struct doc_node *s, struct problems *ps)
-{
-	static const char *const from[] = {"store", "vault", "exec"};
-	const struct doc_node *store = doc_get(s, "store");
-	struct str name = job_text(store, ""), project;
-	unsigned n = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(from); i++)
-		n += doc_get(s, from[i]) != NULL;
-	check_secret_options(s, ps);
-	if (n != 1)
-		problem_at_key(ps, s, "bad-secret", NULL,
-			       "secret \"" STR_FMT "\": exactly one of store, "
-			       "vault, exec is wanted",
-			       STR_ARG(s->key));
-	if (!store)
-		return;
-	if (str_has(name, '/')) {
-		project = str_cut(&name, '/');
-		if (!job_name_ok(project))
-			name = str_n(NULL, 0);
-	}
-	if (!job_name_ok(name))
-		problem_at(ps, store, "bad-secret", NULL,
-			   "store: NAME or PROJECT/NAME is wanted");
-}
-
-/* Declared secrets that are used outside of tasks. */
-static void check_uses(const struct job *j, const struct doc_node *n,
-		       struct problems *ps)
-{
-	if (n && !doc_get_str(doc_get(j->doc->root, "secrets"), n->text))
-		problem_at(ps, n, "unknown-secret",
-			   "declare it under `secrets` of the job",
-			   "no secret \"" STR_FMT "\"", STR_ARG(n->text));
-}
-
-static void check_job_secrets(const struct job *j, struct problems *ps)
-{
-	const struct doc_node *root = j->doc->root;
-	const struct doc_node *secrets = doc_get(root, "secrets");
-	const struct doc_node *hooks =
-		doc_get(doc_get(root, "triggers"), "webhook");
-
-	if (secrets && secrets->n > JOB_SECRETS_MAX)
-		problem_at_key(ps, secrets, "too-many-secrets", NULL,
-			       "more than %d secrets", JOB_SECRETS_MAX);
-	for (const struct doc_node *s = secrets ? secrets->first : NULL; s;
-	     s = s->next)
-		if (s->kind == DOC_MAP)
-			check_secret(s, ps);
-	check_uses(j, doc_get(doc_get(root, "source"), "secret"), ps);
-	for (const struct doc_node *h = hooks ? hooks->first : NULL; h;
-	     h = h->next)
-		check_uses(j, doc_get(h, "secret"), ps);
-}
-
 void check_refs(const struct job *j, struct problems *ps)
 {
-	check_job_secrets(j, ps);
+	check_secrets(j, ps);
 	for (size_t i = 0; i < j->n_tasks; i++) {
 		const struct doc_node *node = j->tasks[i].node;
 		const struct doc_node *files = doc_get(node, "files");
 		const struct doc_node *show =
 			doc_get(doc_get(node, "approval"), "show");
 
-		check_granted(j, &j->tasks[i], ps);
-		check_uses(
-			j,
-			doc_get(doc_get(doc_get(node, "target"), "ssh"), "key"),
-			ps);
 		for (const struct doc_node *n = files ? files->first : NULL; n;
 		     n = n->next)
 			check_file(j, i, n, ps);

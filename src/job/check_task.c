@@ -140,7 +140,7 @@ static void check_env(const struct doc_node *map, size_t max,
 }
 
 /* "a-b" and "a_b" would both be NFO_INPUT_A_B. */
-static bool same_variable(struct str a, struct str b)
+bool check_same_variable(struct str a, struct str b)
 {
 	if (a.len != b.len)
 		return false;
@@ -162,104 +162,13 @@ void check_collisions(const struct doc_node *map, const char *prefix,
 	for (const struct doc_node *n = map ? map->first : NULL;
 	     n && n_seen < CHECK_LIST_MAX; n = n->next, n_seen++)
 		for (const struct doc_node *k = map->first; k != n; k = k->next)
-			if (same_variable(k->key, n->key))
+			if (check_same_variable(k->key, n->key))
 				problem_at_key(ps, n, "env-collision", NULL,
 					       "\"" STR_FMT "\" and \"" STR_FMT
 					       "\" would both be in the "
 					       "variable %s...",
 					       STR_ARG(k->key), STR_ARG(n->key),
 					       prefix);
-}
-
-/* Is name, in upper case and with _ for -, the variable? */
-static bool becomes(struct str name, struct str variable)
-{
-	if (name.len != variable.len)
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.p[i] == '-' ? '_' : name.p[i];
-
-		if (c >= 'a' && c <= 'z')
-			c = (char)(c - 'a' + 'A');
-		if (c != variable.p[i])
-			return false;
-	}
-	return true;
-}
-
-static bool is_taken(const struct job *j, const struct job_task *t,
-		     struct str name)
-{
-	static const char *const made[] = {"PATH", "HOME",  "TMPDIR", "LANG",
-					   "TZ",   "SHELL", "NFO"};
-	const struct doc_node *root = j->doc->root;
-	const struct doc_node *maps[] = {
-		doc_get(t->node, "env"),
-		doc_get(doc_get(root, "defaults"), "env"),
-		doc_get(root, "env")};
-
-	for (size_t i = 0; i < ARRAY_LEN(made); i++)
-		if (becomes(name, str_from(made[i])))
-			return true;
-	for (size_t i = 0; i < ARRAY_LEN(maps); i++)
-		for (const struct doc_node *n = maps[i] ? maps[i]->first : NULL;
-		     n; n = n->next)
-			if (becomes(name, n->key))
-				return true;
-	return name.len > 3 && becomes(str_n(name.p, 4), STR("NFO_"));
-}
-
-struct delivery {
-	const struct doc_node *in_stdin; /* the secret that is */
-	size_t n_fds;
-};
-
-static void check_delivery(const struct job *j, const struct job_task *t,
-			   const struct doc_node *n, struct delivery *d,
-			   struct problems *ps)
-{
-	const struct doc_node *s =
-		doc_get_str(doc_get(j->doc->root, "secrets"), n->text);
-	struct str how = job_text(doc_get(s, "deliver"), "file");
-
-	/* A secret in the environment is there under its own name. */
-	if (str_is(how, "env") && is_taken(j, t, n->text))
-		problem_at(ps, n, "env-collision",
-			   "`deliver: env` makes a variable of the secret's "
-			   "name in upper case",
-			   "the variable of the secret \"" STR_FMT
-			   "\" is taken",
-			   STR_ARG(n->text));
-	if (str_is(how, "fd") && ++d->n_fds == JOB_SECRET_FDS_MAX + 1)
-		problem_at(ps, n, "too-many", NULL,
-			   "more than %d secrets with `deliver: fd`",
-			   JOB_SECRET_FDS_MAX);
-	if (!str_is(how, "stdin"))
-		return;
-	if (d->in_stdin)
-		problem_at(ps, n, "bad-stdin",
-			   "`deliver: fd` has no such limit",
-			   "the secrets \"" STR_FMT "\" and \"" STR_FMT
-			   "\" would both be standard input",
-			   STR_ARG(d->in_stdin->text), STR_ARG(n->text));
-	else if (doc_get(t->node, "stdin"))
-		problem_at(ps, n, "bad-stdin", "`deliver: fd` goes with a pipe",
-			   "the secret \"" STR_FMT
-			   "\" and `stdin` would both be standard input",
-			   STR_ARG(n->text));
-	d->in_stdin = n;
-}
-
-static void check_deliveries(const struct job *j, const struct job_task *t,
-			     struct problems *ps)
-{
-	const struct doc_node *list = doc_get(t->node, "secrets");
-	struct delivery d = {0};
-
-	for (const struct doc_node *n =
-		     list && list->n <= JOB_SECRETS_MAX ? list->first : NULL;
-	     n; n = n->next)
-		check_delivery(j, t, n, &d, ps);
 }
 
 /* --- bounds ------------------------------------------------------------- */

@@ -59,7 +59,7 @@ enum {
 	CONFINE_CALLS_MAX = 512
 };
 
-/* Returns the number of instructions.  Signals to own_pid stay allowed, as
+/* Returns the number of instructions, 0 when they do not fit.  Signals to own_pid stay allowed, as
  * abort() sends them; 0: to nobody. */
 size_t confine_calls_build(unsigned groups, uint32_t own_pid,
 			   struct sock_filter out[CONFINE_CALLS_MAX]);

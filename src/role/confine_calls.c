@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * The roles' seccomp filters: what is refused, by group; all else goes.  Made
- * by hand, so that no role links a library for it, and as a search tree over
- * ranges of numbers: when a filter is loaded the kernel tries every number to
- * cache the answer, and a runner loads one at its start.
+ * by hand (base/bpf.h), so that no role links a library for it.
  */
+#include "base/bpf.h"
 #include "role/confine.h"
 
 #include <errno.h>
@@ -12,7 +11,6 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -143,159 +141,65 @@ static const struct argument {
 	{REFUSE_PEEK,   SYS_prlimit64,     0, WANT_VALUE,   0           },
 };
 
-struct program {
-	struct sock_filter *out;
-	size_t n;
-};
-
-static void put(struct program *p, unsigned code, uint32_t k, unsigned yes,
-		unsigned no)
-{
-	if (p->n < CONFINE_CALLS_MAX) /* the tables are known to fit */
-		p->out[p->n] = (struct sock_filter){
-			(uint16_t)code, (uint8_t)yes, (uint8_t)no, k};
-	p->n++;
-}
-
-static void load(struct program *p, size_t offset)
-{
-	put(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
-}
-
-static void leave(struct program *p, uint32_t action)
-{
-	put(p, BPF_RET | BPF_K, action, 0, 0);
-}
-
-/* --- ranges ------------------------------------------------------------- */
-
-/* From nr on, up to the next one. */
-struct range {
-	uint32_t nr, action;
-	const struct argument *look; /* when it is asked for */
-};
-
 enum {
-	CALLS_MAX = ARRAY_LEN(refused) + ARRAY_LEN(arguments) + 1,
-	RANGES_MAX = 2 * CALLS_MAX + 1
+	CALLS_MAX = ARRAY_LEN(refused) + ARRAY_LEN(arguments) + 1
 };
 
-/* In the order of numbers; a handful over a hundred. */
-static size_t insert(struct range *r, size_t n, int nr, uint32_t action,
-		     const struct argument *look)
-{
-	size_t i = n;
-
-	for (; i && r[i - 1].nr > (uint32_t)nr; i--)
-		r[i] = r[i - 1];
-	r[i] = (struct range){(uint32_t)nr, action, look};
-	return n + 1;
-}
-
-/* Neighbours that say the same are one. */
-static size_t merge(struct range *r, size_t n)
-{
-	size_t to = 0;
-
-	for (size_t i = 1; i < n; i++)
-		if (r[i].look || r[to].look || r[i].action != r[to].action)
-			r[++to] = r[i];
-	return to + 1;
-}
-
-/* The calls that a group names, each a range of one. */
-static size_t name_calls(unsigned groups, struct range calls[CALLS_MAX])
+/* The calls that a group names. */
+static size_t name_calls(unsigned groups, struct bpf_call calls[CALLS_MAX])
 {
 	const uint32_t no = SECCOMP_RET_ERRNO | EPERM;
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
 		if (refused[i].group & groups)
-			n = insert(calls, n, refused[i].nr, no, NULL);
+			calls[n++] = (struct bpf_call){(uint32_t)refused[i].nr,
+						       no, NULL};
 	for (size_t i = 0; i < ARRAY_LEN(arguments); i++)
 		if (arguments[i].group & groups)
-			n = insert(calls, n, arguments[i].nr, no,
-				   &arguments[i]);
+			calls[n++] = (struct bpf_call){
+				(uint32_t)arguments[i].nr, no, &arguments[i]};
 	/* It hides its flags in memory; the C library falls back to clone. */
 	if (groups & REFUSE_FORK)
-		n = insert(calls, n, SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS,
-			   NULL);
+		calls[n++] = (struct bpf_call){
+			SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS, NULL};
 	return n;
 }
 
-/* All numbers: what is between the named ones is allowed. */
-static size_t collect(unsigned groups, struct range r[RANGES_MAX])
+/* ctx: the number of our own process. */
+static void look(struct bpf *p, const void *what, const void *ctx)
 {
-	struct range calls[CALLS_MAX];
-	size_t n_calls = name_calls(groups, calls), n = 0;
-	uint32_t next = 0;
-
-	for (size_t i = 0; i < n_calls; i++) {
-		if (calls[i].nr > next)
-			r[n++] = (struct range){next, SECCOMP_RET_ALLOW, NULL};
-		r[n++] = calls[i];
-		next = calls[i].nr + 1;
-	}
-	r[n++] = (struct range){next, SECCOMP_RET_ALLOW, NULL};
-	return merge(r, n);
-}
-
-/* --- code --------------------------------------------------------------- */
-
-static void look(struct program *p, const struct argument *a, uint32_t own_pid)
-{
+	const struct argument *a = what;
 	bool bits = a->kind == REFUSE_BITS || a->kind == WANT_BITS;
-	uint32_t v = a->kind == WANT_OWN_PID ? own_pid : a->value;
+	uint32_t v =
+		a->kind == WANT_OWN_PID ? *(const uint32_t *)ctx : a->value;
 	bool refuse_if = a->kind == REFUSE_BITS;
 
-	load(p, offsetof(struct seccomp_data, args) + a->arg * 8);
-	put(p, BPF_JMP | (bits ? BPF_JSET : BPF_JEQ) | BPF_K, v,
-	    refuse_if ? 0 : 1, refuse_if ? 1 : 0);
-	leave(p, SECCOMP_RET_ERRNO | EPERM);
-	leave(p, SECCOMP_RET_ALLOW);
-}
-
-/* The tree over n ranges: left of the middle, then the rest. */
-static void tree(struct program *p, const struct range *r, size_t n,
-		 uint32_t own_pid)
-{
-	size_t mid = n / 2, jump = p->n, left;
-
-	if (n == 1) {
-		if (r->look)
-			look(p, r->look, own_pid);
-		else
-			leave(p, r->action);
-		return;
-	}
-	/* The long way over the left half: a jump of its own reaches all. */
-	put(p, BPF_JMP | BPF_JGE | BPF_K, r[mid].nr, 0, 1);
-	put(p, BPF_JMP | BPF_JA, 0, 0, 0);
-	left = p->n;
-	tree(p, r, mid, own_pid);
-	if (jump + 1 < CONFINE_CALLS_MAX)
-		p->out[jump + 1].k = (uint32_t)(p->n - left);
-	tree(p, r + mid, n - mid, own_pid);
+	bpf_load(p, bpf_argument(a->arg));
+	bpf_put(p, BPF_JMP | (bits ? BPF_JSET : BPF_JEQ) | BPF_K, v,
+		refuse_if ? 0 : 1, refuse_if ? 1 : 0);
+	bpf_return(p, SECCOMP_RET_ERRNO | EPERM);
+	bpf_return(p, SECCOMP_RET_ALLOW);
 }
 
 size_t confine_calls_build(unsigned groups, uint32_t own_pid,
 			   struct sock_filter out[CONFINE_CALLS_MAX])
 {
-	struct range ranges[RANGES_MAX];
-	struct program p = {out, 0};
+	struct bpf p = {.out = out, .max = CONFINE_CALLS_MAX};
+	struct bpf_call calls[CALLS_MAX];
 
-	load(&p, offsetof(struct seccomp_data, arch));
-	put(&p, BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 1, 0);
-	leave(&p, SECCOMP_RET_KILL_PROCESS);
-	load(&p, offsetof(struct seccomp_data, nr));
+	bpf_load(&p, offsetof(struct seccomp_data, arch));
+	bpf_put(&p, BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 1, 0);
+	bpf_return(&p, SECCOMP_RET_KILL_PROCESS);
+	bpf_load(&p, offsetof(struct seccomp_data, nr));
 #ifdef X32_BIT
 	/* -1 is what a tracer makes of a call that it skips. */
-	put(&p, BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 2, 0);
-	put(&p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
-	leave(&p, SECCOMP_RET_KILL_PROCESS);
+	bpf_put(&p, BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 2, 0);
+	bpf_put(&p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
+	bpf_return(&p, SECCOMP_RET_KILL_PROCESS);
 #endif
-	tree(&p, ranges, collect(groups, ranges), own_pid);
-	return p.n;
+	bpf_calls(&p, calls, name_calls(groups, calls), look, &own_pid);
+	return p.failed ? 0 : p.n;
 }
 
 int confine_calls(unsigned groups, uint32_t own_pid, struct err *e)
@@ -304,7 +208,7 @@ int confine_calls(unsigned groups, uint32_t own_pid, struct err *e)
 	struct sock_fprog f = {.filter = code};
 	size_t n = confine_calls_build(groups, own_pid, code);
 
-	if (n > CONFINE_CALLS_MAX)
+	if (!n)
 		return err_set(e, ERR_INTERNAL, "seccomp: the filter is long");
 	f.len = (unsigned short)n;
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &f))

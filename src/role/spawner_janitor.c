@@ -99,7 +99,8 @@ void janitor_remove(struct janitor *j, const struct ulid *name)
 {
 	if (!unlinkat(j->work, name->s, AT_REMOVEDIR) || errno == ENOENT)
 		return;
-	/* The pipe holds two thousand names; nothing like it ever waits. */
+	/* The pipe holds two thousand names; then launches wait, rather than
+	 * fill the disk faster than it is emptied. */
 	if (fd_write_all(j->names, name, sizeof(*name)))
 		log_warn("workspace %s: %s", name->s, strerror(errno));
 }

@@ -6,12 +6,10 @@
  */
 #include "base/clock.h"
 #include "base/fd.h"
-#include "runner/internal.h"
+#include "runner/tee.h"
 #include "sandbox/ctl.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -29,24 +27,15 @@ enum {
 	HOLD_US = 500
 };
 
-struct tee {
-	int fd; /* -1: gone or none */
-	size_t at;
-};
-
 struct capture {
 	struct run *r;
 	struct redact_stream *streams[2]; /* NULL: nothing came yet */
 	struct redact_watch
 		*both; /* as a reader of the terminal would see it; NULL: no
 			  secret has on_leak: fail */
-	struct redact_watch *raw; /* stdout, for pipes and the artifact */
-	struct tee readers[FORK_READERS_MAX];
-	int artifact;
-	uint64_t artifact_bytes;
+	struct tee tee;
 	char *block;
 	size_t block_used;        /* of its bytes, ever */
-	size_t block_len;         /* of stdout, still going to readers */
 	int64_t term_at, kill_at; /* monotonic; 0: not set */
 	int64_t tick_at[2];       /* of each stream, after silence */
 	int64_t read_at[2];       /* the last time */
@@ -118,70 +107,18 @@ static void check_leaks(struct capture *c)
 			leak(c, i, "the log");
 }
 
-/* --- raw copies --------------------------------------------------------- */
-
-/* Before a byte goes on: does it complete a secret? */
-static bool raw_clean(struct capture *c, const char *p, size_t len)
-{
-	if (!c->raw || !redact_watch_write(c->raw, p, len))
-		return true;
-	for (size_t i = 0; i < redact_set_size(c->r->set); i++)
-		if (redact_watch_seen(c->raw, i))
-			leak(c, i, "a pipe or an artifact of stdout");
-	return false;
-}
-
-static void keep_artifact(struct capture *c, const char *p, size_t len)
-{
-	if (c->artifact < 0)
-		return;
-	c->artifact_bytes += len;
-	if (fd_write_all(c->artifact, p, len)) {
-		run_fail(c->r, KIND_ARTIFACT, "", "artifact of stdout: %s",
-			 strerror(errno));
-		fd_close(&c->artifact);
-	}
-}
-
-static bool pending(const struct capture *c)
-{
-	for (size_t i = 0; i < c->r->n_readers; i++)
-		if (c->readers[i].fd >= 0 && c->readers[i].at < c->block_len)
-			return true;
-	return false;
-}
-
-/* As much as the pipes take; a reader that left is dropped. */
-static void push(struct capture *c)
-{
-	for (size_t i = 0; i < c->r->n_readers; i++) {
-		struct tee *t = &c->readers[i];
-
-		while (t->fd >= 0 && t->at < c->block_len) {
-			ssize_t n = fd_write(t->fd, c->block + t->at,
-					     c->block_len - t->at);
-
-			if (n < 0 && errno == EAGAIN)
-				break;
-			if (n < 0)
-				fd_close(&t->fd);
-			else
-				t->at += (size_t)n;
-		}
-	}
-	if (!pending(c))
-		c->block_len = 0;
-}
-
 /* --- reading ------------------------------------------------------------ */
 
 static void take_block(struct capture *c, int which, const char *p, size_t len)
 {
-	if (which == 0 && (c->r->n_readers || c->artifact >= 0)) {
-		if (!raw_clean(c, p, len))
-			return;
-		keep_artifact(c, p, len);
+	int secret = which == 0 ? tee_leak(&c->tee, p, len) : -1;
+
+	if (secret >= 0) {
+		leak(c, (size_t)secret, "a pipe or an artifact of stdout");
+		return;
 	}
+	if (which == 0)
+		tee_keep(&c->tee, p, len);
 	if (!c->streams[which])
 		c->streams[which] = redact_stream_new(
 			c->r->set, which ? sink_err : sink_out, c->r);
@@ -221,12 +158,8 @@ static void read_stream(struct capture *c, int which)
 		c->block_used = (size_t)n;
 	take_block(c, which, c->block, (size_t)n);
 	set_times(c, which, (size_t)n);
-	if (which == 0 && r->n_readers && !r->leaked) {
-		c->block_len = (size_t)n;
-		for (size_t i = 0; i < r->n_readers; i++)
-			c->readers[i].at = 0;
-		push(c);
-	}
+	if (which == 0 && !r->leaked)
+		tee_send(&c->tee, c->block, (size_t)n);
 }
 
 static void read_ctl(struct capture *c)
@@ -374,7 +307,7 @@ static void turn(struct capture *c)
 	struct pollfd p[READERS + FORK_READERS_MAX];
 	struct run *r = c->r;
 	int64_t now = clock_mono_us();
-	bool busy = pending(c);
+	bool busy = tee_pending(&c->tee);
 	struct timespec room;
 
 	for (int i = 0; i < 2; i++)
@@ -385,19 +318,14 @@ static void turn(struct capture *c)
 				 .events = POLLIN};
 	p[MONITOR] =
 		(struct pollfd){.fd = r->fds[FORK_MONITOR], .events = POLLIN};
-	for (size_t i = 0; i < FORK_READERS_MAX; i++)
-		p[READERS + i] = (struct pollfd){
-			.fd = busy && c->readers[i].at < c->block_len ?
-				      c->readers[i].fd :
-				      -1,
-			.events = POLLOUT};
+	tee_poll(&c->tee, p + READERS);
 	if (ppoll(p, ARRAY_LEN(p), wait_time(c, now, &room), NULL) < 0 &&
 	    errno != EINTR)
 		kill_now(c);
 	if (busy)
-		push(c);
+		tee_push(&c->tee);
 	for (int i = 0; i < 2; i++)
-		if (p[i].revents && !pending(c))
+		if (p[i].revents && !tee_pending(&c->tee))
 			read_stream(c, i);
 	if (p[MONITOR].revents)
 		read_monitor(c);
@@ -409,29 +337,15 @@ static void turn(struct capture *c)
 
 static void begin(struct capture *c, struct run *r)
 {
-	bool watch =
-		r->a->n_secrets && (r->n_readers || r->a->stdout_artifact.len);
 	bool leaks = false;
 
-	*c = (struct capture){.r = r, .artifact = -1};
+	*c = (struct capture){.r = r};
 	c->block = mem_alloc(BLOCK);
 	for (size_t i = 0; i < r->a->n_secrets; i++)
 		leaks |= r->a->secrets[i].leak_fails;
 	c->both = leaks ? redact_watch_new(r->set) : NULL;
-	c->raw = watch ? redact_watch_new(r->set) : NULL;
-	for (size_t i = 0; i < FORK_READERS_MAX; i++) {
-		c->readers[i].fd =
-			i < r->n_readers ? r->fds[FORK_READERS + i] : -1;
-		if (c->readers[i].fd >= 0 &&
-		    fd_set_nonblock(c->readers[i].fd, true))
-			c->readers[i].fd = -1;
-	}
 	c->term_at = clock_mono_us() + (int64_t)r->a->timeout_us;
-	if (r->a->stdout_artifact.len)
-		c->artifact = openat(r->fds[LAUNCH_STAGING], "stdout",
-				     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC |
-					     O_NOFOLLOW,
-				     0640);
+	tee_begin(&c->tee, r);
 }
 
 static void finish(struct capture *c)
@@ -446,12 +360,7 @@ static void finish(struct capture *c)
 		redact_stream_free(c->streams[i]);
 	}
 	redact_watch_free(c->both);
-	redact_watch_free(c->raw);
-	/* A reader that was dropped is closed here, the others at the very
-	 * end, when it is known how the task ended (runner.c). */
-	for (size_t i = 0; i < r->n_readers; i++)
-		r->fds[FORK_READERS + i] = c->readers[i].fd;
-	fd_close(&c->artifact);
+	tee_finish(&c->tee);
 	mem_wipe(c->block, c->block_used);
 	mem_free(c->block);
 }
@@ -462,7 +371,7 @@ void capture(struct run *r)
 
 	begin(&c, r);
 	while (!r->exited || ((r->out[0] >= 0 || r->out[1] >= 0)) ||
-	       pending(&c))
+	       tee_pending(&c.tee))
 		turn(&c);
 	finish(&c);
 }

@@ -24,8 +24,6 @@ enum {
 	COPY_BLOCK = 65536
 };
 
-#define ARTIFACT_MAX ((uint64_t)10 << 30)
-
 static int open_inside(void *ctx, const char *path, bool directory)
 {
 	struct run *r = ctx;
@@ -306,8 +304,9 @@ static int keep(struct run *r, const struct job_artifact *x,
 	if (c.to < 0)
 		return run_fail(r, KIND_ARTIFACT, "", "staging: %s",
 				strerror(errno));
-	c.max = x->max_bytes && x->max_bytes < ARTIFACT_MAX ? x->max_bytes :
-							      ARTIFACT_MAX;
+	c.max = x->max_bytes && x->max_bytes < RUNNER_ARTIFACT_MAX ?
+			x->max_bytes :
+			RUNNER_ARTIFACT_MAX;
 	c.hash = hash_begin();
 	c.watch = r->a->n_secrets && !x->allow_secret ?
 			  redact_watch_new(r->set) :

@@ -5,6 +5,7 @@
  * policy allows it, a variable.
  */
 #include "base/fd.h"
+#include "job/job.h"
 #include "runner/internal.h"
 
 #include <errno.h>
@@ -46,9 +47,14 @@ static int in_memory(struct run *r, size_t i, int *ret)
 
 static int to_fd(struct run *r, size_t i)
 {
+	_Static_assert(JOB_SECRET_FDS_MAX <= (int)ARRAY_LEN(r->pass),
+		       "what the job's check allows can be passed on");
 	if (r->n_pass == ARRAY_LEN(r->pass))
 		return failed(r, i, "too many with deliver: fd");
-	return in_memory(r, i, &r->pass[r->n_pass]) ? -1 : (r->n_pass++, 0);
+	if (in_memory(r, i, &r->pass[r->n_pass]))
+		return -1;
+	r->n_pass++;
+	return 0;
 }
 
 static int to_stdin(struct run *r, size_t i, bool *taken)

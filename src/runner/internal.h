@@ -9,6 +9,9 @@
 #include "sandbox/ctl.h"
 #include "secrets/redact.h"
 
+/* Bytes of one artifact, whatever the job says. */
+#define RUNNER_ARTIFACT_MAX ((uint64_t)10 << 30)
+
 struct run {
 	const struct runner_host *host;
 	const struct grant *g;

@@ -60,7 +60,7 @@ void logfile_flush(struct logfile *l)
 		return;
 	}
 	l->n_recs = 0;
-	l->n_flushed++;
+	l->unsynced = true;
 	l->whole = l->bytes;
 }
 
@@ -155,9 +155,9 @@ int logfile_sync(struct logfile *l, struct err *e)
 		*e = l->why;
 		return -1;
 	}
-	if (l->synced == l->n_flushed)
+	if (!l->unsynced)
 		return 0;
-	l->synced = l->n_flushed;
+	l->unsynced = false;
 	if (fdatasync(l->data_fd) || fdatasync(l->idx_fd))
 		return err_sys(e, errno, "sync of the log");
 	return 0;

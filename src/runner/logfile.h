@@ -24,8 +24,8 @@ struct logfile {
 	size_t batch_len;
 	unsigned char *recs; /* owned; not yet in log.idx */
 	size_t n_recs;
-	struct logidx_rec last;     /* the last of them, which may yet grow */
-	uint64_t n_flushed, synced; /* flushes that wrote, and were synced */
+	struct logidx_rec last; /* the last of them, which may yet grow */
+	bool unsynced;          /* something was written since */
 };
 
 void logfile_init(struct logfile *l, int data_fd, int idx_fd,

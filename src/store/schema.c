@@ -88,9 +88,6 @@ static const char v2[] =
 	" STRICT, WITHOUT ROWID;"
 	"CREATE INDEX garbage_due ON garbage(due_us);"
 	"CREATE INDEX artifacts_expire ON artifacts(expires_us)"
-	" WHERE expires_us>0;"
-	/* nothing was ever swept before */
-	"INSERT OR IGNORE INTO garbage SELECT sha256,0 FROM artifacts"
 	" WHERE expires_us>0;";
 
 static const char *const versions[] = {v1, v2};

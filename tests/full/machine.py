@@ -83,8 +83,8 @@ def command(kernel, accel):
     # It ends with the test, whatever ends the test.
     line = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *accel,
             "-m", "3072", "-smp", "2", "-nodefaults", "-display", "none",
-            "-monitor", "none", "-serial", "stdio", "-no-reboot", "-kernel", kernel, "-initrd",
-            WORK / "kernel/disk.cpio", "-append",
+            "-monitor", "none", "-serial", "stdio", "-no-reboot",
+            "-kernel", kernel, "-initrd", WORK / "kernel/disk.cpio", "-append",
             "console=ttyS0 quiet panic=-1 mitigations=off"]
     for tag, path, mode in (("usr", "/usr", ",readonly=on"),
                             ("etc", "/etc", ",readonly=on"),

@@ -26,6 +26,9 @@ static void test_an_error_says_what_and_why(void **state)
 	assert_int_equal(e.sys, ENOENT);
 	assert_non_null(strstr(e.text, "open f"));
 	assert_non_null(strstr(e.text, strerror(ENOENT)));
+	err_sys(&e, ENOSPC, "write"); /* a bound, not a fault of ours */
+	assert_int_equal(e.code, ERR_LIMIT);
+	err_sys(&e, ENOENT, "open f");
 	assert_int_equal(err_wrap(&e, "job %d", 7), -1);
 	assert_int_equal(e.sys, ENOENT);
 	assert_ptr_equal(strstr(e.text, "job 7"), e.text);
