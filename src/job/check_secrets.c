@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Secrets: declared, granted, and delivered so that no two are in one place. */
 #include "job/check.h"
+#include "job/keys.h"
 
 /* --- declared ----------------------------------------------------------- */
 
