@@ -109,7 +109,7 @@ static int start(struct request *r, const struct ulid *run)
 	int64_t newest = 0;
 
 	if (request_query_only(r, query) ||
-	    request_query_u64(r, "after", INT64_MAX, 0, &after))
+	    request_query_u64(r, "after", 0, INT64_MAX, 0, &after))
 		return 0;
 	if (last.p && str_to_u64(last, INT64_MAX, &after))
 		return reply_problem(r, 400, "bad-header",

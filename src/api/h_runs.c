@@ -99,10 +99,8 @@ static int filter_of(struct request *r, struct store_filter *f)
 
 	*f = (struct store_filter){0};
 	if (filter_states(r, f) || filter_times(r, f) ||
-	    request_query_u64(r, "limit", 500, 50, &limit))
+	    request_query_u64(r, "limit", 1, 500, 50, &limit))
 		return -1;
-	if (!limit)
-		return bad(r, "limit", "from 1 to 500");
 	f->limit = (uint32_t)limit;
 	if (request_query(r, "project", 0, &s))
 		f->project = s;

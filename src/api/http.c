@@ -27,6 +27,10 @@ enum {
 	CONNECTION_MEMORY = 24 * 1024,
 	CONNECTION_IDLE_S = 120,
 	ACCEPT_BURST = 64,
+	/* Of a body whose request is refused already: closing at once would
+	 * reset the connection under a sender that has not read the answer. */
+	DISCARD_MAX = 16 << 20,
+	DISCARD_S = 10,
 };
 
 struct listener {
@@ -61,64 +65,100 @@ static void request_free(struct request *r)
 	mem_free(r);
 }
 
+static uint64_t request_body_max(const struct request *r)
+{
+	if (r->route->body == BODY_NONE)
+		return 0;
+	return r->route->body_max ? r->route->body_max : REQUEST_BODY_MAX;
+}
+
+static void set_idle(struct request *r, unsigned seconds)
+{
+	(void)MHD_set_connection_option(r->conn, MHD_CONNECTION_OPTION_TIMEOUT,
+					seconds);
+}
+
+/* The length that the headers claim; -1 refused. */
+static int claimed_length(struct request *r, uint64_t *ret)
+{
+	struct str length = request_header(r, "Content-Length");
+	uint64_t max = request_body_max(r);
+
+	*ret = 0;
+	if (length.p && str_to_u64(length, UINT64_MAX, ret))
+		return reply_problem(r, 400, "bad-length",
+				     "Content-Length: not a number"),
+		       -1;
+	if (*ret > max)
+		return reply_problem(r, 413, "too-large",
+				     "the body is over %llu bytes",
+				     (unsigned long long)max),
+		       -1;
+	return 0;
+}
+
 /* Everything that can be refused before the body is read. */
 static void begin(struct request *r, const char *method)
 {
 	CLEANUP_BUF struct buf allow = BUF_INIT(256);
 	unsigned status = route_find(r, method, &allow);
-	struct str length = request_header(r, "Content-Length");
-	uint64_t max, len = 0;
+	uint64_t len;
 
-	if (status == 405) {
-		reply_problem(r, 405, "method-not-allowed",
-			      "%s is not done here; allowed: %s", method,
-			      buf_cstr(&allow));
-		reply_header(r, "Allow", buf_cstr(&allow));
-		return;
-	}
-	if (status == 204) { /* OPTIONS */
-		reply_empty(r, 204);
-		reply_header(r, "Allow", buf_cstr(&allow));
-		return;
-	}
 	if (auth_check(r)) /* before existence: a stranger learns nothing */
 		return;
 	if (status == 404) {
 		reply_problem(r, 404, "not-found", "no such resource");
-		return;
-	}
-	max = r->route->body_max ? r->route->body_max : REQUEST_BODY_MAX;
-	if (r->route->body == BODY_NONE)
-		max = 0;
-	if (length.p && str_to_u64(length, UINT64_MAX, &len)) {
-		reply_problem(r, 400, "bad-length",
-			      "Content-Length: not a "
-			      "number");
-		return;
-	}
-	if (len > max) {
-		reply_problem(r, 413, "too-large",
-			      "the body is over %llu bytes",
-			      (unsigned long long)max);
-		return;
-	}
-	if (r->route->body != BODY_NONE)
+	} else if (status == 405) {
+		reply_problem(r, 405, "method-not-allowed",
+			      "%s is not done here; allowed: %s", method,
+			      buf_cstr(&allow));
+		reply_header(r, "Allow", buf_cstr(&allow));
+	} else if (status == 204) { /* OPTIONS */
+		reply_empty(r, 204);
+		reply_header(r, "Allow", buf_cstr(&allow));
+	} else if (!claimed_length(r, &len) && r->route->body != BODY_NONE) {
 		upload_begin(r); /* only where it is multipart */
+	}
+}
+
+/* --- a body that nobody wants ------------------------------------------- */
+
+/* Is a body on its way that is worth reading to its end, so that its sender
+ * sees the answer?  Not of one that waits for "100 Continue". */
+static bool discards(struct request *r)
+{
+	struct str length = request_header(r, "Content-Length");
+	bool chunked = request_header(r, "Transfer-Encoding").p != NULL;
+	uint64_t len = 0;
+
+	if (request_header(r, "Expect").p)
+		return false;
+	if (length.p && str_to_u64(length, UINT64_MAX, &len))
+		return false;
+	return chunked || (len && len <= DISCARD_MAX);
+}
+
+/* MHD_NO: enough, the connection is cut. */
+static enum MHD_Result discard(struct request *r, size_t len)
+{
+	int64_t now = clock_mono_us();
+
+	if (!r->discard_until_us) {
+		r->discard_until_us = now + DISCARD_S * INT64_C(1000000);
+		set_idle(r, DISCARD_S);
+	}
+	r->discarded += len;
+	return r->discarded > DISCARD_MAX || now > r->discard_until_us ?
+		       MHD_NO :
+		       MHD_YES;
 }
 
 static void take_body(struct request *r, const char *data, size_t len)
 {
-	uint64_t max = r->route && r->route->body_max ? r->route->body_max :
-							REQUEST_BODY_MAX;
-
 	r->body_bytes += len;
-	if (r->phase == REQUEST_ANSWERED)
-		return; /* refused already: drain */
-	if (!r->route || r->route->body == BODY_NONE || r->body_bytes > max) {
+	if (r->body_bytes > request_body_max(r))
 		reply_problem(r, 413, "too-large", "the body is too large");
-		return;
-	}
-	if (r->upload)
+	else if (r->upload)
 		upload_feed(r, data, len);
 	else if (!buf_put(&r->body, data, len)) /* half a job is none */
 		reply_problem(
@@ -129,10 +169,9 @@ static void take_body(struct request *r, const char *data, size_t len)
 
 static enum MHD_Result send_reply(struct request *r)
 {
-	enum MHD_Result ok;
-
-	ok = MHD_queue_response(r->conn, r->status, r->reply);
-	return ok;
+	if (r->discard_until_us)
+		set_idle(r, CONNECTION_IDLE_S);
+	return MHD_queue_response(r->conn, r->status, r->reply);
 }
 
 static void dispatch(struct request *r)
@@ -162,12 +201,17 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		r->body = BUF_INIT(REQUEST_BODY_MAX);
 		*ctx = r;
 		begin(r, method);
-		/* An early answer closes the connection if a body is coming. */
-		return r->phase == REQUEST_ANSWERED ? send_reply(r) : MHD_YES;
+		return r->phase == REQUEST_ANSWERED && !discards(r) ?
+			       send_reply(r) :
+			       MHD_YES;
 	}
 	if (*len) {
-		take_body(r, data, *len);
+		size_t n = *len;
+
 		*len = 0;
+		if (r->phase == REQUEST_ANSWERED)
+			return discard(r, n);
+		take_body(r, data, n);
 		return MHD_YES;
 	}
 	if (r->phase == REQUEST_BODY)

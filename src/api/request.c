@@ -119,16 +119,17 @@ int request_query_duration(struct request *r, const char *name, int64_t max_us,
 	       -1;
 }
 
-int request_query_u64(struct request *r, const char *name, uint64_t max,
-		      uint64_t fallback, uint64_t *ret)
+int request_query_u64(struct request *r, const char *name, uint64_t min,
+		      uint64_t max, uint64_t fallback, uint64_t *ret)
 {
 	struct str s;
 
 	*ret = fallback;
-	if (!request_query(r, name, 0, &s) || !str_to_u64(s, max, ret))
+	if (!request_query(r, name, 0, &s) ||
+	    (!str_to_u64(s, max, ret) && *ret >= min))
 		return 0;
 	return reply_problem(r, 400, "bad-parameter",
-			     "%s: a number up to %llu is wanted", name,
-			     (unsigned long long)max),
+			     "%s: a number from %llu to %llu is wanted", name,
+			     (unsigned long long)min, (unsigned long long)max),
 	       -1;
 }

@@ -50,9 +50,11 @@ struct request {
 	struct who who;
 	struct ulid id;
 	enum request_phase phase;
-	bool head;             /* HEAD: the headers of GET */
-	struct buf body;       /* up to the route's limit */
-	uint64_t body_bytes;   /* seen so far, also of an upload */
+	bool head;           /* HEAD: the headers of GET */
+	struct buf body;     /* up to the route's limit */
+	uint64_t body_bytes; /* seen so far, also of an upload */
+	uint64_t discarded;  /* of a body that came after the answer */
+	int64_t discard_until_us;
 	struct upload *upload; /* multipart, where the route takes one */
 	/* the answer */
 	struct MHD_Response *reply;
@@ -76,5 +78,7 @@ MUST_USE int request_query_only(struct request *r, const char *const *names);
 /* A duration such as 30s from the query, at most max_us; 0 when absent. */
 MUST_USE int request_query_duration(struct request *r, const char *name,
 				    int64_t max_us, int64_t *ret_us);
+/* A number from min to max; the fallback when absent. */
 MUST_USE int request_query_u64(struct request *r, const char *name,
-			       uint64_t max, uint64_t fallback, uint64_t *ret);
+			       uint64_t min, uint64_t max, uint64_t fallback,
+			       uint64_t *ret);

@@ -7,6 +7,7 @@ one wrong mount would hide the machine's /tmp or /proc."""
 import os
 import pathlib
 import shutil
+import socket
 import sys
 import tempfile
 
@@ -63,4 +64,15 @@ def cold(home):
 def nfo(cold):
     """The private server, as the first command starts it."""
     cold("runs")
+    return cold
+
+
+@pytest.fixture
+def tcp(cold):
+    """A server that also listens on loopback; its port and token."""
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        port = s.getsockname()[1]
+    cold.serve("--listen", f"127.0.0.1:{port}")
+    cold.port = port
+    cold.token = (cold.state / "server/token").read_text().strip()
     return cold

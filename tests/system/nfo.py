@@ -264,10 +264,7 @@ class Nfo:
             body = json.dumps(body).encode()
             headers = {"Content-Type": "application/json", **dict(headers)}
         c = connection or self.connect()
-        try:
-            c.request(method, path, body, dict(headers))
-        except BrokenPipeError:
-            pass  # answered before it has read all
+        c.request(method, path, body, dict(headers))
         a = c.getresponse()
         answer = Answer(a.status, {k.lower(): v for k, v in a.getheaders()},
                         a.read())

@@ -2,21 +2,10 @@
 """TCP on loopback: a bearer token, and no way in for web pages."""
 import http.client
 import re
-import socket
 
 import pytest
 
 import nfo as programs
-
-
-@pytest.fixture
-def tcp(cold):
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        port = s.getsockname()[1]
-    cold.serve("--listen", f"127.0.0.1:{port}")
-    cold.port = port
-    cold.token = (cold.state / "server/token").read_text().strip()
-    return cold
 
 
 def ask(nfo, path, **headers):
