@@ -109,7 +109,8 @@ void upload_begin(struct request *r)
 	r->upload = u;
 	if (!u->pp)
 		reply_problem(r, 400, "bad-multipart",
-			      "multipart/form-data without a boundary");
+			      "multipart/form-data without a boundary "
+			      "of two characters or more");
 }
 
 void upload_feed(struct request *r, const char *data, size_t len)
