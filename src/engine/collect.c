@@ -182,6 +182,16 @@ void collect_post(struct engine *g, struct collect *c)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* Its logs and all; the run is no longer in the store. */
+void collect_remove_run(struct engine *g, const char *run)
+{
+	struct collect *c = mem_alloc(sizeof(*c));
+
+	c->remove = true;
+	(void)snprintf(c->dir, sizeof(c->dir), "runs/%s", run);
+	collect_post(g, c);
+}
+
 void collect_done(struct engine *g)
 {
 	struct collector *w = &g->worker;

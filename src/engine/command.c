@@ -228,13 +228,8 @@ int command_save(struct engine *g, struct command *c, struct err *e)
 
 void command_after(struct engine *g, struct command *c)
 {
-	struct collect *job;
-
 	if (c->type != COMMAND_DELETE || c->reply.err.code)
 		return;
 	loop_timer_set(g->sweep_timer, clock_mono_us());
-	job = mem_alloc(sizeof(*job));
-	job->remove = true;
-	(void)snprintf(job->dir, sizeof(job->dir), "runs/%s", c->run.s);
-	collect_post(g, job);
+	collect_remove_run(g, c->run.s);
 }

@@ -131,12 +131,12 @@ static int set_up(struct engine *g, struct err *e)
 		return err_set(e, ERR_INTERNAL, "no channel to the monitor");
 	g->full_timer = loop_timer_new(g->loop, on_full_timer, g);
 	g->sweep_timer = loop_timer_new(g->loop, on_sweep_timer, g);
-	loop_timer_set(g->sweep_timer, clock_mono_us());
 	if (!store_ballast_held(g->store)) {
 		g->disk_full = true;
 		loop_timer_set(g->full_timer, clock_mono_us());
 	}
-	return open_empty(g, e) || loop_on_wake(g->loop, on_wake, g, e) ||
+	return open_empty(g, e) || sweep_start(g, e) ||
+			       loop_on_wake(g->loop, on_wake, g, e) ||
 			       recover_load(g, e) ?
 		       -1 :
 		       0;
@@ -186,6 +186,7 @@ void engine_free(struct engine *g)
 		pthread_join(g->thread, NULL);
 	}
 	collect_stop(g);
+	sweep_stop(g);
 	engine_drain(g, NULL, NULL);
 	LIST_FOR(l, &g->runs)
 	live_free(LIST_ENTRY(l, struct run, link));

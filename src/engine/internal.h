@@ -31,6 +31,7 @@
 #include "job/result.h"
 #include "sched/sched.h"
 
+#include <dirent.h>
 #include <pthread.h>
 
 /* One attempt's artifact, for `files` of later tasks. */
@@ -146,6 +147,7 @@ struct engine {
 	struct loop *loop;
 	struct chan *monitor;
 	struct loop_timer *full_timer, *sweep_timer;
+	DIR *old_runs; /* sweep.c is on its way through it */
 	pthread_t thread;
 	bool started;
 	struct collector worker;
@@ -236,6 +238,8 @@ void turn(struct engine *g);
 void turn_retry(struct engine *g); /* after a full disk */
 
 /* sweep.c: on its timer; sets it again. */
+MUST_USE int sweep_start(struct engine *g, struct err *e);
+void sweep_stop(struct engine *g);
 void sweep(struct engine *g);
 
 /* launch.c */
@@ -259,6 +263,7 @@ void result_settle(struct run *r, size_t i);
 MUST_USE int collect_start(struct engine *g, struct err *e);
 void collect_stop(struct engine *g);
 void collect_post(struct engine *g, struct collect *c); /* takes c */
+void collect_remove_run(struct engine *g, const char *run);
 void collect_done(struct engine *g); /* in the engine's thread */
 void collect_free(struct collect *c);
 

@@ -1,19 +1,29 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Content that nobody uses any more: artifacts past their time, and what a
- * deleted run left.  The store remembers what to look at, so that a restart
- * forgets nothing.
+ * What nobody uses any more.  Content: artifacts past their time, and what a
+ * deleted run left; the store remembers what to look at, so that a restart
+ * forgets nothing.  Directories: those of runs whose deletion was committed
+ * when the server was killed; looked for once after each start.
  */
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "engine/blob.h"
 #include "engine/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
 
 enum {
 	SWEEP_MAX = 64 /* at once: the thread has other work */
 };
 
 static const int64_t every_us = (int64_t)60 * 1000000;
+
+/* --- content ------------------------------------------------------------ */
 
 /* Somebody may be about to use what was put a moment ago: then later. */
 static int drop_one(struct engine *g, const char *sha256, bool used,
@@ -62,6 +72,64 @@ static int sweep_now(struct engine *g, struct err *e)
 	return n;
 }
 
+/* --- directories -------------------------------------------------------- */
+
+static bool forgotten(struct engine *g, const char *name)
+{
+	enum run_state state;
+	struct ulid run;
+	struct err e;
+	int64_t id;
+
+	if (!ulid_valid(str_from(name)))
+		return false;
+	memcpy(run.s, name, sizeof(run.s));
+	return store_run_find(g->store, &run, &id, &state, &e) &&
+	       e.code == ERR_NOT_FOUND;
+}
+
+/* Some of runs/ at a time.  A directory is made after its run is stored: one
+ * without is nobody's. */
+static int look_for_forgotten(struct engine *g)
+{
+	const struct dirent *d = NULL;
+	int n;
+
+	for (n = 0; n < SWEEP_MAX && (d = readdir(g->old_runs)); n++)
+		if (forgotten(g, d->d_name))
+			collect_remove_run(g, d->d_name);
+	if (d)
+		return n;
+	(void)closedir(g->old_runs);
+	g->old_runs = NULL;
+	return 0;
+}
+
+int sweep_start(struct engine *g, struct err *e)
+{
+	int fd = openat(g->o.state_fd, "runs",
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return err_sys(e, errno, "runs");
+	g->old_runs = fdopendir(fd);
+	if (!g->old_runs) {
+		fd_close(&fd);
+		return err_sys(e, errno, "runs");
+	}
+	loop_timer_set(g->sweep_timer, clock_mono_us());
+	return 0;
+}
+
+void sweep_stop(struct engine *g)
+{
+	if (g->old_runs)
+		(void)closedir(g->old_runs);
+	g->old_runs = NULL;
+}
+
+/* --- both --------------------------------------------------------------- */
+
 void sweep(struct engine *g)
 {
 	struct err e;
@@ -69,6 +137,8 @@ void sweep(struct engine *g)
 
 	if (n < 0)
 		log_warn("content that nobody uses: %s", e.text);
+	if (g->old_runs && look_for_forgotten(g))
+		n = SWEEP_MAX;
 	loop_timer_set(g->sweep_timer,
 		       clock_mono_us() + (n == SWEEP_MAX ? 0 : every_us));
 }

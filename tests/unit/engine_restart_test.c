@@ -3,6 +3,9 @@
  * twice that may not be. */
 #include "engine_helper.h"
 
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
 static void test_restart(void **state)
 {
 	struct world *w = *state;
@@ -159,12 +162,53 @@ static void test_broken_run(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_make, world_drop)
 
+/* A run was deleted, and the process died before its files were. */
+static void test_forgotten_directory(void **state)
+{
+	struct world *w = *state;
+	union {
+		struct inotify_event event;
+		char room[4096];
+	} in;
+	struct pollfd watch;
+	struct stat st;
+	struct ulid run, old = ulid_new();
+	char dir[64], kept[64], file[80];
+
+	world_start(w, true);
+	run = world_run(w, ONE);
+	pass(w, "a");
+	assert_int_equal(world_ended(w, &run), STATE_SUCCEEDED);
+	world_stop(w);
+	(void)snprintf(kept, sizeof(kept), "runs/%s", run.s);
+	(void)snprintf(dir, sizeof(dir), "runs/%s", old.s);
+	(void)snprintf(file, sizeof(file), "%s/log", dir);
+	assert_int_equal(mkdirat(w->state_fd, dir, 0700), 0);
+	assert_int_equal(mkdirat(w->state_fd, "runs/notes", 0700), 0);
+	ok(fd_write_file(w->state_fd, file, STR("x"), 0600, &w->e), &w->e);
+	watch = (struct pollfd){inotify_init1(IN_CLOEXEC), POLLIN, 0};
+	(void)snprintf(file, sizeof(file), "/proc/self/fd/%d/runs",
+		       w->state_fd);
+	assert_true(inotify_add_watch(watch.fd, file, IN_DELETE) >= 0);
+	world_start(w, true);
+	assert_int_equal(poll(&watch, 1, PATIENCE_MS), 1);
+	assert_true(read(watch.fd, &in, sizeof(in)) > 0);
+	assert_string_equal(in.event.name, old.s);
+	fd_close(&watch.fd);
+	assert_int_equal(fstatat(w->state_fd, kept, &st, 0), 0);
+	assert_int_equal(fstatat(w->state_fd, "runs/notes", &st, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_restart),           TEST(test_lost_without_retry),
-		TEST(test_never_launched),    TEST(test_restart_in_finally),
-		TEST(test_alive_and_unknown), TEST(test_broken_run),
+		TEST(test_restart),
+		TEST(test_lost_without_retry),
+		TEST(test_never_launched),
+		TEST(test_restart_in_finally),
+		TEST(test_alive_and_unknown),
+		TEST(test_broken_run),
+		TEST(test_forgotten_directory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
