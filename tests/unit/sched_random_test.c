@@ -97,7 +97,7 @@ static bool make(struct sim *s)
 		return false;
 	assert_int_equal(s->plan->n, s->n);
 	for (size_t i = 0; i < s->n; i++) {
-		char name[8];
+		char name[24];
 
 		(void)snprintf(name, sizeof(name), "t%zu", i);
 		s->at[i] = job_plan_find(s->plan, str_from(name));
