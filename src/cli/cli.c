@@ -13,7 +13,7 @@ static const struct verb verbs[] = {
 	 "  nfo run --script backup.sh\n\n"
 	 "Exit code: 0 when the run succeeded, 1 when it did not, 2 for a wrong\n"
 	 "job, 3 when policy refuses it, 4 without a server.",					     verb_run     },
-	{"runs",     "[--state S] [--job J] [--limit N]",                        "Runs, newest first",
+	{"runs",     "[--status S]... [--job J] [--limit N]",                    "Runs, newest first",
 	 NULL,																					     verb_runs    },
 	{"show",     "RUN",						      "A run with its tasks",                     NULL,							 verb_show    },
 	{"logs",     "[-f] RUN [TASK]",					  "The log of a task, or of all",             NULL,

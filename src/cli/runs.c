@@ -52,13 +52,15 @@ int verb_runs(int argc, char **argv, const struct verb *v)
 {
 	static const char *const heads[] = {"RUN", "JOB", "STATE", "CREATED",
 					    "TOOK"};
-	const char *state = NULL, *job = NULL, *limit = NULL;
+	const char *job = NULL, *limit = NULL;
+	struct opt_list states = {.n = 0};
 	const struct opt opts[] = {
-		{"state", 's', OPT_TEXT, &state, "STATE", "only these"      },
-		{"job",   'j', OPT_TEXT, &job,   "NAME",  "only of this job"},
-		{"limit", 'n', OPT_TEXT, &limit, "N",     "at most; 50"     },
+		{"status", 's', OPT_LIST, &states, "STATE",
+		 "only such; may be repeated"                                 },
+		{"job",    'j', OPT_TEXT, &job,    "NAME",  "only of this job"},
+		{"limit",  'n', OPT_TEXT, &limit,  "N",     "at most; 50"     },
 	};
-	CLEANUP_BUF struct buf path = BUF_INIT(2048);
+	CLEANUP_BUF struct buf path = BUF_INIT(8192);
 	const struct doc_node *items;
 	struct http_answer a;
 	struct table t;
@@ -73,9 +75,9 @@ int verb_runs(int argc, char **argv, const struct verb *v)
 		return usage(v);
 	buf_puts(&path, "/v1/runs?limit=");
 	http_segment(&path, str_from(limit ? limit : "50"));
-	if (state) {
+	for (size_t i = 0; i < states.n; i++) {
 		buf_puts(&path, "&state=");
-		http_segment(&path, str_from(state));
+		http_segment(&path, str_from(states.items[i]));
 	}
 	if (job) {
 		buf_puts(&path, "&job=");
@@ -208,7 +210,7 @@ static int one_log(const char *run, struct str task)
 
 static int all_logs(const char *run)
 {
-	CLEANUP_BUF struct buf path = BUF_INIT(2048);
+	CLEANUP_BUF struct buf path = BUF_INIT(8192);
 	const struct doc_node *items;
 	struct http_answer a;
 	struct doc *d;
