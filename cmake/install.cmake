@@ -16,6 +16,28 @@ install(FILES policies/README.md DESTINATION share/doc/nfo
 	RENAME policies.md)
 install(FILES packaging/sysusers.d/nfo.conf DESTINATION lib/sysusers.d)
 
+# The manual and the completion are printed by the program, from the tables that
+# it uses itself.  Not from a build for tests: that one may not run everywhere.
+if(NOT NFO_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
+	set(made ${CMAKE_BINARY_DIR}/share)
+	file(MAKE_DIRECTORY ${made})
+	function(print to where) # WORD...
+		get_filename_component(dir ${where} DIRECTORY)
+		get_filename_component(name ${where} NAME)
+		add_custom_command(OUTPUT ${made}/${to} DEPENDS nfo-client
+			COMMAND $<TARGET_FILE:nfo-client> ${ARGN} > ${made}/${to})
+		set_property(GLOBAL APPEND PROPERTY NFO_PRINTED ${made}/${to})
+		install(FILES ${made}/${to} DESTINATION ${dir} RENAME ${name})
+	endfunction()
+	print(nfo.1 share/man/man1/nfo.1 __man 1)
+	print(nfo-job.5 share/man/man5/nfo-job.5 __man 5)
+	print(nfo.bash share/bash-completion/completions/nfo completion bash)
+	print(nfo.zsh share/zsh/site-functions/_nfo completion zsh)
+	print(nfo.fish share/fish/vendor_completions.d/nfo.fish completion fish)
+	get_property(printed GLOBAL PROPERTY NFO_PRINTED)
+	add_custom_target(manual ALL DEPENDS ${printed})
+endif()
+
 # These name the prefix, which is known only when installing.
 install(CODE "set(packaging \"${CMAKE_SOURCE_DIR}/packaging\")")
 install(CODE [[

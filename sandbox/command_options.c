@@ -2,35 +2,14 @@
 /* The command line of `nfo sandbox`; see command.h. */
 #include "base/mem.h"
 #include "sandbox/command.h"
+#include "sandbox/command_table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char help[] =
-	"nfo sandbox [OPTION...] -- COMMAND [ARG...]\n\n"
-	"Run one program confined: its own namespaces, no network, a read-only\n"
-	"system, no privileges, a seccomp filter.  Needs no server and no root.\n\n"
-	"  --profile NAME        strict, default (this), net, build\n"
-	"  --profiles DIR        read the profiles from DIR\n"
-	"  --net none|host       none (this): only a loopback of its own\n"
-	"  --bind-ro SRC[:DST]   show a file or directory of the host\n"
-	"  --bind SRC[:DST]      the same, writable; DST defaults to /work\n"
-	"                        (DST must exist: /mnt, /srv, /opt are for that)\n"
-	"  --env NAME=VALUE      nothing is inherited but this\n"
-	"  --memory SIZE         512M, 2G, ...\n"
-	"  --pids N              at most N processes and threads\n"
-	"  --cpu N               CPUs, such as 1.5\n"
-	"  --open-files N        descriptors a process; 1024\n"
-	"  --timeout TIME        10s, 5m, ...: SIGTERM, 1 s later SIGKILL\n"
-	"  --cgroups MODE        prefer (this), require, none\n"
-	"  --allow-no-landlock   go on where the kernel has no Landlock\n\n"
-	"Exit code: that of the program; 128 + signal; 124 when the time ran out;\n"
-	"125 when the sandbox itself could not be made (it says at which step).\n\n"
-	"  nfo sandbox -- id\n"
-	"  nfo sandbox --profile build --bind .:/work --memory 2G -- make -j2\n";
 
 int command_usage(const char *what, const char *value)
 {
@@ -116,23 +95,26 @@ static int add_bind(struct command *c, const char *arg, bool writable)
 	return 0;
 }
 
-static const struct option options[] = {
-	{"profile",          required_argument, NULL, 'p'},
-	{"profiles",              required_argument, NULL, 'P'},
-	{"net",		  required_argument, NULL, 'n'},
-	{"bind-ro",required_argument, NULL, 'r'},
-	{"bind",               required_argument, NULL, 'w'},
-	{"env",              required_argument, NULL, 'e'},
-	{"memory",              required_argument, NULL, 'm'},
-	{"pids",		  required_argument, NULL, 'i'},
-	{"cpu",              required_argument, NULL, 'c'},
-	{"open-files",               required_argument, NULL, 'f'},
-	{"timeout",             required_argument, NULL, 't'},
-	{"cgroups",              required_argument, NULL, 'g'},
-	{"allow-no-landlock",                  no_argument, NULL, 'L'},
-	{"help",no_argument, NULL, 'h'},
-	{0	      },
+enum {
+	OPTIONS_MAX = 32
 };
+
+/* The table, as getopt_long() wants it. */
+static void for_getopt(struct option out[OPTIONS_MAX])
+{
+	size_t n = sandbox_help.n_options;
+
+	assert(n + 2 <= OPTIONS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		const struct command_option *o = &sandbox_help.options[i];
+
+		out[i] = (struct option){
+			o->name, o->value ? required_argument : no_argument,
+			NULL, o->letter};
+	}
+	out[n] = (struct option){"help", no_argument, NULL, 'h'};
+	out[n + 1] = (struct option){0};
+}
 
 static int count(const char *s, uint32_t *ret)
 {
@@ -227,8 +209,10 @@ static int option(struct command *c, int letter, char *arg)
 
 int command_parse(struct command *c, int argc, char **argv)
 {
+	struct option options[OPTIONS_MAX];
 	int letter;
 
+	for_getopt(options);
 	c->host.roots = c->roots;
 	c->host.cgroups = CGROUPS_PREFER;
 	(void)snprintf(c->spec.profile, sizeof(c->spec.profile), "default");
@@ -236,7 +220,7 @@ int command_parse(struct command *c, int argc, char **argv)
 	optind = 1;
 	while ((letter = getopt_long(argc, argv, "+", options, NULL)) != -1) {
 		if (letter == 'h') {
-			fputs(help, stdout);
+			command_help_print(&sandbox_help);
 			return 1;
 		}
 		if (letter == '?')

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `nfo doctor`: the report of doctor.h for people, or as JSON. */
 #include "base/buf.h"
+#include "sandbox/command_table.h"
 #include "sandbox/doctor.h"
 #include "sandbox/sandbox.h"
 
@@ -14,13 +15,6 @@ enum {
 	EXIT_USAGE = 2,
 	WIDTH = 76
 };
-
-static const char help[] =
-	"nfo doctor [--output json]\n\n"
-	"Does each step of making a sandbox in a process of its own, and says "
-	"which one\nthis kernel refuses to this user, by what, and the remedy. "
-	"Changes nothing.\n\n"
-	"Exit code: 0 when sandboxes can be made here, 1 when not.\n";
 
 static const char *const marks[] = {
 	[DOCTOR_OK] = "ok",
@@ -127,15 +121,15 @@ static void print_json(const struct doctor_report *r)
 int sandbox_doctor_command(int argc, char **argv)
 {
 	static struct doctor_report r;
-	bool json = argc == 3 && !strcmp(argv[1], "--output") &&
-		    !strcmp(argv[2], "json");
+	bool said = argc == 3 && !strcmp(argv[1], "--output");
+	bool json = said && !strcmp(argv[2], "json");
 	struct err e;
 
 	if (argc == 2 && !strcmp(argv[1], "--help")) {
-		fputs(help, stdout);
+		command_help_print(&doctor_help);
 		return EXIT_USABLE;
 	}
-	if (argc != 1 && !json) {
+	if (argc != 1 && !json && !(said && !strcmp(argv[2], "text"))) {
 		fprintf(stderr, "nfo doctor: %s (see nfo doctor --help)\n",
 			argv[1]);
 		return EXIT_USAGE;

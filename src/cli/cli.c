@@ -1,53 +1,112 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The table of verbs. */
+#include "cli/describe.h"
 #include "cli/verbs.h"
+#include "sandbox/command_table.h"
 
+#include <assert.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
+/* clang-format off */
 static const struct verb verbs[] = {
-	{"run",      "FILE [--source DIR] [--input K=V]... [--script FILE]",
-	 "Run a job and follow it: its tasks' lines as they come, then a table",					     "  nfo run examples/hello.toml --input name=world\n"
+	{"run", "FILE [--source DIR] [--input K=V]... [--script FILE]",
+	 "Run a job and follow it: its tasks' lines as they come, then a table",
+	 "  nfo run examples/hello.toml --input name=world\n"
 	 "  nfo run release.yaml --source .\n"
 	 "  nfo run --script backup.sh\n\n"
 	 "Exit code: 0 when the run succeeded, 1 when it did not, 2 for a wrong\n"
-	 "job, 3 when policy refuses it, 4 without a server.",					     verb_run     },
-	{"runs",     "[--status S]... [--job J] [--limit N]",                    "Runs, newest first",
-	 NULL,																					     verb_runs    },
-	{"show",     "RUN",						      "A run with its tasks",                     NULL,							 verb_show    },
-	{"logs",     "[-f] RUN [TASK]",					  "The log of a task, or of all",             NULL,
-	 verb_logs																						      },
-	{"cancel",   "RUN",						      "End a run; its `finally` tasks still run", NULL,
-	 verb_cancel																						    },
+	 "job, 3 when policy refuses it, 4 without a server.",
+	 verb_run},
+	{"runs", "[--status S]... [--job J] [--limit N]",
+	 "Runs, newest first", NULL, verb_runs},
+	{"show", "RUN",
+	 "A run with its tasks", NULL, verb_show},
+	{"logs", "[-f] RUN [TASK]",
+	 "The log of a task, or of all", NULL, verb_logs},
+	{"cancel", "RUN",
+	 "End a run; its `finally` tasks still run", NULL, verb_cancel},
 	{"artifact", "RUN [TASK.NAME [--to FILE]]",
-	 "List what a run left behind, or fetch one",									NULL,                                                         verb_artifact},
-	{"secret",   "put|list|rm [NAME]",
-	 "Secrets of the local store; values come from standard input",						      "  nfo secret put sign_key < key.pem\n"
+	 "List what a run left behind, or fetch one", NULL, verb_artifact},
+	{"secret", "put|list|rm [NAME]",
+	 "Secrets of the local store; values come from standard input",
+	 "  nfo secret put sign_key < key.pem\n"
 	 "  nfo secret list\n"
-	 "  nfo secret rm sign_key",										verb_secret  },
-	{"check",    "FILE...",						  "Check jobs without running them",
+	 "  nfo secret rm sign_key",
+	 verb_secret},
+	{"check", "FILE...",
+	 "Check jobs without running them",
 	 "Each mistake with its place, and a hint. Exit code 2 when there is "
-	 "one.",																					   verb_check   },
-	{"convert",  "FILE --to yaml|json|toml",                                 "A job in another syntax",                  NULL,
-	 verb_convert																						   },
-	{"import",   "SCRIPT",						   "A shell script as a job, byte for byte",   NULL,
-	 verb_import																						    },
-	{"explain",  "[KEY]",						    "What a key of the job format is for",
-	 "  nfo explain timeout\n  nfo explain sandbox.limits",															    verb_explain },
-	{"serve",    "[--listen 127.0.0.1:PORT] [--socket PATH] [--policy DIR]",
-	 "The server, in the foreground",										    "Without options it serves the private socket of this user.",
-	 verb_serve																						     },
-	{"version",  "",							 "The version",                              NULL,							 verb_version },
+	 "one.",
+	 verb_check},
+	{"convert", "FILE --to yaml|json|toml",
+	 "A job in another syntax", NULL, verb_convert},
+	{"import", "SCRIPT",
+	 "A shell script as a job, byte for byte", NULL, verb_import},
+	{"explain", "[KEY]",
+	 "What a key of the job format is for",
+	 "  nfo explain timeout\n"
+	 "  nfo explain sandbox.limits",
+	 verb_explain},
+	{"serve", "[--listen 127.0.0.1:PORT] [--socket PATH] [--policy DIR]",
+	 "The server, in the foreground",
+	 "Without options it serves the private socket of this user.",
+	 verb_serve},
+	{"completion", "bash|zsh|fish",
+	 "A script that completes commands, options, runs and files",
+	 "  source <(nfo completion bash)\n"
+	 "  nfo completion fish > ~/.config/fish/completions/nfo.fish",
+	 verb_completion},
+	{"version", "",
+	 "The version", NULL, verb_version},
 };
 
-/* Of the program `nfo` itself, listed here for the help. */
-static const struct {
-	const char *name, *summary;
-} others[] = {
-	{"sandbox", "Run one program confined; needs no server"            },
-	{"doctor",  "What this machine and user can do, and how to mend it"},
+/* For the build and the shells, not for people. */
+static const struct verb hidden[] = {
+	{"__complete", "WORD...", "What may stand in the last word's place",
+	 NULL, verb_complete},
+	{"__man", "1|5", "The manual pages nfo(1) and nfo-job(5)",
+	 NULL, verb_man},
 };
+/* clang-format on */
+
+/* Of the program `nfo` itself. */
+static const struct command_help *const others[] = {&sandbox_help,
+						    &doctor_help};
+
+static void collect_other(const struct command_help *h, struct opts_of *ret)
+{
+	assert(h->n_options <= OPTS_MAX);
+	*ret = (struct opts_of){
+		.verb = {h->name, h->args, h->summary, h->text, NULL},
+		.n = h->n_options,
+	};
+	for (size_t i = 0; i < h->n_options; i++)
+		ret->opts[i] = (struct opt){
+			.name = h->options[i].name,
+			.kind = h->options[i].value ? OPT_TEXT : OPT_FLAG,
+			.value = h->options[i].value,
+			.help = h->options[i].help,
+		};
+}
+
+size_t describe_all(struct opts_of out[DESCRIBE_MAX])
+{
+	size_t n = 0;
+
+	assert(ARRAY_LEN(verbs) + ARRAY_LEN(others) <= DESCRIBE_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		char *argv[] = {(char *)(uintptr_t)verbs[i].name, NULL};
+
+		opts_collect(&out[n++]);
+		(void)verbs[i].run(1, argv, &verbs[i]);
+	}
+	opts_collect(NULL);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		collect_other(others[i], &out[n++]);
+	return n;
+}
 
 static void usage(FILE *to)
 {
@@ -57,20 +116,60 @@ static void usage(FILE *to)
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
-		fprintf(to, "  %-10s %s\n", others[i].name, others[i].summary);
+		fprintf(to, "  %-10s %s\n", others[i]->name,
+			others[i]->summary);
 	fputs("\nEach has --help. Without a server a private one is started.\n",
 	      to);
 }
 
-int cli_main(int argc, char **argv)
+static int no_such(const char *name)
 {
 	const char *like = NULL;
 
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (str_distance(str_from(name), str_from(verbs[i].name), 2) <=
+		    2)
+			like = verbs[i].name;
+	fprintf(stderr, "nfo: no command \"%s\"%s%s%s (see nfo --help)\n", name,
+		like ? "; did you mean \"" : "", like ? like : "",
+		like ? "\"?" : "");
+	return EXIT_USAGE;
+}
+
+static int run_verb(int argc, char **argv)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (!strcmp(verbs[i].name, argv[0]))
+			return verbs[i].run(argc, argv, &verbs[i]);
+	for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
+		if (!strcmp(hidden[i].name, argv[0]))
+			return hidden[i].run(argc, argv, &hidden[i]);
+	return no_such(argv[0]);
+}
+
+/* nfo help VERB */
+static int help(const char *name)
+{
+	char *argv[] = {(char *)(uintptr_t)name, (char *)(uintptr_t) "--help",
+			NULL};
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (!strcmp(others[i]->name, name)) {
+			command_help_print(others[i]);
+			return EXIT_DONE;
+		}
+	return run_verb(2, argv);
+}
+
+int cli_main(int argc, char **argv)
+{
 	(void)setlocale(LC_CTYPE, "");
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
+	if (!strcmp(argv[1], "help") && argc > 2)
+		return help(argv[2]);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 	    !strcmp(argv[1], "help")) {
 		usage(stdout);
@@ -78,15 +177,5 @@ int cli_main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--version"))
 		argv[1] = (char *)(uintptr_t) "version";
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-		if (!strcmp(verbs[i].name, argv[1]))
-			return verbs[i].run(argc - 1, argv + 1, &verbs[i]);
-		if (str_distance(str_from(argv[1]), str_from(verbs[i].name),
-				 2) <= 2)
-			like = verbs[i].name;
-	}
-	fprintf(stderr, "nfo: no command \"%s\"%s%s%s (see nfo --help)\n",
-		argv[1], like ? "; did you mean \"" : "", like ? like : "",
-		like ? "\"?" : "");
-	return EXIT_USAGE;
+	return run_verb(argc - 1, argv + 1);
 }

@@ -97,7 +97,7 @@ int connect_state_dir(struct buf *out, struct err *e)
 		return err_set(e, ERR_INVALID,
 			       "no home: say --state DIR or set NFO_STATE");
 	}
-	if (make_dirs(buf_cstr(out), e))
+	if (!globals.no_start && make_dirs(buf_cstr(out), e))
 		return -1;
 	if (!realpath(buf_cstr(out), abs))
 		return err_sys(e, errno, "%s", buf_cstr(out));
@@ -276,6 +276,8 @@ static int private_server(struct server *ret, struct err *e)
 	(void)snprintf(ret->base, sizeof(ret->base), "http://localhost");
 	if (answers(ret->socket))
 		return 0;
+	if (globals.no_start)
+		return err_set(e, ERR_UNAVAILABLE, "no server runs");
 	(void)snprintf(path, sizeof(path), "%s/start.lock", buf_cstr(&state));
 	lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (lock < 0 || flock(lock, LOCK_EX))

@@ -101,7 +101,8 @@ int verb_convert(int argc, char **argv, const struct verb *v)
 {
 	const char *to = NULL;
 	const struct opt opts[] = {
-		{"to", 't', OPT_TEXT, &to, "SYNTAX", "yaml, json or toml"}
+		{"to", 't', OPT_TEXT, &to, "yaml|json|toml",
+		 "the syntax that is wanted"}
         };
 	CLEANUP_BUF struct buf b = BUF_INIT(TEXT_MAX);
 	enum doc_syntax s;

@@ -2,22 +2,26 @@
 /* Options from tables; see opts.h. */
 #include "cli/opts.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 struct globals globals;
 
-static const struct opt common[] = {
+static struct opts_of *collecting;
+
+const struct opt opts_common[] = {
 	{"server",   0,   OPT_TEXT, &globals.server,   "URL",
 	 "unix:PATH or http://HOST:PORT; also NFO_SERVER"},
 	{"state",    0,   OPT_TEXT, &globals.state,    "DIR",
 	 "state of the private server; also NFO_STATE"   },
-	{"output",   'o', OPT_TEXT, &globals.output,   "FORMAT",
+	{"output",   'o', OPT_TEXT, &globals.output,   "text|json",
 	 "text (default) or json"                        },
 	{"no-color", 0,   OPT_FLAG, &globals.no_color, NULL,
 	 "no colours; also NO_COLOR"                     },
 };
+const size_t opts_n_common = ARRAY_LEN(opts_common);
 
 static void print_opts(const struct opt *opts, size_t n)
 {
@@ -44,7 +48,7 @@ static void print_help(const struct verb *v, const struct opt *opts, size_t n)
 		print_opts(opts, n);
 	}
 	puts("\nOptions of every command:");
-	print_opts(common, ARRAY_LEN(common));
+	print_opts(opts_common, opts_n_common);
 }
 
 static const struct opt *find(const struct opt *opts, size_t n, struct str name,
@@ -106,7 +110,7 @@ static int one(int argc, char **argv, int *i, const struct verb *v,
 		value = arg + 2;
 	o = find(opts, n_opts, name, is_long ? '\0' : arg[1]);
 	if (!o)
-		o = find(common, ARRAY_LEN(common), name,
+		o = find(opts_common, opts_n_common, name,
 			 is_long ? '\0' : arg[1]);
 	if (!o)
 		return mistake(v, "unknown option %s", arg);
@@ -120,12 +124,29 @@ static int one(int argc, char **argv, int *i, const struct verb *v,
 	return store(v, o, value);
 }
 
+void opts_collect(struct opts_of *to)
+{
+	collecting = to;
+}
+
+static void collect(const struct verb *v, const struct opt *opts, size_t n)
+{
+	assert(n <= OPTS_MAX);
+	*collecting = (struct opts_of){.verb = *v, .n = n, .common = true};
+	for (size_t i = 0; i < n; i++)
+		collecting->opts[i] = opts[i];
+}
+
 int opts_parse(int argc, char **argv, const struct verb *v,
 	       const struct opt *opts, size_t n_opts, size_t *ret_n)
 {
 	size_t n = 0;
 	int i;
 
+	if (collecting) {
+		collect(v, opts, n_opts);
+		return 1;
+	}
 	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		if (argv[i][0] != '-' || !argv[i][1]) {
 			argv[n++] = argv[i];

@@ -46,10 +46,33 @@ struct verb {
 MUST_USE int opts_parse(int argc, char **argv, const struct verb *v,
 			const struct opt *opts, size_t n_opts, size_t *ret_n);
 
+/* What a verb takes, besides what every verb does. */
+enum {
+	OPTS_MAX = 24
+};
+struct opts_of {
+	struct verb verb;
+	struct opt opts[OPTS_MAX]; /* `to` is of no use any more */
+	size_t n;
+	bool common; /* and the options of every verb */
+};
+
+/*
+ * Until it is called with NULL opts_parse() parses nothing: it writes the verb
+ * and its options to *to and returns 1, as if --help had been asked for.  So
+ * the manual and the completion have no table of their own.
+ */
+void opts_collect(struct opts_of *to);
+
+/* What every verb understands. */
+extern const struct opt opts_common[];
+extern const size_t opts_n_common;
+
 /* Said before every verb; see opts.c. */
 struct globals {
 	const char *server, *state, *output;
 	bool no_color;
-	bool json; /* --output json */
+	bool json;     /* --output json */
+	bool no_start; /* only a server that runs already */
 };
 extern struct globals globals;

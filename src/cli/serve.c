@@ -19,14 +19,14 @@ int verb_serve(int argc, char **argv, const struct verb *v)
 	bool no_landlock = false;
 	const struct opt opts[] = {
 		{"listen",            0, OPT_LIST, &listens,     "ADDR:PORT",
-		 "TCP on a loopback address, with a bearer token"                           },
+		 "TCP on a loopback address, with a bearer token"                                },
 		{"socket",            0, OPT_LIST, &sockets,     "PATH",
-		 "a Unix socket; the peer's uid is the login"                               },
-		{"policy",            0, OPT_TEXT, &policy,      "DIR",       "policy files"},
-		{"cgroups",           0, OPT_TEXT, &cgroups,     "MODE",
-		 "require (default): no limit goes unenforced; prefer"                      },
+		 "a Unix socket; the peer's uid is the login"                                    },
+		{"policy",            0, OPT_TEXT, &policy,      "DIR",            "policy files"},
+		{"cgroups",           0, OPT_TEXT, &cgroups,     "require|prefer",
+		 "require (default): no limit goes unenforced; prefer"                           },
 		{"allow-no-landlock", 0, OPT_FLAG, &no_landlock, NULL,
-		 "go on where the kernel has no Landlock: less keeps the roles apart"       },
+		 "go on where the kernel has no Landlock: less keeps the roles apart"            },
 	};
 	CLEANUP_BUF struct buf state = BUF_INIT(PATH_MAX);
 	CLEANUP_BUF struct buf program = BUF_INIT(PATH_MAX);

@@ -26,6 +26,11 @@ int verb_artifact(int argc, char **argv, const struct verb *v);
 /* secret.c */
 int verb_secret(int argc, char **argv, const struct verb *v);
 
+/* man.c, complete.c: told from the other verbs' tables */
+int verb_man(int argc, char **argv, const struct verb *v);
+int verb_complete(int argc, char **argv, const struct verb *v);
+int verb_completion(int argc, char **argv, const struct verb *v);
+
 /* --- shared ------------------------------------------------------------- */
 
 /* Say an error (redundant prefixes and all) and give the exit code for it. */

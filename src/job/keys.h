@@ -55,6 +55,8 @@ const struct job_key *job_key_find(const char *where, struct str name);
 /* The nearest name at `where`, for "did you mean"; NULL. */
 const char *job_key_like(const char *where, struct str name);
 
+/* What its value may be, for people: "text, or a list". */
+bool job_key_takes(const struct job_key *k, struct buf *b);
 /* The JSON Schema (2020-12) of the format. */
 bool job_schema_json(struct buf *b);
 /* What a key is for; all that carry the name.  False when none does. */

@@ -187,7 +187,7 @@ static const char *form_name(unsigned form)
 	}
 }
 
-static void explain_one(struct buf *b, const struct job_key *k)
+bool job_key_takes(const struct job_key *k, struct buf *b)
 {
 	static const char *const texts[] = {
 		[TEXT_NAME] = "a name: [a-z][a-z0-9_-]*",
@@ -200,8 +200,6 @@ static void explain_one(struct buf *b, const struct job_key *k)
 	};
 	bool first = true;
 
-	buf_printf(b, "%s.%s\n  %s\n  example: %s\n  takes:   ", k->where,
-		   k->name, k->help, k->example);
 	for (unsigned form = 1; form <= FORM_ANY; form <<= 1) {
 		if (!(k->forms & form))
 			continue;
@@ -214,6 +212,14 @@ static void explain_one(struct buf *b, const struct job_key *k)
 			buf_puts(b, form_name(form));
 		first = false;
 	}
+	return !b->failed;
+}
+
+static void explain_one(struct buf *b, const struct job_key *k)
+{
+	buf_printf(b, "%s.%s\n  %s\n  example: %s\n  takes:   ", k->where,
+		   k->name, k->help, k->example);
+	(void)job_key_takes(k, b);
 	buf_putc(b, '\n');
 	if (k->min || k->max)
 		buf_printf(b, "  range:   %" PRId64 " to %" PRId64 "\n", k->min,

@@ -120,6 +120,16 @@ def test_what_names_the_prefix_names_it(prefix):
         assert list(prefix.glob(program.removeprefix(f"{prefix}/"))), program
 
 
+def test_the_manual_and_the_completion_are_where_they_are_looked_for(prefix):
+    if not (BUILD / "share").exists():
+        pytest.skip("a build for tests prints none")
+    for name in ("man/man1/nfo.1", "man/man5/nfo-job.5",
+                 "bash-completion/completions/nfo",
+                 "zsh/site-functions/_nfo",
+                 "fish/vendor_completions.d/nfo.fish"):
+        assert (prefix / "share" / name).stat().st_size > 100, name
+
+
 # --- the systemd unit
 
 def settings(name, text):
