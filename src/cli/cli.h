@@ -2,7 +2,8 @@
 /*
  * The command line: a client of the REST API and nothing more, apart from
  * what needs no server (check, convert, import, explain).  Exit codes: 0 done,
- * 1 the run failed, 2 wrong usage or invalid job, 3 refused, 4 no server.
+ * 1 the run failed, 2 wrong usage or invalid job, 3 refused, 4 no server,
+ * 130 interrupted while the run goes on.
  */
 #pragma once
 
@@ -15,6 +16,7 @@ enum exit_code {
 	EXIT_USAGE = 2,
 	EXIT_REFUSED = 3,
 	EXIT_NO_SERVER = 4,
+	EXIT_INTERRUPTED = 130,
 };
 
 /* The program: argv[0] is the verb's program, argv[1] the verb. */

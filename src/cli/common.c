@@ -91,6 +91,28 @@ int cli_ask(const struct http_call *c, struct http_answer *ret)
 	return code;
 }
 
+int cli_get(const char *path, struct http_answer *a, struct doc **ret)
+{
+	struct http_call c = {.method = "GET", .path = path};
+	int code = cli_ask(&c, a);
+
+	*ret = NULL;
+	if (code)
+		return code;
+	if (globals.json) {
+		fwrite(a->body.data, 1, a->body.len, stdout);
+		return 0;
+	}
+	*ret = cli_json(a);
+	return 0;
+}
+
+int cli_usage(const struct verb *v)
+{
+	fprintf(stderr, "nfo: usage: nfo %s %s\n", v->name, v->args);
+	return EXIT_USAGE;
+}
+
 int cli_read(const char *name, struct buf *b, struct err *e)
 {
 	if (!strcmp(name, "-"))

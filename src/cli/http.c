@@ -8,11 +8,23 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Where the bytes of one answer go. */
+struct taker {
+	const struct http_call *call;
+	struct http_answer *answer;
+	CURL *easy;
+};
+
 static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 {
-	struct http_answer *a = ctx;
+	struct taker *t = ctx;
+	long status = 0;
 
-	return buf_put(&a->body, p, size * n) ? size * n : 0;
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (t->call->sink && status < 400)
+		return t->call->sink(t->call->sink_ctx, p, size * n) ? 0 :
+								       size * n;
+	return buf_put(&t->answer->body, p, size * n) ? size * n : 0;
 }
 
 static size_t read_part(char *p, size_t size, size_t n, void *ctx)
@@ -104,6 +116,7 @@ int http_do(const struct server *s, const struct http_call *call,
 		headers(s, call->accept, call->n_parts ? NULL : call->type,
 			call->header);
 	CURL *c = curl_easy_init();
+	struct taker taker = {call, ret, c};
 	curl_mime *mime = NULL;
 	int bad;
 
@@ -111,7 +124,7 @@ int http_do(const struct server *s, const struct http_call *call,
 	common(c, s, call->path, &url);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, ret);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, &taker);
 	if (call->n_parts) {
 		mime = form(c, call);
 		curl_easy_setopt(c, CURLOPT_MIMEPOST, mime);
@@ -214,15 +227,19 @@ void http_streams_free(struct http_streams *h)
 }
 
 int http_stream_add(struct http_streams *h, const char *path,
-		    const char *accept, http_stream_fn *fn,
+		    const char *last_id, http_stream_fn *fn,
 		    http_stream_end_fn *end, void *ctx, struct err *e)
 {
 	CLEANUP_BUF struct buf url = BUF_INIT(8192);
 	struct one *o = mem_alloc(sizeof(*o));
+	char line[64];
 
 	*o = (struct one){.next = h->list, .fn = fn, .end = end, .ctx = ctx};
 	o->easy = curl_easy_init();
-	o->headers = headers(h->server, accept, NULL, NULL);
+	(void)snprintf(line, sizeof(line), "Last-Event-ID: %s",
+		       last_id ? last_id : "");
+	o->headers = headers(h->server, "text/event-stream", NULL,
+			     last_id ? line : NULL);
 	common(o->easy, h->server, path, &url);
 	curl_easy_setopt(o->easy, CURLOPT_HTTPHEADER, o->headers);
 	curl_easy_setopt(o->easy, CURLOPT_WRITEFUNCTION, on_bytes);

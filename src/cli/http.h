@@ -20,6 +20,9 @@ struct http_answer {
 	struct buf body; /* the caller's buf_done() */
 };
 
+/* Bytes of an answer as they come; -1 ends it. */
+typedef int http_stream_fn(void *ctx, const char *p, size_t len);
+
 /* What is sent: one of body (with its type) or a multipart form. */
 struct http_part {
 	const char *name, *type, *file_name;
@@ -34,26 +37,30 @@ struct http_call {
 	const struct http_part *parts;
 	size_t n_parts;
 	const char *header; /* one more, "Name: value"; NULL */
+	/* Takes the body of a good answer, however long; NULL: ret->body. */
+	http_stream_fn *sink;
+	void *sink_ctx;
 };
 
-/* ERR_UNAVAILABLE: no server answered. */
+/* ERR_UNAVAILABLE: no server answered, or it stopped in the middle.  ERR_LIMIT:
+ * more than HTTP_ANSWER_MAX, or the sink had enough. */
 MUST_USE int http_do(const struct server *s, const struct http_call *c,
 		     struct http_answer *ret, struct err *e);
 void http_answer_done(struct http_answer *a);
 
 /*
- * Several streams at once: each gives its bytes to fn as they come.  fn
- * returns -1 to end its stream.  http_streams_turn() waits at most timeout_ms.
+ * Several streams of events at once: each gives its bytes to fn as they come,
+ * from after last_id on (NULL: from the start).  end is told the status; 0 when
+ * there was no answer.  http_streams_turn() waits at most timeout_ms.
  */
 struct http_streams;
-typedef int http_stream_fn(void *ctx, const char *p, size_t len);
 typedef void http_stream_end_fn(void *ctx, long status);
 
 MUST_USE int http_streams_new(const struct server *s, struct http_streams **ret,
 			      struct err *e);
 void http_streams_free(struct http_streams *h);
 MUST_USE int http_stream_add(struct http_streams *h, const char *path,
-			     const char *accept, http_stream_fn *fn,
+			     const char *last_id, http_stream_fn *fn,
 			     http_stream_end_fn *end, void *ctx, struct err *e);
 MUST_USE int http_streams_turn(struct http_streams *h, int timeout_ms,
 			       size_t *ret_open, struct err *e);

@@ -13,12 +13,6 @@ enum {
 	TEXT_MAX = 4 * DOC_TEXT_MAX
 };
 
-static int usage(const struct verb *v)
-{
-	fprintf(stderr, "nfo: usage: nfo %s %s\n", v->name, v->args);
-	return EXIT_USAGE;
-}
-
 static enum doc_syntax syntax_of(const char *name, struct err *e)
 {
 	static const char *const others[] = {".hcl", ".ini", ".env", ".nomad"};
@@ -81,7 +75,7 @@ int verb_check(int argc, char **argv, const struct verb *v)
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (!n)
-		return usage(v);
+		return cli_usage(v);
 	for (size_t i = 0; i < n; i++) {
 		struct job *j = load(argv[i], false, &one);
 
@@ -116,7 +110,7 @@ int verb_convert(int argc, char **argv, const struct verb *v)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	s = to ? doc_syntax_of_type(str_from(to)) : DOC_SYNTAX_UNKNOWN;
 	if (n != 1 || s == DOC_SYNTAX_UNKNOWN)
-		return usage(v);
+		return cli_usage(v);
 	j = load(argv[0], true, &code);
 	if (!j)
 		return code;
@@ -146,7 +140,7 @@ int verb_import(int argc, char **argv, const struct verb *v)
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (n != 1)
-		return usage(v);
+		return cli_usage(v);
 	if (cli_read(argv[0], &in, &e))
 		return cli_fail(&e);
 	job_import_name(str_from(argv[0]), made);

@@ -188,10 +188,8 @@ int verb_run(int argc, char **argv, const struct verb *v)
 	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
-	if (n + (q.script != NULL) != 1) {
-		fprintf(stderr, "nfo: usage: nfo %s %s\n", v->name, v->args);
-		return EXIT_USAGE;
-	}
+	if (n + (q.script != NULL) != 1)
+		return cli_usage(v);
 	q.file = n ? argv[0] : NULL;
 	r = run(&q);
 	buf_done(&q.job);

@@ -1,36 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Looking at runs: list, show, logs, cancel, artifacts. */
-#include "base/fd.h"
+/* Looking at runs: list, show, cancel. */
 #include "cli/connect.h"
 #include "cli/verbs.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-
-static int usage(const struct verb *v)
-{
-	fprintf(stderr, "nfo: usage: nfo %s %s\n", v->name, v->args);
-	return EXIT_USAGE;
-}
-
-/* Ask, and print as JSON or hand over; *ret is the caller's when 0. */
-static int get(const char *path, struct http_answer *a, struct doc **ret)
-{
-	struct http_call c = {.method = "GET", .path = path};
-	int code = cli_ask(&c, a);
-
-	*ret = NULL;
-	if (code)
-		return code;
-	if (globals.json) {
-		fwrite(a->body.data, 1, a->body.len, stdout);
-		return 0;
-	}
-	*ret = cli_json(a);
-	return 0;
-}
 
 static void put_run(struct table *t, const struct doc_node *r)
 {
@@ -72,7 +46,7 @@ int verb_runs(int argc, char **argv, const struct verb *v)
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (n)
-		return usage(v);
+		return cli_usage(v);
 	buf_puts(&path, "/v1/runs?limit=");
 	http_segment(&path, str_from(limit ? limit : "50"));
 	for (size_t i = 0; i < states.n; i++) {
@@ -83,7 +57,7 @@ int verb_runs(int argc, char **argv, const struct verb *v)
 		buf_puts(&path, "&job=");
 		http_segment(&path, str_from(job));
 	}
-	r = get(buf_cstr(&path), &a, &d);
+	r = cli_get(buf_cstr(&path), &a, &d);
 	if (r)
 		return r;
 	items = doc_get(d ? d->root : NULL, "items");
@@ -144,10 +118,10 @@ int verb_show(int argc, char **argv, const struct verb *v)
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (n != 1)
-		return usage(v);
+		return cli_usage(v);
 	buf_puts(&path, "/v1/runs/");
 	http_segment(&path, str_from(argv[0]));
-	r = get(buf_cstr(&path), &a, &d);
+	r = cli_get(buf_cstr(&path), &a, &d);
 	if (r)
 		return r;
 	if (d) {
@@ -172,12 +146,10 @@ int verb_show(int argc, char **argv, const struct verb *v)
 			struct str why = cli_text(x, "error");
 			struct str hint = cli_text(x, "hint");
 
-			if (why.len)
-				printf("\n" STR_FMT ": " STR_FMT "%s" STR_FMT
-				       "%s\n",
-				       STR_ARG(cli_text(x, "name")),
-				       STR_ARG(why), hint.len ? " (" : "",
-				       STR_ARG(hint), hint.len ? ")" : "");
+			if (!why.len)
+				continue;
+			putchar('\n');
+			report_why(cli_text(x, "name"), why, hint);
 		}
 	}
 	doc_free(d);
@@ -185,82 +157,7 @@ int verb_show(int argc, char **argv, const struct verb *v)
 	return EXIT_DONE;
 }
 
-/* --- logs --------------------------------------------------------------- */
-
-static int one_log(const char *run, struct str task)
-{
-	CLEANUP_BUF struct buf path = BUF_INIT(2048);
-	struct http_call c = {.method = "GET", .accept = "text/plain"};
-	struct http_answer a;
-	int code;
-
-	buf_puts(&path, "/v1/runs/");
-	http_segment(&path, str_from(run));
-	buf_puts(&path, "/tasks/");
-	http_segment(&path, task);
-	buf_puts(&path, "/log");
-	c.path = buf_cstr(&path);
-	code = cli_ask(&c, &a);
-	if (code)
-		return code;
-	fwrite(a.body.data, 1, a.body.len, stdout);
-	http_answer_done(&a);
-	return EXIT_DONE;
-}
-
-static int all_logs(const char *run)
-{
-	CLEANUP_BUF struct buf path = BUF_INIT(8192);
-	const struct doc_node *items;
-	struct http_answer a;
-	struct doc *d;
-	int code;
-
-	buf_puts(&path, "/v1/runs/");
-	http_segment(&path, str_from(run));
-	buf_puts(&path, "/tasks");
-	code = get(buf_cstr(&path), &a, &d);
-	if (code || !d)
-		return code;
-	items = doc_get(d->root, "items");
-	for (const struct doc_node *x = items ? items->first : NULL; x && !code;
-	     x = x->next) {
-		struct str name = cli_text(x, "name");
-
-		printf("== " STR_FMT "\n", STR_ARG(name));
-		fflush(stdout);
-		code = one_log(run, name);
-	}
-	doc_free(d);
-	http_answer_done(&a);
-	return code;
-}
-
-int verb_logs(int argc, char **argv, const struct verb *v)
-{
-	bool follow = false;
-	const struct opt opts[] = {
-		{"follow", 'f', OPT_FLAG, &follow, NULL,
-		 "until the run has ended"}
-        };
-	struct server s;
-	struct err e;
-	size_t n;
-	int r;
-
-	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
-	if (r)
-		return r > 0 ? EXIT_DONE : EXIT_USAGE;
-	if (n < 1 || n > 2)
-		return usage(v);
-	if (n == 2 && !follow)
-		return one_log(argv[0], str_from(argv[1]));
-	if (!follow)
-		return all_logs(argv[0]);
-	if (connect_server(&s, &e))
-		return cli_fail(&e);
-	return watch_run(&s, str_from(argv[0]), false);
-}
+/* --- changing one ------------------------------------------------------- */
 
 int verb_cancel(int argc, char **argv, const struct verb *v)
 {
@@ -274,7 +171,7 @@ int verb_cancel(int argc, char **argv, const struct verb *v)
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (n != 1)
-		return usage(v);
+		return cli_usage(v);
 	buf_puts(&path, "/v1/runs/");
 	http_segment(&path, str_from(argv[0]));
 	buf_puts(&path, "/cancel");
@@ -287,87 +184,5 @@ int verb_cancel(int argc, char **argv, const struct verb *v)
 			printf("%s: being cancelled\n", argv[0]);
 		http_answer_done(&a);
 	}
-	return r;
-}
-
-/* --- artifacts ---------------------------------------------------------- */
-
-static int list_artifacts(const char *run)
-{
-	static const char *const heads[] = {"ARTIFACT", "FILE", "SIZE",
-					    "SHA-256"};
-	CLEANUP_BUF struct buf path = BUF_INIT(1024);
-	const struct doc_node *items;
-	struct http_answer a;
-	struct table t;
-	struct doc *d;
-	int r;
-
-	buf_puts(&path, "/v1/runs/");
-	http_segment(&path, str_from(run));
-	buf_puts(&path, "/artifacts");
-	r = get(buf_cstr(&path), &a, &d);
-	if (r)
-		return r;
-	items = doc_get(d ? d->root : NULL, "items");
-	if (d) {
-		table_begin(&t, ARRAY_LEN(heads), heads);
-		for (const struct doc_node *x = items ? items->first : NULL; x;
-		     x = x->next) {
-			char size[16] = "-";
-			int64_t bytes;
-
-			if (!doc_as_i64(doc_get(x, "size"), &bytes))
-				cli_size((uint64_t)bytes, size);
-			table_cell(&t, STR_FMT, STR_ARG(cli_text(x, "name")));
-			table_cell(&t, STR_FMT, STR_ARG(cli_text(x, "file")));
-			table_cell(&t, "%s", size);
-			table_cell(&t, STR_FMT, STR_ARG(cli_text(x, "sha256")));
-		}
-		table_print(&t);
-	}
-	doc_free(d);
-	http_answer_done(&a);
-	return EXIT_DONE;
-}
-
-int verb_artifact(int argc, char **argv, const struct verb *v)
-{
-	const char *to = NULL;
-	const struct opt opts[] = {
-		{"to", 't', OPT_TEXT, &to, "FILE",
-		 "where to write it; standard output"}
-        };
-	CLEANUP_BUF struct buf path = BUF_INIT(2048);
-	struct http_call c = {.method = "GET",
-			      .accept = "application/octet-stream"};
-	CLEANUP_FD int fd = -1;
-	struct http_answer a;
-	struct err e;
-	size_t n;
-	int r;
-
-	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
-	if (r)
-		return r > 0 ? EXIT_DONE : EXIT_USAGE;
-	if (n < 1 || n > 2)
-		return usage(v);
-	if (n == 1)
-		return list_artifacts(argv[0]);
-	buf_puts(&path, "/v1/runs/");
-	http_segment(&path, str_from(argv[0]));
-	buf_puts(&path, "/artifacts/");
-	http_segment(&path, str_from(argv[1]));
-	c.path = buf_cstr(&path);
-	r = cli_ask(&c, &a);
-	if (r)
-		return r;
-	fd = to ? open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) :
-		  fcntl(1, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0 || fd_write_all(fd, a.body.data, a.body.len)) {
-		err_sys(&e, errno, "%s", to ? to : "standard output");
-		r = cli_fail(&e);
-	}
-	http_answer_done(&a);
 	return r;
 }

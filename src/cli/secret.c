@@ -158,6 +158,5 @@ int verb_secret(int argc, char **argv, const struct verb *v)
 		return list(project);
 	if (n == 2 && !strcmp(argv[0], "rm"))
 		return rm(project, argv[1]);
-	fprintf(stderr, "nfo: usage: nfo %s %s\n", v->name, v->args);
-	return EXIT_USAGE;
+	return cli_usage(v);
 }

@@ -20,8 +20,9 @@ int verb_run(int argc, char **argv, const struct verb *v);
 /* runs.c */
 int verb_runs(int argc, char **argv, const struct verb *v);
 int verb_show(int argc, char **argv, const struct verb *v);
-int verb_logs(int argc, char **argv, const struct verb *v);
 int verb_cancel(int argc, char **argv, const struct verb *v);
+/* content.c */
+int verb_logs(int argc, char **argv, const struct verb *v);
 int verb_artifact(int argc, char **argv, const struct verb *v);
 /* secret.c */
 int verb_secret(int argc, char **argv, const struct verb *v);
@@ -38,6 +39,10 @@ int cli_fail(const struct err *e);
 /* A request to the server; an answer of 400 or more is said on standard error
  * and becomes the exit code.  0: *ret is the caller's. */
 int cli_ask(const struct http_call *c, struct http_answer *ret);
+/* GET, for who prints tables: *ret is NULL when it was printed as JSON.  0:
+ * both are the caller's, also when *ret is NULL. */
+int cli_get(const char *path, struct http_answer *a, struct doc **ret);
+int cli_usage(const struct verb *v);
 /* Print the answer's problem, with places in file (NULL: none). */
 int cli_problem(const struct http_answer *a, const char *file);
 /* Parse an answer; NULL after saying that it is malformed. */
@@ -65,9 +70,15 @@ void table_begin(struct table *t, size_t n_columns, const char *const *heads);
 void table_cell(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void table_print(struct table *t); /* frees */
 
-/* watch.c: print a run's logs as they come until it has ended.  Returns the
- * exit code of `nfo run`. */
-int watch_run(const struct server *s, struct str run_id, bool table);
+/*
+ * watch.c: print a run's logs as they come until it has ended.  Returns the
+ * exit code of `nfo run`.  For its owner an interrupt cancels it, and the end
+ * is told in a table.
+ */
+int watch_run(const struct server *s, struct str run_id, bool owner);
+/* report.c */
+int report_run(const struct server *s, struct str run_id, bool table);
+void report_why(struct str task, struct str why, struct str hint);
 
 /* source.c: the tree below dir as a tar in an unlinked file; its descriptor,
  * at its start. */

@@ -2,45 +2,48 @@
 /*
  * Following a run: one stream of events, and one of each task's log once it
  * has begun; every line with its task's name.  On a terminal a line at the
- * bottom shows what runs.
+ * bottom shows what runs.  A stream that breaks off (the server was restarted)
+ * is asked for again from where it was.
  */
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "cli/feed.h"
+#include "cli/term.h"
 #include "cli/verbs.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-	EVENT_MAX = 256 * 1024,
 	LINE_MAX_LEN = 65536,
 	TICK_MS = 100
 };
 
 struct watch {
 	const struct server *s;
-	struct http_streams *streams;
+	struct feeds feeds;
 	struct str run;
-	struct map *tasks; /* name@attempt -> struct task */
-	struct buf sse;    /* of the event stream */
-	bool ended, color, tty;
-	size_t width;   /* of the longest name, for the columns */
-	size_t running; /* tasks that run now */
+	struct map *tasks; /* name#attempt -> struct task */
+	struct feed events;
+	bool color, tty;
+	size_t width; /* of the longest name, for the columns */
 	bool status_shown;
 	unsigned spin;
+	bool cancels; /* an interrupt cancels the run */
+	int seen;     /* interrupts */
 };
 
 struct task {
 	struct watch *w;
 	char name[256];
-	char *path; /* of its log, until the stream is open */
-	struct buf sse, line;
+	struct feed log;
+	struct buf line;
 	int64_t since_us;
-	bool over;
 };
 
 /* --- the status line ---------------------------------------------------- */
@@ -55,22 +58,26 @@ static void status_clear(struct watch *w)
 static void status_draw(struct watch *w)
 {
 	static const char spin[] = "|/-\\";
+	CLEANUP_BUF struct buf b = BUF_INIT(2048);
 	int64_t now = clock_mono_us();
-	size_t at = 0, n = 0;
+	size_t at = 0, width = term_columns() - 3;
 	void *value;
 
-	if (!w->tty || !w->running)
+	if (!w->tty)
 		return;
-	printf("\r\033[K%c ", spin[w->spin++ % 4]);
 	while (map_next(w->tasks, &at, NULL, &value)) {
 		struct task *t = value;
 
-		if (t->over || n == 4)
-			continue;
-		printf("%s%s %" PRId64 "s", n ? ", " : "", t->name,
-		       (now - t->since_us) / 1000000);
-		n++;
+		if (!t->log.over)
+			buf_printf(&b, "%s%s %" PRId64 "s", b.len ? ", " : "",
+				   t->name, (now - t->since_us) / 1000000);
 	}
+	if (!b.len) {
+		status_clear(w);
+		return;
+	}
+	printf("\r\033[K%c %.*s", spin[w->spin++ % 4],
+	       (int)(b.len < width ? b.len : width), buf_cstr(&b));
 	fflush(stdout);
 	w->status_shown = true;
 }
@@ -87,7 +94,7 @@ static void put_line(struct task *t, struct str line, bool err)
 		       (int)w->width, t->name, "|");
 	else
 		printf("%-*s | ", (int)w->width, t->name);
-	fwrite(line.p, 1, line.len, stdout);
+	term_put(line);
 	putchar('\n');
 }
 
@@ -112,41 +119,7 @@ static void put_data(struct task *t, struct str data, bool err)
 	}
 }
 
-/* --- server-sent events ------------------------------------------------- */
-
-typedef void sse_fn(void *ctx, struct str event, struct str data);
-
-static void sse_one(struct str text, sse_fn *fn, void *ctx)
-{
-	struct str event = {NULL, 0}, data = {NULL, 0};
-
-	while (text.len) {
-		struct str line = str_cut(&text, '\n');
-
-		if (str_starts(line, STR("event: ")))
-			event = str_from_at(line, 7);
-		else if (str_starts(line, STR("data: ")))
-			data = str_from_at(line, 6);
-	}
-	if (event.len)
-		fn(ctx, event, data);
-}
-
-static int sse_feed(struct buf *b, const char *p, size_t len, sse_fn *fn,
-		    void *ctx)
-{
-	char *end;
-
-	if (!buf_put(b, p, len))
-		return -1;
-	while (b->len && (end = memmem(b->data, b->len, "\n\n", 2))) {
-		size_t n = (size_t)(end - b->data);
-
-		sse_one(str_n(b->data, n + 1), fn, ctx);
-		buf_drop_front(b, n + 2);
-	}
-	return 0;
-}
+/* --- one task's log ----------------------------------------------------- */
 
 static struct doc *parse(struct str json)
 {
@@ -157,55 +130,45 @@ static struct doc *parse(struct str json)
 	return cli_json(&a);
 }
 
-/* --- one task's log ----------------------------------------------------- */
+/* A last line without its end. */
+static void put_rest(struct task *t)
+{
+	if (t->line.len)
+		put_line(t, buf_view(&t->line), false);
+	buf_reset(&t->line);
+}
 
-static void on_log(void *ctx, struct str event, struct str data)
+static void on_log(void *ctx, const struct sse_event *ev)
 {
 	struct task *t = ctx;
-	struct doc *d = parse(data);
-	const struct doc_node *plain = doc_get(d ? d->root : NULL, "data");
 	CLEANUP_BUF struct buf raw = BUF_INIT(LINE_MAX_LEN + 16);
+	const struct doc_node *plain;
+	struct doc *d;
 	bool err;
 
+	if (str_is(ev->type, "end")) {
+		put_rest(t);
+		t->log.over = true;
+		return;
+	}
+	d = str_is(ev->type, "log") ? parse(ev->data) : NULL;
 	if (!d)
 		return;
+	plain = doc_get(d->root, "data");
 	err = str_is(cli_text(d->root, "stream"), "stderr");
-	if (str_is(event, "log") && plain)
+	if (plain)
 		put_data(t, plain->text, err);
-	else if (str_is(event, "log") &&
-		 !b64_decode(cli_text(d->root, "data_b64"), &raw))
+	else if (!b64_decode(cli_text(d->root, "data_b64"), &raw))
 		put_data(t, buf_view(&raw), err);
 	doc_free(d);
-}
-
-static int on_log_bytes(void *ctx, const char *p, size_t len)
-{
-	struct task *t = ctx;
-
-	return sse_feed(&t->sse, p, len, on_log, t);
-}
-
-static void on_log_end(void *ctx, long status)
-{
-	struct task *t = ctx;
-
-	(void)status;
-	if (t->line.len) {
-		put_line(t, buf_view(&t->line), false);
-		buf_reset(&t->line);
-	}
-	if (!t->over)
-		t->w->running--;
-	t->over = true;
 }
 
 static void task_free(void *p)
 {
 	struct task *t = p;
 
-	buf_done(&t->sse);
+	feed_done(&t->log);
 	buf_done(&t->line);
-	mem_free(t->path);
 	mem_free(t);
 }
 
@@ -220,7 +183,6 @@ static void follow_task(struct watch *w, struct str name, struct str attempt)
 	t = mem_alloc(sizeof(*t));
 	t->w = w;
 	(void)snprintf(t->name, sizeof(t->name), STR_FMT, STR_ARG(name));
-	t->sse = BUF_INIT(EVENT_MAX);
 	t->line = BUF_INIT(LINE_MAX_LEN + 1);
 	t->since_us = clock_mono_us();
 	(void)map_put(w->tasks, buf_view(&key), t);
@@ -229,178 +191,143 @@ static void follow_task(struct watch *w, struct str name, struct str attempt)
 	buf_printf(&path, "/v1/runs/" STR_FMT "/tasks/", STR_ARG(w->run));
 	http_segment(&path, name);
 	buf_printf(&path, "/attempts/" STR_FMT "/log", STR_ARG(attempt));
-	t->path = mem_strdup(buf_cstr(&path));
-	w->running++;
-}
-
-/* Streams of tasks that began: not from within libcurl's own callbacks.  Their
- * number. */
-static size_t open_streams(struct watch *w)
-{
-	size_t at = 0, n = 0;
-	void *value;
-	struct err e;
-
-	while (map_next(w->tasks, &at, NULL, &value)) {
-		struct task *t = value;
-
-		if (!t->path)
-			continue;
-		if (http_stream_add(w->streams, t->path, "text/event-stream",
-				    on_log_bytes, on_log_end, t, &e))
-			on_log_end(t, 0);
-		else
-			n++;
-		mem_free(t->path);
-		t->path = NULL;
-	}
-	return n;
+	feed_make(&t->log, &w->feeds, buf_cstr(&path), on_log, t);
 }
 
 /* --- the run's events --------------------------------------------------- */
 
-static void on_event(void *ctx, struct str event, struct str data)
+static void on_event(void *ctx, const struct sse_event *ev)
 {
 	struct watch *w = ctx;
-	struct doc *d = parse(data);
+	struct doc *d = parse(ev->data);
 	struct str state;
 
 	if (!d)
 		return;
 	state = cli_text(d->root, "state");
-	if (str_is(event, "task") && cli_text(d->root, "attempt").len)
+	if (str_is(ev->type, "task") && cli_text(d->root, "attempt").len)
 		follow_task(w, cli_text(d->root, "task"),
 			    cli_text(d->root, "attempt"));
-	if (str_is(event, "run") &&
+	if (str_is(ev->type, "run") &&
 	    (str_is(state, "succeeded") || str_is(state, "failed") ||
 	     str_is(state, "cancelled")))
-		w->ended = true;
+		w->events.over = true;
 	doc_free(d);
 }
 
-static int on_event_bytes(void *ctx, const char *p, size_t len)
-{
-	struct watch *w = ctx;
+/* --- an interrupt ------------------------------------------------------- */
 
-	return sse_feed(&w->sse, p, len, on_event, w);
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int signo)
+{
+	(void)signo;
+	interrupts++;
 }
 
-static void on_events_end(void *ctx, long status)
+static void cancel(struct watch *w)
 {
-	(void)ctx;
-	(void)status;
-}
-
-/* --- the end ------------------------------------------------------------ */
-
-static void task_row(struct table *t, const struct doc_node *x, bool color)
-{
-	struct str state = cli_text(x, "state"), kind = cli_text(x, "kind");
-	char took[16], memory[16] = "-";
-	int64_t bytes;
-
-	(void)color;
-	cli_took(cli_text(x, "started_at"), cli_text(x, "finished_at"), took);
-	if (!doc_as_i64(doc_get(doc_get(x, "usage"), "memory_peak_bytes"),
-			&bytes) &&
-	    bytes)
-		cli_size((uint64_t)bytes, memory);
-	table_cell(t, STR_FMT, STR_ARG(cli_text(x, "name")));
-	table_cell(t, STR_FMT "%s" STR_FMT, STR_ARG(state),
-		   kind.len ? ": " : "", STR_ARG(kind));
-	table_cell(t, "%s", took);
-	table_cell(t, "%s", memory);
-}
-
-static void put_errors(const struct doc_node *tasks)
-{
-	for (const struct doc_node *x = tasks ? tasks->first : NULL; x;
-	     x = x->next) {
-		struct str why = cli_text(x, "error");
-		struct str hint = cli_text(x, "hint");
-
-		if (why.len && str_is(cli_text(x, "state"), "failed"))
-			printf(STR_FMT ": " STR_FMT "%s" STR_FMT "%s\n",
-			       STR_ARG(cli_text(x, "name")), STR_ARG(why),
-			       hint.len ? " (" : "", STR_ARG(hint),
-			       hint.len ? ")" : "");
-	}
-}
-
-static int report(struct watch *w, bool table)
-{
-	static const char *const heads[] = {"TASK", "STATE", "TIME", "MEMORY"};
 	CLEANUP_BUF struct buf path = BUF_INIT(256);
-	struct http_call c = {.method = "GET"};
-	const struct doc_node *tasks;
+	struct http_call c = {.method = "POST"};
 	struct http_answer a;
-	struct str state;
-	struct table t;
-	struct doc *d;
 	struct err e;
-	int code;
 
-	buf_printf(&path, "/v1/runs/" STR_FMT, STR_ARG(w->run));
+	buf_printf(&path, "/v1/runs/" STR_FMT "/cancel", STR_ARG(w->run));
 	c.path = buf_cstr(&path);
+	fputs("nfo: cancelling the run; once more leaves it alone\n", stderr);
 	if (http_do(w->s, &c, &a, &e))
-		return cli_fail(&e);
-	d = cli_json(&a);
-	if (!d || a.status >= 400) {
-		code = d ? cli_problem(&a, NULL) : EXIT_NO_SERVER;
-		doc_free(d);
+		fprintf(stderr, "nfo: %s\n", e.text);
+	else
 		http_answer_done(&a);
-		return code;
-	}
-	state = cli_text(d->root, "state");
-	tasks = doc_get(d->root, "tasks");
-	if (table && globals.json) {
-		fwrite(a.body.data, 1, a.body.len, stdout);
-	} else if (table) {
-		putchar('\n');
-		table_begin(&t, ARRAY_LEN(heads), heads);
-		for (const struct doc_node *x = tasks ? tasks->first : NULL; x;
-		     x = x->next)
-			task_row(&t, x, w->color);
-		table_print(&t);
-		put_errors(tasks);
-		printf("\n" STR_FMT ": %s" STR_FMT "%s\n", STR_ARG(w->run),
-		       w->color ? cli_state_color(state) : "", STR_ARG(state),
-		       w->color ? "\033[0m" : "");
-	}
-	code = str_is(state, "succeeded") ? EXIT_DONE : EXIT_RUN_FAILED;
-	doc_free(d);
-	http_answer_done(&a);
-	return code;
 }
 
-int watch_run(const struct server *s, struct str run_id, bool table)
+/* True when the run is to be left alone. */
+static bool interrupted(struct watch *w)
 {
+	if (interrupts == w->seen)
+		return false;
+	status_clear(w);
+	fflush(stdout);
+	if (!w->cancels || w->seen++)
+		return true;
+	cancel(w);
+	return false;
+}
+
+/* --- all of it ---------------------------------------------------------- */
+
+/* False when nothing is left to wait for. */
+static bool open_feeds(struct watch *w)
+{
+	size_t at = 0;
+	void *value;
+	bool any;
+
+	if (!feeds_may_open(&w->feeds))
+		return true;
+	any = feed_open(&w->events);
+	while (map_next(w->tasks, &at, NULL, &value))
+		any |= feed_open(&((struct task *)value)->log);
+	return any;
+}
+
+/* 1: left alone. */
+static int follow(struct watch *w, struct err *e)
+{
+	while (open_feeds(w)) {
+		if (feeds_turn(&w->feeds, TICK_MS, e))
+			return -1;
+		if (interrupted(w))
+			return 1;
+		status_draw(w);
+		fflush(stdout); /* a pipe wants its lines now, too */
+	}
+	return 0;
+}
+
+static void watch_done(struct watch *w)
+{
+	size_t at = 0;
+	void *value;
+
+	while (map_next(w->tasks, &at, NULL, &value))
+		put_rest(value);
+	status_clear(w);
+	fflush(stdout);
+	feeds_done(&w->feeds);
+	map_free(w->tasks, task_free);
+	feed_done(&w->events);
+}
+
+int watch_run(const struct server *s, struct str run_id, bool owner)
+{
+	const struct sigaction mine = {.sa_handler = on_interrupt};
 	struct watch w = {.s = s,
 			  .run = run_id,
 			  .tasks = map_new(),
-			  .sse = BUF_INIT(EVENT_MAX),
 			  .color = cli_color(1),
 			  .tty = isatty(1) && !globals.json,
+			  .cancels = owner,
 			  .width = 8};
 	CLEANUP_BUF struct buf path = BUF_INIT(256);
-	size_t open = 1; /* streams */
+	struct sigaction old;
 	struct err e;
-	int bad;
+	int r;
 
 	buf_printf(&path, "/v1/runs/" STR_FMT "/events", STR_ARG(run_id));
-	bad = http_streams_new(s, &w.streams, &e) ||
-	      http_stream_add(w.streams, buf_cstr(&path), "text/event-stream",
-			      on_event_bytes, on_events_end, &w, &e);
-	while (!bad && open) {
-		bad = http_streams_turn(w.streams, w.tty ? TICK_MS : 1000,
-					&open, &e);
-		open += open_streams(&w);
-		status_draw(&w);
+	feed_make(&w.events, &w.feeds, buf_cstr(&path), on_event, &w);
+	interrupts = 0;
+	(void)sigaction(SIGINT, NULL, &old);
+	if (old.sa_handler != SIG_IGN) /* as in the background of a script */
+		(void)sigaction(SIGINT, &mine, NULL);
+	r = feeds_make(&w.feeds, s, &e) ? -1 : follow(&w, &e);
+	(void)sigaction(SIGINT, &old, NULL);
+	watch_done(&w);
+	if (r > 0) {
+		fprintf(stderr,
+			"nfo: the run goes on: nfo logs -f " STR_FMT "\n",
+			STR_ARG(run_id));
+		return EXIT_INTERRUPTED;
 	}
-	status_clear(&w);
-	fflush(stdout);
-	http_streams_free(w.streams);
-	map_free(w.tasks, task_free);
-	buf_done(&w.sse);
-	return bad ? cli_fail(&e) : report(&w, table);
+	return r ? cli_fail(&e) : report_run(s, run_id, owner);
 }
