@@ -446,7 +446,7 @@ const struct job_key job_keys[] = {
 	 .help = "How long the token lives.", .example = "ttl: 10m"},
 
 	{"sandbox", "profile", T, TEXT_NAME, .fallback = "default", .live = 1,
-	 .help = "strict, default, net, build, or one of yours.",
+	 .help = "strict, default, net or build.",
 	 .example = "profile: build"},
 	{"sandbox", "network", T | FORM_OBJECT, TEXT_ENUM,
 	 .choices = "none|host", .sub = "network", .fallback = "none",

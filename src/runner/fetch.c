@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The attempt's secrets: fetched over the channel that is the attempt. */
 #include "base/fd.h"
+#include "base/mem.h"
 #include "runner/internal.h"
 
 #include <errno.h>
@@ -74,6 +75,22 @@ static int fetch_one(struct run *r, size_t i)
 	return bad;
 }
 
+/* Of several secrets with one value the redactor names the first it finds: what
+ * one of them asks for counts for all. */
+static void share_strictness(struct run *r)
+{
+	for (size_t i = 0; i < r->a->n_secrets; i++)
+		for (size_t k = 0; k < r->a->n_secrets; k++) {
+			struct secret_view a = secret_bytes(r->values[i]);
+			struct secret_view b = secret_bytes(r->values[k]);
+
+			if (r->a->secrets[i].leak_fails &&
+			    a.n_bytes == b.n_bytes &&
+			    mem_eq_ct(a.bytes, b.bytes, a.n_bytes))
+				r->a->secrets[k].leak_fails = true;
+		}
+}
+
 int fetch_secrets(struct run *r)
 {
 	struct redact_secret list[GRANT_REFS_MAX];
@@ -85,6 +102,7 @@ int fetch_secrets(struct run *r)
 	for (size_t i = 0; i < r->a->n_secrets; i++)
 		if (fetch_one(r, i))
 			return -1;
+	share_strictness(r);
 	for (size_t i = 0; i < r->a->n_secrets; i++) {
 		at[i] = names.len;
 		buf_str(&names, r->a->secrets[i].name);
