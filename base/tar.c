@@ -3,14 +3,17 @@
 #include "base/tar.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/tar_header.h"
 #include "base/tar_name.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-	EXTRA_MAX = 16384
-}; /* a pax header or a long name */
+	EXTRA_MAX = 16384,    /* a pax header or a long name */
+	LINKS_MAX = 8 << 20,  /* bytes of the names of all links */
+	BEHIND_MAX = 1 << 20, /* padding after the end; GNU tar: 10 KiB */
+};
 
 enum phase {
 	PHASE_HEADER,
@@ -36,16 +39,9 @@ struct tar_reader {
 	uint64_t size;
 	uint64_t n_entries, bytes;
 	struct map *links; /* symlinks seen: nothing may lie below one */
+	size_t links_len;  /* of their names */
+	size_t behind;     /* bytes after the end */
 };
-
-struct ustar {
-	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12];
-	char chksum[8], typeflag, linkname[100], magic[6], version[2];
-	char uname[32], gname[32], devmajor[8], devminor[8], prefix[155];
-	char pad[12];
-};
-
-_Static_assert(sizeof(struct ustar) == TAR_BLOCK, "a header is one block");
 
 struct tar_reader *tar_reader_new(const struct tar_limits *limits,
 				  const struct tar_ops *ops, void *ctx)
@@ -78,83 +74,12 @@ uint64_t tar_n_entries(const struct tar_reader *r)
 	return r->n_entries;
 }
 
-static struct str field(const char *p, size_t len)
-{
-	return str_n(p, strnlen(p, len));
-}
-
-/* Octal, or base 256 with the top bit set (GNU) for large sizes. */
-static int number(const char *p, size_t len, uint64_t *ret)
-{
-	uint64_t v = 0;
-	size_t i = 0;
-
-	if ((unsigned char)p[0] == 0x80) {
-		for (i = 1; i < len; i++) {
-			if (v >> 55)
-				return -1;
-			v = v << 8 | (unsigned char)p[i];
-		}
-		*ret = v;
-		return 0;
-	}
-	while (i < len && p[i] == ' ')
-		i++;
-	for (; i < len && p[i] >= '0' && p[i] <= '7'; i++)
-		v = v << 3 | (uint64_t)(p[i] - '0');
-	if (i < len && p[i] && p[i] != ' ')
-		return -1;
-	*ret = v;
-	return 0;
-}
-
-static bool checksum_ok(const struct tar_reader *r, const struct ustar *h)
-{
-	uint64_t want, sum = 8 * ' ';
-
-	for (size_t i = 0; i < TAR_BLOCK; i++)
-		if (i < 148 || i >= 156)
-			sum += r->block[i];
-	return !number(h->chksum, sizeof(h->chksum), &want) && want == sum;
-}
-
 static bool below_link(const struct tar_reader *r, struct str path)
 {
 	for (size_t i = 0; i < path.len; i++)
 		if (path.p[i] == '/' && map_get(r->links, str_n(path.p, i)))
 			return true;
 	return map_get(r->links, path) != NULL;
-}
-
-static int type_of(char flag, enum tar_type *ret, const char **why)
-{
-	switch (flag) {
-	case '0':
-	case '\0':
-	case '7':
-		*ret = TAR_FILE;
-		return 0;
-	case '5':
-		*ret = TAR_DIR;
-		return 0;
-	case '2':
-		*ret = TAR_SYMLINK;
-		return 0;
-	case '1':
-		*why = "a hard link (make the archive with "
-		       "--hard-dereference)";
-		return -1;
-	case '3':
-	case '4':
-		*why = "a device";
-		return -1;
-	case '6':
-		*why = "a FIFO";
-		return -1;
-	default:
-		*why = "of a type that a source tree cannot have";
-		return -1;
-	}
 }
 
 static int too_large(const struct tar_reader *r, struct str raw, struct err *e)
@@ -189,6 +114,18 @@ static int check_entry(struct tar_reader *r, struct str raw,
 	return 0;
 }
 
+static int keep_link(struct tar_reader *r, struct str path, struct err *e)
+{
+	r->links_len += path.len;
+	if (r->links_len > LINKS_MAX)
+		return err_set(e, ERR_LIMIT,
+			       "symbolic links with names of over %d bytes in "
+			       "the tar",
+			       LINKS_MAX);
+	(void)map_put(r->links, path, r);
+	return 0;
+}
+
 /* A header that stands for a file, a directory or a link. */
 static int entry(struct tar_reader *r, const struct ustar *h, uint64_t size,
 		 struct err *e)
@@ -203,28 +140,29 @@ static int entry(struct tar_reader *r, const struct ustar *h, uint64_t size,
 		buf_str(&name, buf_view(&r->path));
 	} else {
 		if (!memcmp(h->magic, "ustar", 6) && h->prefix[0]) {
-			buf_str(&name, field(h->prefix, sizeof(h->prefix)));
+			buf_str(&name, tar_field(h->prefix, sizeof(h->prefix)));
 			buf_putc(&name, '/');
 		}
-		buf_str(&name, field(h->name, sizeof(h->name)));
+		buf_str(&name, tar_field(h->name, sizeof(h->name)));
 	}
 	if (name.failed || tar_name_clean(buf_view(&name), &clean))
 		return tar_name_refuse(
 			e, buf_view(&name),
 			"absolute, too long, or with \"..\" in it");
-	if (type_of(h->typeflag, &t.type, &why))
+	if (tar_type_of(h->typeflag, &t.type, &why))
 		return tar_name_refuse(e, buf_view(&name), why);
 	if (h->typeflag == '0' && str_ends(buf_view(&name), STR("/")))
 		t.type = TAR_DIR; /* old writers */
-	if (number(h->mode, sizeof(h->mode), &mode))
+	if (tar_number(h->mode, sizeof(h->mode), &mode))
 		return tar_name_refuse(e, buf_view(&name),
 				       "a mode that is no number");
 	t.path = buf_view(&clean);
 	t.mode = (uint32_t)mode & 0777;
 	t.size = t.type == TAR_FILE ? size : 0;
 	if (t.type == TAR_SYMLINK)
-		t.link = r->has_link ? buf_view(&r->link) :
-				       field(h->linkname, sizeof(h->linkname));
+		t.link = r->has_link ?
+				 buf_view(&r->link) :
+				 tar_field(h->linkname, sizeof(h->linkname));
 	r->has_path = r->has_link = r->has_size = false;
 	r->left = t.size;
 	r->pad = (TAR_BLOCK - t.size % TAR_BLOCK) % TAR_BLOCK;
@@ -235,8 +173,8 @@ static int entry(struct tar_reader *r, const struct ustar *h, uint64_t size,
 		return -1;
 	r->n_entries++;
 	r->bytes += t.size;
-	if (t.type == TAR_SYMLINK)
-		map_put(r->links, t.path, r);
+	if (t.type == TAR_SYMLINK && keep_link(r, t.path, e))
+		return -1;
 	if (r->ops->entry && r->ops->entry(r->ctx, &t, e))
 		return -1;
 	if (!t.size && t.type == TAR_FILE && r->ops->entry_end)
@@ -254,7 +192,7 @@ static int header(struct tar_reader *r, struct err *e)
 		r->phase = PHASE_END;
 		return 0;
 	}
-	if (!checksum_ok(r, h) || number(h->size, sizeof(h->size), &size))
+	if (!tar_checksum_ok(h) || tar_number(h->size, sizeof(h->size), &size))
 		return err_set(e, ERR_INVALID,
 			       "not a tar, or damaged behind entry %llu",
 			       (unsigned long long)r->n_entries);
@@ -371,6 +309,17 @@ static int content(struct tar_reader *r, const unsigned char **p, size_t *len,
 	return content_end(r, any, e);
 }
 
+/* What follows the end is padding. */
+static int behind(struct tar_reader *r, size_t len, struct err *e)
+{
+	r->behind += len < BEHIND_MAX ? len : BEHIND_MAX + 1;
+	return r->behind <= BEHIND_MAX ?
+		       0 :
+		       err_set(e, ERR_INVALID,
+			       "more than %d bytes behind the end of the tar",
+			       BEHIND_MAX);
+}
+
 int tar_feed(struct tar_reader *r, const void *data, size_t len, struct err *e)
 {
 	const unsigned char *p = data;
@@ -380,7 +329,7 @@ int tar_feed(struct tar_reader *r, const void *data, size_t len, struct err *e)
 		size_t n;
 
 		if (r->phase == PHASE_END)
-			return 0; /* what follows the end is padding */
+			return behind(r, len, e);
 		if (r->phase != PHASE_HEADER) {
 			if (content(r, &p, &len, e))
 				return -1;

@@ -266,3 +266,23 @@ tasks:
     tasks = nfo.tasks(run)
     assert (tasks["one"]["state"], tasks["one"]["kind"]) == ("failed", "limit")
     assert tasks["less"]["state"] == "succeeded"
+
+
+def test_files_move_and_link_between_directories(nfo):
+    """As git, cargo and package managers do: rename and link themselves, not
+    mv, which would copy; in the workspace and in /tmp."""
+    run = nfo.run(r"""
+tasks:
+  t:
+    run: |
+      for place in . /tmp; do
+        cd "$place"
+        mkdir from to
+        echo x > from/a
+        ln from/a to/b
+        python3 -c 'import os; os.rename("from/a", "to/c")'
+        python3 -c 'import os; os.rename("to", "from/to")'
+        cat from/to/b from/to/c
+      done
+""")
+    assert nfo.log(run, "t") == b"x\n" * 4, run

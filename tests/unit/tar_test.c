@@ -159,6 +159,118 @@ static void retype(struct buf *b, char type)
 	(void)snprintf(b->data + 148, 8, "%06o", sum);
 }
 
+/* A header whose size field is these 12 bytes. */
+static void resize(struct buf *b, const char size[12])
+{
+	memcpy(b->data + 124, size, 12);
+	retype(b, b->data[156]);
+}
+
+static void sizes(void **state)
+{
+	static const struct {
+		const char *bytes;
+		enum err_code code;
+		const char *why;
+	} rows[] = {
+		{"77777777777",				      ERR_LIMIT,   "\"x\""                },
+		{"777777777777",				     ERR_LIMIT,   "\"x\""                },
+		{"-0000000001",				      ERR_INVALID, "not a tar, or damaged"},
+		{"0000000000x",				      ERR_INVALID, "not a tar, or damaged"},
+ /* base 256: two to the 62nd, the 63rd, one more byte, minus one */
+		{"\x80\0\0\0\x40\0\0\0\0\0\0\0",                     ERR_LIMIT,   "\"x\""                },
+		{"\x80\0\0\0\x80\0\0\0\0\0\0\0",                     ERR_INVALID, "damaged"              },
+		{"\x80\0\0\1\0\0\0\0\0\0\0\0",                       ERR_INVALID, "damaged"              },
+		{"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+		 ERR_INVALID,						     "damaged"              },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
+		char field[12] = {0};
+
+		memcpy(field, rows[i].bytes, sizeof(field));
+		add(&b, TAR_FILE, "x", "", "");
+		resize(&b, field);
+		expect_error(&b, rows[i].code, rows[i].why);
+	}
+}
+
+/* A pax record in front of a file x. */
+static void pax_of(struct buf *b, const char *record)
+{
+	add(b, TAR_FILE, "pax", "", record);
+	retype(b, 'x');
+	add(b, TAR_FILE, "x", "", "");
+}
+
+static void pax_records(void **state)
+{
+	static const struct {
+		const char *record;
+		enum err_code code;
+		const char *why;
+	} rows[] = {
+		{"19 size=9999999999\n",          ERR_LIMIT,   "\"x\""      },
+		{"28 size=9223372036854775807\n", ERR_LIMIT,   "\"x\""      },
+		{"28 size=9223372036854775808\n", ERR_INVALID, "pax size"   },
+		{"11 size=-1\n",                  ERR_INVALID, "pax size"   },
+		{"22 GNU.sparse.major=1\n",       ERR_INVALID, "sparse"     },
+		{"26 GNU.sparse.name=evil/x\n",   ERR_INVALID, "sparse"     },
+		{"14 path=../ab\n",               ERR_INVALID, "../ab"      },
+		{"9999999 path=a\n",              ERR_INVALID, "damaged pax"},
+		{"18446744073709551617 path=a\n", ERR_INVALID, "damaged pax"},
+		{"0 path=a\n",                    ERR_INVALID, "damaged pax"},
+		{"3 \n",			  ERR_INVALID, "damaged pax"},
+		{"noise",                         ERR_INVALID, "damaged pax"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
+
+		pax_of(&b, rows[i].record);
+		expect_error(&b, rows[i].code, rows[i].why);
+	}
+}
+
+/* What would cost memory or disk for nothing. */
+static void bounds(void **state)
+{
+	const struct tar_limits limits = {.max_entries = 100000};
+	CLEANUP_BUF struct buf huge = BUF_INIT(1 << 20),
+			       end = BUF_INIT(4 << 20);
+	static const struct tar_ops quiet;
+	struct tar_reader *r = tar_reader_new(&limits, &quiet, NULL);
+	static char zero[2 << 20];
+	struct err e = {0};
+	int bad = 0, n;
+
+	(void)state;
+	add(&huge, TAR_FILE, "pax", "", "");
+	resize(&huge, "00000040001");
+	retype(&huge, 'x');
+	expect_error(&huge, ERR_LIMIT, "record of over 16384 bytes");
+	add(&end, TAR_FILE, "x", "", "");
+	tar_end(&end);
+	buf_put(&end, zero, sizeof(zero));
+	expect_error(&end, ERR_INVALID, "behind the end");
+	for (n = 0; !bad && n < 100000; n++) {
+		CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
+		char name[801];
+
+		(void)snprintf(name, sizeof(name), "%0800d", n);
+		add(&b, TAR_SYMLINK, name, "x", "");
+		bad = tar_feed(r, b.data, b.len, &e);
+	}
+	assert_true(bad);
+	assert_int_equal(e.code, ERR_LIMIT);
+	assert_non_null(strstr(e.text, "symbolic links"));
+	assert_in_range(n, 10000, 11000);
+	tar_reader_free(r);
+}
+
 static void types_and_limits(void **state)
 {
 	static const char refused[] = "1346ZS";
@@ -200,9 +312,9 @@ static void types_and_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip),
-		cmocka_unit_test(hostile),
-		cmocka_unit_test(types_and_limits),
+		cmocka_unit_test(round_trip),       cmocka_unit_test(hostile),
+		cmocka_unit_test(types_and_limits), cmocka_unit_test(sizes),
+		cmocka_unit_test(pax_records),      cmocka_unit_test(bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
