@@ -5,6 +5,7 @@ import gzip
 import io
 import subprocess
 import tarfile
+import zlib
 
 import pytest
 
@@ -57,6 +58,11 @@ HOSTILE = {
 }
 
 
+def kept(nfo):
+    return [p for d in ("blobs", "tmp")
+            for p in (nfo.state / "server" / d).rglob("*") if p.is_file()]
+
+
 @pytest.mark.parametrize("pack", ("none", "gzip", "zstd"))
 def test_a_good_one_becomes_the_workspace(nfo, pack):
     data = GOOD
@@ -101,6 +107,74 @@ def test_a_bomb_is_refused_before_it_is_unpacked(nfo):
     assert "bomb" in a.json["detail"]
 
 
+def peak(nfo):
+    """Memory of the server at its highest, in bytes."""
+    status = open(f"/proc/{nfo.role('server')}/status").read()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def test_a_bomb_of_real_data_costs_neither_memory_nor_disk(nfo):
+    """A quarter of a GiB behind the end, in a quarter of a MiB."""
+    pack = zlib.compressobj(1, zlib.DEFLATED, 31)
+    bomb = pack.compress(GOOD)
+    for _ in range(64):
+        bomb += pack.compress(bytes(4 << 20))
+    bomb += pack.flush()
+    assert len(bomb) < 2 << 20
+    before = peak(nfo)
+    a = nfo.submit(JOB % "ls", source=bomb)
+    assert (a.status, a.json["code"]) == (422, "bad-source"), a
+    assert "behind the end" in a.json["detail"]
+    assert peak(nfo) - before < 16 << 20
+    assert kept(nfo) == []
+
+
+def test_a_window_of_2_gib_is_refused(nfo):
+    """zstd would want that much memory to unpack it."""
+    frame = b"\x28\xb5\x2f\xfd" + bytes([0, (31 - 10) << 3, 1, 0, 0])
+    before = peak(nfo)
+    a = nfo.submit(JOB % "ls", source=frame + bytes(1024))
+    assert (a.status, a.json["code"]) == (422, "bad-source"), a
+    assert peak(nfo) - before < 16 << 20
+
+
+def sparse(**pax):
+    return tar(entry("holes", data=b"x" * 512, pax_headers=pax))
+
+
+def resized(size):
+    """A header that claims a size of these 12 bytes."""
+    info = tarfile.TarInfo("odd")
+    head = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    head[124:136] = size
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head) + bytes(2048)
+
+
+ODD = {
+    "sparse": tar(entry("holes", b"S", data=b"x" * 512)),
+    "sparse-pax": sparse(**{"GNU.sparse.major": "1",
+                            "GNU.sparse.minor": "0",
+                            "GNU.sparse.name": "holes",
+                            "GNU.sparse.realsize": str(1 << 40)}),
+    "sparse-map": sparse(**{"GNU.sparse.map": "0,1099511627776"}),
+    "negative": resized(b"\xff" * 12),
+    "negative-octal": resized(b"-0000000001\0"),
+    "base-256": resized(b"\x80" + b"\xff" * 11),
+    "huge-pax": tar(entry("x", pax_headers={"comment": "c" * 70000})),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_odd_sizes_and_records_are_refused(nfo, what):
+    a = nfo.submit(JOB % "ls", source=ODD[what])
+    assert a.status in (413, 422), a
+    assert a.json["code"] in ("bad-source", "source-too-large"), a
+    assert kept(nfo) == []
+    assert nfo.get("/v1/runs").json["items"] == []
+
+
 @pytest.mark.parametrize("data", (b"", b"not a tar", GOOD[:700],
                                   gzip.compress(GOOD)[:60],
                                   bytes(range(256)) * 8),
@@ -114,9 +188,7 @@ def test_a_damaged_one_is_refused(nfo, data):
 def test_nothing_of_a_refused_one_is_kept(nfo):
     nfo.submit(JOB % "ls", source=HOSTILE["dot-dot"][1])
     nfo.submit(JOB % "ls", source=b"not a tar at all")
-    left = [p for d in ("blobs", "tmp")
-            for p in (nfo.state / "server" / d).rglob("*") if p.is_file()]
-    assert left == []
+    assert kept(nfo) == []
 
 
 def test_a_job_that_wants_one_is_refused_without(nfo):
