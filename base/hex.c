@@ -2,6 +2,8 @@
 /* Hexadecimal and base64; see hex.h. */
 #include "base/hex.h"
 
+#include <string.h>
+
 static const char digits[] = "0123456789abcdef";
 static const char std[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -134,4 +136,39 @@ int b64url_decode(struct str s, struct buf *b)
 	size_t n;
 
 	return decode(s, '-', '_', false, b, &n);
+}
+
+bool percent_encode(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || (c && strchr("-._~@,", c)))
+			buf_putc(b, s.p[i]);
+		else
+			buf_printf(b, "%%%02X", c);
+	}
+	return !b->failed;
+}
+
+int percent_decode(char *p, size_t *len)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < *len; i++) {
+		char c = p[i];
+
+		if (c == '%') {
+			if (i + 2 >= *len ||
+			    hex_decode(str_n(p + i + 1, 2), &c, 1))
+				return -1;
+			i += 2;
+		}
+		if ((unsigned char)c < 0x20 || c == 0x7f)
+			return -1;
+		p[to++] = c;
+	}
+	*len = to;
+	return 0;
 }

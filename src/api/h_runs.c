@@ -114,18 +114,36 @@ static int filter_of(struct request *r, struct store_filter *f)
 	return 0;
 }
 
+/* The cursor is the last. */
+static const char *const list_query[] = {"project", "job",   "state", "kind",
+					 "trigger", "since", "until", "limit",
+					 "cursor",  NULL};
+
+/* The same question, from the cursor on. */
+static void next_link(struct request *r, struct str cursor, struct buf *b)
+{
+	struct str value;
+
+	buf_puts(b, "</v1/runs?");
+	for (size_t i = 0; i < ARRAY_LEN(list_query) - 2; i++)
+		for (unsigned k = 0; request_query(r, list_query[i], k, &value);
+		     k++) {
+			buf_printf(b, "%s=", list_query[i]);
+			percent_encode(b, value);
+			buf_putc(b, '&');
+		}
+	buf_printf(b, "cursor=" STR_FMT ">; rel=\"next\"", STR_ARG(cursor));
+}
+
 int h_runs(struct request *r)
 {
-	static const char *const query[] = {
-		"project", "job",   "state", "kind",   "trigger",
-		"since",   "until", "limit", "cursor", NULL};
 	struct buf b = BUF_INIT(VIEW_MAX);
-	CLEANUP_BUF struct buf cursor = BUF_INIT(64), link = BUF_INIT(256);
+	CLEANUP_BUF struct buf cursor = BUF_INIT(64), link = BUF_INIT(32768);
 	struct store_filter f;
 	int64_t next;
 	struct err e;
 
-	if (request_query_only(r, query) || filter_of(r, &f))
+	if (request_query_only(r, list_query) || filter_of(r, &f))
 		return 0;
 	buf_puts(&b, "{\"items\":");
 	if (view_runs(r->api->reader, &f, &b, &next, &e)) {
@@ -135,13 +153,12 @@ int h_runs(struct request *r)
 	if (next) {
 		cursor_make(r->api, next, &cursor);
 		buf_printf(&b, ",\"next_cursor\":\"%s\"}\n", buf_cstr(&cursor));
-		buf_printf(&link, "</v1/runs?cursor=%s>; rel=\"next\"",
-			   buf_cstr(&cursor));
+		next_link(r, buf_view(&cursor), &link);
 	} else {
 		buf_puts(&b, ",\"next_cursor\":null}\n");
 	}
 	reply_json(r, 200, &b);
-	if (next)
+	if (next && !link.failed)
 		reply_header(r, "Link", buf_cstr(&link));
 	return 0;
 }

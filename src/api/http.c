@@ -61,6 +61,7 @@ static void request_free(struct request *r)
 	if (r->reply)
 		MHD_destroy_response(r->reply);
 	buf_wipe(&r->body); /* it may have carried a secret */
+	arena_free(r->decoded);
 	mem_free(r->path);
 	mem_free(r);
 }
@@ -234,7 +235,7 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **ctx,
 }
 
 /* MHD would decode %2F into '/', and with it split a name: leave %XX alone
- * here, route_find decodes segment by segment. */
+ * here, route_find() decodes segment by segment, request_query() values. */
 static size_t keep_escapes(void *cls, struct MHD_Connection *c, char *s)
 {
 	(void)cls;

@@ -2,9 +2,15 @@
 /* Reading a request; see request.h. */
 #include "api/request.h"
 #include "api/reply.h"
+#include "base/hex.h"
+#include "base/mem.h"
 
 #include <microhttpd.h>
 #include <string.h>
+
+enum {
+	DECODED_MAX = 256 * 1024 /* several times what a header may hold */
+};
 
 struct str request_header(const struct request *r, const char *name)
 {
@@ -32,17 +38,30 @@ static enum MHD_Result find_one(void *cls, enum MHD_ValueKind kind,
 	return MHD_NO;
 }
 
-bool request_query(const struct request *r, const char *name, unsigned index,
+/* http.c keeps MHD from decoding, also here. */
+static int decode(struct request *r, const char *value, struct str *ret)
+{
+	size_t len = strlen(value);
+	char *copy;
+
+	if (!r->decoded)
+		r->decoded = arena_new(DECODED_MAX);
+	copy = arena_strndup(r->decoded, value, len);
+	if (!copy || percent_decode(copy, &len))
+		return -1;
+	*ret = str_n(copy, len);
+	return 0;
+}
+
+bool request_query(struct request *r, const char *name, unsigned index,
 		   struct str *ret)
 {
 	struct find f = {.name = name, .skip = index};
 
 	(void)MHD_get_connection_values(r->conn, MHD_GET_ARGUMENT_KIND,
 					find_one, &f);
-	if (!f.value)
-		return false;
-	*ret = str_from(f.value);
-	return true;
+	/* request_query_only() has refused what cannot be decoded */
+	return f.value && !decode(r, f.value, ret);
 }
 
 struct str request_param(const struct request *r, unsigned i)
@@ -51,17 +70,22 @@ struct str request_param(const struct request *r, unsigned i)
 }
 
 struct only {
+	struct request *r;
 	const char *const *names;
-	const char *unknown;
+	const char *unknown, *bad;
 };
 
 static enum MHD_Result check_one(void *cls, enum MHD_ValueKind kind,
 				 const char *key, const char *value)
 {
 	struct only *o = cls;
+	struct str unused;
 
 	(void)kind;
-	(void)value;
+	if (value && decode(o->r, value, &unused)) {
+		o->bad = key;
+		return MHD_NO;
+	}
 	for (const char *const *n = o->names; *n; n++) {
 		size_t len = strlen(*n);
 
@@ -75,10 +99,14 @@ static enum MHD_Result check_one(void *cls, enum MHD_ValueKind kind,
 
 int request_query_only(struct request *r, const char *const *names)
 {
-	struct only o = {.names = names};
+	struct only o = {.r = r, .names = names};
 
 	(void)MHD_get_connection_values(r->conn, MHD_GET_ARGUMENT_KIND,
 					check_one, &o);
+	if (o.bad)
+		return reply_problem(r, 400, "bad-parameter",
+				     "%.60s: a bad %%-escape", o.bad),
+		       -1;
 	if (!o.unknown)
 		return 0;
 	return reply_problem(r, 400, "unknown-parameter",

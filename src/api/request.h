@@ -47,6 +47,7 @@ struct request {
 	const struct route *route;
 	char *path;                            /* decoded; params point in */
 	struct str params[REQUEST_PARAMS_MAX]; /* what {x} stood for */
+	struct arena *decoded;                 /* values of the query */
 	struct who who;
 	struct ulid id;
 	enum request_phase phase;
@@ -68,8 +69,8 @@ struct request {
 
 /* A header's value, or {NULL, 0}. */
 struct str request_header(const struct request *r, const char *name);
-/* A query parameter; repeated ones by index.  False when absent. */
-bool request_query(const struct request *r, const char *name, unsigned index,
+/* A query parameter, decoded; repeated ones by index.  False when absent. */
+bool request_query(struct request *r, const char *name, unsigned index,
 		   struct str *ret);
 /* Is parameter i of the path equal to this? */
 struct str request_param(const struct request *r, unsigned i);

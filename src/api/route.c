@@ -17,28 +17,6 @@ const char *route_method_name(enum route_method m)
 	return method_names[m];
 }
 
-/* Decode %XX in place; -1 for a bad escape, a NUL or a control character. */
-static int unescape(struct str *s, char *p)
-{
-	size_t to = 0;
-
-	for (size_t i = 0; i < s->len; i++) {
-		char c = p[i];
-
-		if (c == '%') {
-			if (i + 2 >= s->len ||
-			    hex_decode(str_n(p + i + 1, 2), &c, 1))
-				return -1;
-			i += 2;
-		}
-		if ((unsigned char)c < 0x20 || c == 0x7f)
-			return -1;
-		p[to++] = c;
-	}
-	s->len = to;
-	return 0;
-}
-
 /* Compare segment by segment; "{x}" takes any one that is not empty. */
 static bool match(const char *pattern, struct str path, struct str *params)
 {
@@ -98,8 +76,8 @@ unsigned route_find(struct request *r, const char *method, struct buf *allow)
 		return allow->len ? 405 : 404;
 	for (unsigned i = 0; i < REQUEST_PARAMS_MAX; i++)
 		if (r->params[i].len &&
-		    unescape(&r->params[i],
-			     r->path + (r->params[i].p - r->path))) {
+		    percent_decode(r->path + (r->params[i].p - r->path),
+				   &r->params[i].len)) {
 			r->route = NULL;
 			return 404;
 		}

@@ -40,7 +40,7 @@ struct route_answer {
 };
 
 enum {
-	ROUTE_ANSWERS_MAX = 5,
+	ROUTE_ANSWERS_MAX = 9,
 	ROUTE_QUERY_MAX = 12
 };
 

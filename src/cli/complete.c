@@ -5,6 +5,7 @@
  * a description; or ":files" or ":dirs", which the shell does better itself.
  * No server is started for it.
  */
+#include "base/hex.h"
 #include "cli/connect.h"
 #include "cli/describe.h"
 #include "cli/verbs.h"
@@ -75,7 +76,7 @@ static void offer_asked(const struct typed *t, size_t i)
 		if (!t->run)
 			return;
 		buf_puts(&path, "/v1/runs/");
-		http_segment(&path, str_from(t->run));
+		percent_encode(&path, str_from(t->run));
 	}
 	if (buf_puts(&path, asked[i].path))
 		offer_items(t, buf_cstr(&path), asked[i].key, asked[i].text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What runs leave: logs and artifacts, however large. */
 #include "base/fd.h"
+#include "base/hex.h"
 #include "cli/connect.h"
 #include "cli/term.h"
 #include "cli/verbs.h"
@@ -159,9 +160,9 @@ static int one_log(const char *run, struct str task)
 						       "text/plain"};
 
 	buf_puts(&path, "/v1/runs/");
-	http_segment(&path, str_from(run));
+	percent_encode(&path, str_from(run));
 	buf_puts(&path, "/tasks/");
-	http_segment(&path, task);
+	percent_encode(&path, task);
 	buf_puts(&path, "/log");
 	c.path = buf_cstr(&path);
 	return print(&c, true);
@@ -177,7 +178,7 @@ static int all_logs(const char *run)
 	int code;
 
 	buf_puts(&path, "/v1/runs/");
-	http_segment(&path, str_from(run));
+	percent_encode(&path, str_from(run));
 	buf_puts(&path, "/tasks");
 	c.path = buf_cstr(&path);
 	code = cli_ask(&c, &a);
@@ -238,7 +239,7 @@ static int list_artifacts(const char *run)
 	int r;
 
 	buf_puts(&path, "/v1/runs/");
-	http_segment(&path, str_from(run));
+	percent_encode(&path, str_from(run));
 	buf_puts(&path, "/artifacts");
 	r = cli_get(buf_cstr(&path), &a, &d);
 	if (r)
@@ -286,9 +287,9 @@ int verb_artifact(int argc, char **argv, const struct verb *v)
 	if (n == 1)
 		return list_artifacts(argv[0]);
 	buf_puts(&path, "/v1/runs/");
-	http_segment(&path, str_from(argv[0]));
+	percent_encode(&path, str_from(argv[0]));
 	buf_puts(&path, "/artifacts/");
-	http_segment(&path, str_from(argv[1]));
+	percent_encode(&path, str_from(argv[1]));
 	c.path = buf_cstr(&path);
 	return to ? save(&c, to) : print(&c, false);
 }

@@ -150,20 +150,6 @@ void http_answer_done(struct http_answer *a)
 	buf_wipe(&a->body);
 }
 
-bool http_segment(struct buf *b, struct str s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		    (c >= '0' && c <= '9') || strchr("-._~@,", c))
-			buf_putc(b, s.p[i]);
-		else
-			buf_printf(b, "%%%02X", c);
-	}
-	return !b->failed;
-}
-
 /* --- streams ------------------------------------------------------------ */
 
 struct one {

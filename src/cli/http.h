@@ -64,6 +64,3 @@ MUST_USE int http_stream_add(struct http_streams *h, const char *path,
 			     http_stream_end_fn *end, void *ctx, struct err *e);
 MUST_USE int http_streams_turn(struct http_streams *h, int timeout_ms,
 			       size_t *ret_open, struct err *e);
-
-/* Percent-encode one path segment. */
-bool http_segment(struct buf *b, struct str s);

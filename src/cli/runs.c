@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Looking at runs: list, show, cancel. */
+#include "base/hex.h"
 #include "cli/connect.h"
 #include "cli/verbs.h"
 
@@ -48,14 +49,14 @@ int verb_runs(int argc, char **argv, const struct verb *v)
 	if (n)
 		return cli_usage(v);
 	buf_puts(&path, "/v1/runs?limit=");
-	http_segment(&path, str_from(limit ? limit : "50"));
+	percent_encode(&path, str_from(limit ? limit : "50"));
 	for (size_t i = 0; i < states.n; i++) {
 		buf_puts(&path, "&state=");
-		http_segment(&path, str_from(states.items[i]));
+		percent_encode(&path, str_from(states.items[i]));
 	}
 	if (job) {
 		buf_puts(&path, "&job=");
-		http_segment(&path, str_from(job));
+		percent_encode(&path, str_from(job));
 	}
 	r = cli_get(buf_cstr(&path), &a, &d);
 	if (r)
@@ -120,7 +121,7 @@ int verb_show(int argc, char **argv, const struct verb *v)
 	if (n != 1)
 		return cli_usage(v);
 	buf_puts(&path, "/v1/runs/");
-	http_segment(&path, str_from(argv[0]));
+	percent_encode(&path, str_from(argv[0]));
 	r = cli_get(buf_cstr(&path), &a, &d);
 	if (r)
 		return r;
@@ -173,7 +174,7 @@ int verb_cancel(int argc, char **argv, const struct verb *v)
 	if (n != 1)
 		return cli_usage(v);
 	buf_puts(&path, "/v1/runs/");
-	http_segment(&path, str_from(argv[0]));
+	percent_encode(&path, str_from(argv[0]));
 	buf_puts(&path, "/cancel");
 	c.path = buf_cstr(&path);
 	r = cli_ask(&c, &a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `nfo secret`: values come from standard input or a prompt, never from argv. */
+#include "base/hex.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -14,11 +15,11 @@ enum {
 static int path_of(struct buf *b, const char *project, const char *name)
 {
 	buf_puts(b, "/v1/projects/");
-	http_segment(b, str_from(project));
+	percent_encode(b, str_from(project));
 	buf_puts(b, "/secrets");
 	if (name) {
 		buf_putc(b, '/');
-		http_segment(b, str_from(name));
+		percent_encode(b, str_from(name));
 	}
 	return b->failed ? -1 : 0;
 }

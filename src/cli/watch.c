@@ -189,7 +189,7 @@ static void follow_task(struct watch *w, struct str name, struct str attempt)
 	if (name.len > w->width && name.len < 40)
 		w->width = name.len;
 	buf_printf(&path, "/v1/runs/" STR_FMT "/tasks/", STR_ARG(w->run));
-	http_segment(&path, name);
+	percent_encode(&path, name);
 	buf_printf(&path, "/attempts/" STR_FMT "/log", STR_ARG(attempt));
 	feed_make(&t->log, &w->feeds, buf_cstr(&path), on_log, t);
 }

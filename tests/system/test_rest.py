@@ -236,8 +236,21 @@ def test_lists_page_and_filter(nfo):
     assert nfo.get("/v1/runs?state=succeeded&job=absent").json["items"] == []
 
 
+def test_the_next_link_asks_the_same_question(nfo):
+    good = [nfo.run(HELLO)["id"] for _ in range(2)]
+    nfo.run(HELLO.replace("echo hi there", "exit 1"))
+    path, seen = "/v1/runs?limit=1&state=succeeded&state=cancelled" \
+        "&since=2026-01-01T00:00:00%2B01:00", []
+    while path:
+        a = nfo.get(path)
+        seen += [r["id"] for r in a.json["items"]]
+        link = a.headers.get("link")
+        path = link and link.split(">")[0][1:]
+    assert seen == good[::-1]
+
+
 @pytest.mark.parametrize("query", ("limit=-1", "limit=0", "limit=x", "limit=100000",
-                                   "state=nope", "cursor=zzz", "since=monday"))
+                                   "state=nope", "state=%", "job=a%0ab", "cursor=zzz", "since=monday"))
 def test_wrong_parameters_are_400(nfo, query):
     a = nfo.get(f"/v1/runs?{query}")
     assert a.status == 400 and is_problem(a), a
