@@ -13,7 +13,7 @@
  *   live.c     a run in memory, and its marks
  *   save.c     what is marked, into the store
  *   advance.c  carries out what sched decides
- *   launch.c   one attempt to the monitor
+ *   launch.c   one attempt to the monitor; launch_files.c what it is given
  *   result.c   one attempt's end
  *   collect.c  the worker thread: artifacts into blobs, trees removed
  *   sweep.c    content that nobody uses any more
@@ -246,6 +246,11 @@ void sweep(struct engine *g);
 MUST_USE int launch_prepare(struct run *r, size_t i, struct err *e);
 void launch_undo(struct run *r, size_t i);
 void launch_all(struct run *r); /* after the commit */
+
+/* launch_files.c: its descriptors, in the order of enum launch_fd; on failure
+ * those that are not -1 are the caller's, too. */
+MUST_USE int launch_open(struct run *r, size_t i, int fds[N_LAUNCH_FDS],
+			 struct err *e);
 
 /* result.c */
 /* The attempt has ended as the monitor says; what its file says is read. */

@@ -149,11 +149,15 @@ static int save(struct engine *g)
 	if (nothing_to_save(g))
 		return 0;
 	while (save_all(g, &e)) {
+		bool room;
+
 		store_rollback(g->store);
 		if (e.code != ERR_LIMIT || e.sys != ENOSPC)
 			give_up(&e);
+		/* at once: the logs of what runs want it, too */
+		room = store_ballast_drop(g->store);
 		full(g, &e);
-		if (!turn_away(g) && !store_ballast_drop(g->store)) {
+		if (!turn_away(g) && !room) {
 			g->stuck = true;
 			return -1;
 		}
