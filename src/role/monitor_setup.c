@@ -191,12 +191,27 @@ int setup_state(struct monitor *m, struct err *e)
 
 /* --- sockets ------------------------------------------------------------ */
 
-static bool somebody_listens(const struct sockaddr_un *sa)
+/* A socket that nobody listens on goes; anything else stays, and is said. */
+static int make_way(const struct sockaddr_un *sa, struct err *e)
 {
-	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CLEANUP_FD int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const char *path = sa->sun_path;
+	struct stat st;
 
-	return fd >= 0 &&
-	       !connect(fd, (const struct sockaddr *)sa, sizeof(*sa));
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : err_sys(e, errno, "%s", path);
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(e, ERR_CONFLICT,
+			       "%s: is there, and is no socket", path);
+	if (fd < 0)
+		return err_sys(e, errno, "%s", path);
+	/* Of another type, or too busy to take us: it is somebody's. */
+	if (!connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) ||
+	    errno != ECONNREFUSED)
+		return err_set(e, ERR_CONFLICT,
+			       "%s: somebody serves there already", path);
+	return unlink(path) ? err_sys(e, errno, "%s", path) : 0;
 }
 
 static int listen_unix(const char *path, struct err *e)
@@ -215,10 +230,8 @@ static int listen_unix(const char *path, struct err *e)
 		*slash = '\0';
 		(void)mkdir(dir, 0755);
 	}
-	if (somebody_listens(&sa))
-		return err_set(e, ERR_CONFLICT,
-			       "%s: somebody serves there already", path);
-	(void)unlink(path);
+	if (make_way(&sa, e))
+		return -1;
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) ||
 	    chmod(path, 0666) || listen(fd, BACKLOG))
 		return err_sys(e, errno, "%s", path);

@@ -142,6 +142,42 @@ def test_a_stale_socket_is_replaced(nfo):
     assert nfo("runs")
 
 
+def serve_at(cold, path):
+    """What `nfo serve` says when it cannot have the socket."""
+    with cold.popen("serve", "--cgroups", "prefer", "--socket", path) as p:
+        _, err = p.communicate(timeout=programs.LIMIT)
+    assert p.returncode != 0 and str(path) in err.decode(), err
+    return err.decode()
+
+
+@pytest.mark.parametrize("kind, backlog", ((socket.SOCK_STREAM, 5),
+                                           (socket.SOCK_STREAM, 0),
+                                           (socket.SOCK_DGRAM, None)),
+                         ids=("stream", "busy", "datagram"))
+def test_a_foreign_listener_keeps_its_socket(cold, kind, backlog):
+    path = cold.home / "theirs.sock"
+    with socket.socket(socket.AF_UNIX, kind) as s, \
+            socket.socket(socket.AF_UNIX, kind) as client:
+        s.bind(str(path))
+        if backlog is not None:
+            s.listen(backlog)
+        if backlog == 0:
+            client.connect(str(path))  # and nobody takes it
+        before = path.stat()
+        assert "somebody serves there" in serve_at(cold, path)
+        assert path.stat().st_ino == before.st_ino
+
+
+def test_a_file_at_the_sockets_place_is_not_removed(cold):
+    path = cold.write("notes", "of value")
+    assert "no socket" in serve_at(cold, path)
+    assert path.read_text() == "of value"
+    link = cold.home / "link"
+    link.symlink_to(path)
+    assert "no socket" in serve_at(cold, link)
+    assert path.read_text() == "of value" and link.is_symlink()
+
+
 def test_sigterm_ends_it_and_its_tasks(nfo):
     run = nfo.run("tasks: { t: { run: sleep 300 } }", wait=None)
     nfo.until_state(run, "running", "t")
