@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * The keeper: the only holder of keys.  An attempt's channel gets the secrets
- * of its grant and no others; the server may put, list and remove, and ask
- * whether a text holds a secret, but never read one.
+ * of its grant and no others; what the server may ask is in keeper_server.c.
  */
+#include "role/keeper.h"
+
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/list.h"
@@ -11,30 +12,11 @@
 #include "base/mem.h"
 #include "role/role.h"
 #include "secrets/keyfile.h"
-#include "secrets/redact.h"
 #include "secrets/ref.h"
-#include "secrets/store.h"
+#include "secrets/scanner.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
-
-enum {
-	INLINE_MAX = 15000,
-	LIST_PAGE = 200,
-	LIST_MAX = 8 << 20,
-	SCANS_PER_S = 200,
-};
-
-struct keeper {
-	struct loop *loop;
-	struct chan *monitor, *server;
-	struct secret_store *store;
-	struct link attempts;
-	int64_t scan_second;
-	unsigned scans;
-};
 
 struct attempt {
 	struct link link;
@@ -72,7 +54,7 @@ static int send_secret(struct chan *c, const struct secret *value)
 	struct err e;
 	int bad;
 
-	if (v.n_bytes <= INLINE_MAX) {
+	if (v.n_bytes <= KEEPER_INLINE_MAX) {
 		wire_str(&w, str_n((const char *)v.bytes, v.n_bytes));
 		bad = chan_post(c, MSG_SECRET, &w, NULL, 0, &e);
 		mem_wipe(w.data, w.len);
@@ -153,230 +135,6 @@ static int take_grant(struct keeper *k, struct chan_msg *msg)
 	return 0;
 }
 
-/* --- the server --------------------------------------------------------- */
-
-static int answer(struct keeper *k, uint64_t tag, int bad, uint64_t number,
-		  const struct err *e)
-{
-	struct wire_writer w = {.len = 0};
-	struct err ignored;
-
-	wire_u64(&w, tag);
-	if (!bad) {
-		wire_u64(&w, number);
-		return chan_post(k->server, MSG_OK, &w, NULL, 0, &ignored);
-	}
-	wire_u8(&w, (uint8_t)e->code);
-	wire_str(&w, str_from(e->text));
-	return chan_post(k->server, MSG_NO, &w, NULL, 0, &ignored);
-}
-
-static int put(struct keeper *k, uint64_t tag, struct wire_reader *r,
-	       struct chan_msg *msg)
-{
-	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
-	CLEANUP_SECRET struct secret *value = NULL;
-	uint64_t version = 0;
-	struct err e;
-	size_t len;
-	int bad;
-
-	if (!msg->n_fds) {
-		struct str v = wire_get_str(r, INLINE_MAX);
-
-		bad = !wire_end(r) || secret_new(v.p, v.len, 0, &value, &e);
-		if (bad)
-			return -1;
-	} else {
-		bad = !wire_end(r) ||
-		      fd_memfd_check(msg->fds[0], SECRET_STORE_VALUE_MAX, &len,
-				     &e) ||
-		      secret_new(NULL, len, 0, &value, &e) ||
-		      pread(msg->fds[0], secret_room(value), len, 0) !=
-			      (ssize_t)len;
-		if (bad)
-			return -1;
-	}
-	bad = secret_store_put(k->store, project, name, value,
-			       SECRET_VALUE_BYTES, SECRET_STORE_ANY, &version,
-			       &e);
-	return answer(k, tag, bad, version, &e);
-}
-
-static void list_one(const struct secret_meta *m, struct buf *b)
-{
-	char created[CLOCK_TEXT_LEN + 1], updated[CLOCK_TEXT_LEN + 1];
-
-	clock_format(m->created_us, created);
-	clock_format(m->updated_us, updated);
-	buf_printf(b,
-		   "%s{\"name\":\"%s\",\"version\":%" PRIu64
-		   ",\"versions\":%u,\"created_at\":\"%s\","
-		   "\"updated_at\":\"%s\"}",
-		   b->len > 1 ? "," : "", m->name, m->current, m->versions,
-		   created, updated);
-}
-
-/* Every secret of the project, page by page. */
-static int each(struct keeper *k, struct str project,
-		int (*fn)(void *ctx, const struct secret_meta *m), void *ctx,
-		struct err *e)
-{
-	CLEANUP_MEM struct secret_meta *page =
-		mem_array(LIST_PAGE, sizeof(*page));
-	char after[SECRET_STORE_NAME_MAX + 1] = "";
-	size_t n = LIST_PAGE;
-
-	while (n == LIST_PAGE) {
-		if (secret_store_list(k->store, project, str_from(after), page,
-				      LIST_PAGE, &n, e))
-			return -1;
-		for (size_t i = 0; i < n; i++)
-			if (fn(ctx, &page[i]))
-				return -1;
-		if (n)
-			memcpy(after, page[n - 1].name, sizeof(after));
-	}
-	return 0;
-}
-
-static int on_listed(void *ctx, const struct secret_meta *m)
-{
-	list_one(m, ctx);
-	return 0;
-}
-
-static int list(struct keeper *k, uint64_t tag, struct wire_reader *r)
-{
-	CLEANUP_BUF struct buf b = BUF_INIT(LIST_MAX);
-	struct str project = wire_get_str(r, 63);
-	struct wire_writer w = {.len = 0};
-	CLEANUP_FD int fd = -1;
-	struct err e;
-
-	if (!wire_end(r))
-		return -1;
-	buf_putc(&b, '[');
-	if (each(k, project, on_listed, &b, &e))
-		return answer(k, tag, -1, 0, &e);
-	buf_putc(&b, ']');
-	fd = fd_memfd_sealed("list", buf_view(&b), &e);
-	if (fd < 0)
-		return answer(k, tag, -1, 0, &e);
-	wire_u64(&w, tag);
-	return chan_post(k->server, MSG_LISTED, &w, &fd, 1, &e);
-}
-
-static int remove_one(struct keeper *k, uint64_t tag, struct wire_reader *r)
-{
-	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
-	struct err e;
-	int bad;
-
-	if (!wire_end(r))
-		return -1;
-	bad = secret_store_remove(k->store, project, name, 0, &e);
-	return answer(k, tag, bad, 0, &e);
-}
-
-/* --- scanning ----------------------------------------------------------- */
-
-enum {
-	SCAN_SECRETS_MAX = 1000
-};
-
-struct scan {
-	struct keeper *k;
-	struct secret *values[SCAN_SECRETS_MAX];
-	struct redact_secret list[SCAN_SECRETS_MAX];
-	size_t n;
-};
-
-static int on_scanned(void *ctx, const struct secret_meta *m)
-{
-	struct scan *s = ctx;
-	struct err e;
-
-	if (s->n == SCAN_SECRETS_MAX)
-		return -1;
-	if (secret_store_get(s->k->store, str_from(m->project),
-			     str_from(m->name), 0, &s->values[s->n], NULL, &e))
-		return 0; /* deleted meanwhile */
-	s->list[s->n] = (struct redact_secret){"secret", s->values[s->n]};
-	s->n++;
-	return 0;
-}
-
-static bool too_often(struct keeper *k)
-{
-	int64_t second = clock_mono_us() / 1000000;
-
-	if (second != k->scan_second) {
-		k->scan_second = second;
-		k->scans = 0;
-	}
-	return ++k->scans > SCANS_PER_S;
-}
-
-static int scan(struct keeper *k, uint64_t tag, struct wire_reader *r)
-{
-	struct str project = wire_get_str(r, 63), text = wire_get_str(r, 15000);
-	struct wire_writer w = {.len = 0};
-	struct redact_set *set = NULL;
-	struct scan *s;
-	uint64_t hits = 0;
-	struct err e;
-	int bad;
-
-	if (!wire_end(r))
-		return -1;
-	if (too_often(k)) {
-		err_set(&e, ERR_LIMIT, "too many scans");
-		return answer(k, tag, -1, 0, &e);
-	}
-	s = mem_alloc(sizeof(*s));
-	s->k = k;
-	bad = each(k, project, on_scanned, s, &e) ||
-	      redact_set_new(s->list, s->n, NULL, 0, &set, &e);
-	if (!bad) {
-		struct redact_watch *watch = redact_watch_new(set);
-
-		hits = redact_watch_write(watch, text.p, text.len);
-		redact_watch_free(watch);
-	}
-	redact_set_free(set);
-	for (size_t i = 0; i < s->n; i++)
-		secret_free(s->values[i]);
-	mem_free(s);
-	if (bad)
-		return answer(k, tag, -1, 0, &e);
-	wire_u64(&w, tag);
-	wire_u8(&w, hits > 0);
-	return chan_post(k->server, MSG_SCANNED, &w, NULL, 0, &e);
-}
-
-static int on_server(void *ctx, struct chan_msg *msg)
-{
-	struct wire_reader r = wire_reader(msg->body, msg->body_len);
-	uint64_t tag = wire_get_u64(&r);
-	struct keeper *k = ctx;
-
-	switch (msg->type) {
-	case MSG_PUT:
-		return put(k, tag, &r, msg);
-	case MSG_LIST:
-		return list(k, tag, &r);
-	case MSG_REMOVE:
-		return remove_one(k, tag, &r);
-	case MSG_SCAN:
-		return scan(k, tag, &r);
-	case MSG_STATUS:
-		return wire_end(&r) ? answer(k, tag, 0, 0, NULL) : -1;
-	default:
-		return -1;
-	}
-}
-
 /* --- the monitor -------------------------------------------------------- */
 
 static void on_server_gone(void *ctx, const struct err *why)
@@ -388,7 +146,7 @@ static void on_server_gone(void *ctx, const struct err *why)
 	k->server = NULL;
 }
 
-static const struct chan_ops server_ops = {on_server, on_server_gone};
+static const struct chan_ops server_ops = {keeper_on_server, on_server_gone};
 
 static int on_monitor(void *ctx, struct chan_msg *msg)
 {
@@ -457,10 +215,12 @@ int main(void)
 	if (secret_process_harden(&e) || secret_store_heap_init(&e) ||
 	    unseal(&k, start.init.state, &e) || loop_new(&k.loop, &e))
 		role_failed(&e);
+	k.scanner = scanner_new(k.store);
 	k.monitor = chan_new(k.loop, ROLE_FD, &monitor_ops, &k);
 	role_ready();
 	if (loop_run(k.loop, &e))
 		log_error("%s", e.text);
+	scanner_free(k.scanner);
 	secret_store_close(k.store);
 	return 0;
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What the files of the keeper share: its one state. */
+#pragma once
+
+#include "base/list.h"
+#include "role/role.h"
+#include "secrets/store.h"
+
+enum {
+	KEEPER_INLINE_MAX = 15000 /* bytes of a value in a message's body */
+};
+
+struct keeper {
+	struct loop *loop;
+	struct chan *monitor, *server;
+	struct secret_store *store;
+	struct scanner *scanner;
+	struct link attempts;
+	int64_t scan_second; /* the second that scans were counted in */
+	unsigned scans;
+};
+
+/* A message of the server's; -1 when it is none that a server sends. */
+int keeper_on_server(void *keeper, struct chan_msg *msg);
