@@ -29,7 +29,20 @@ struct zygote {
 	struct runner_host host;
 	struct role_init init;
 	pid_t pid;
+	char *name; /* argv[0] */
 };
+
+/* ps and its like show what it is: the names are of one length. */
+static void show_as_runner(char *name)
+{
+	static const char old[] = "zygote", new[] = "runner";
+	char *at = strstr(name, old);
+
+	_Static_assert(sizeof(old) == sizeof(new), "in place");
+	if (at)
+		memcpy(at, new, sizeof(new) - 1);
+	(void)prctl(PR_SET_NAME, "nfo-runner");
+}
 
 static void become_runner(const struct zygote *z, const struct grant *g,
 			  int *fds, size_t n_readers) NORETURN;
@@ -40,6 +53,7 @@ static void become_runner(const struct zygote *z, const struct grant *g,
 	struct err e = {.text = "the zygote has gone"};
 
 	log_init("runner", LOG_LEVEL_INFO);
+	show_as_runner(z->name);
 	close(ROLE_FD);
 	/* It dies with us; if it did before we said so, we see it here. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != z->pid ||
@@ -112,7 +126,7 @@ static void serve(const struct zygote *z)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	CLEANUP_BUF struct buf text = BUF_INIT(POLICIES_MAX);
 	struct zygote z = {.host = {.agent = "local"}, .pid = getpid()};
@@ -120,6 +134,9 @@ int main(void)
 	struct role_start start;
 	struct err e;
 
+	if (argc < 1)
+		return 1;
+	z.name = argv[0];
 	role_begin(ROLE_ZYGOTE, &start);
 	(void)hash_sha256("", 0); /* libcrypto reads its configuration now */
 	role_confine(ROLE_ZYGOTE, &start);
