@@ -144,11 +144,42 @@ static int exit_code(const struct wait *w, const struct sandbox_usage *u)
 					WEXITSTATUS(w->status);
 }
 
-static int run(struct command *c, struct err *e)
+static bool wants_limits(const struct command *c)
+{
+	const struct sandbox_limits *l = &c->spec.limits;
+
+	return c->host.cgroups == CGROUPS_REQUIRE ||
+	       (c->host.cgroups == CGROUPS_PREFER &&
+		(l->memory_bytes || l->pids || l->cpu_milli));
+}
+
+/* What cannot be enforced is said before the program runs. */
+static int launch(struct sandbox_host *h, const struct command *c,
+		  struct sandbox *s, struct err *e)
 {
 	const struct sandbox_go go = {
 		c->argv, c->env, {0, 1, 2}
         };
+	struct sandbox_usage unused;
+
+	if (!wants_limits(c))
+		return sandbox_launch_now(h, &c->spec, &go, s, e);
+	if (sandbox_launch(h, &c->spec, s, e))
+		return -1;
+	if (s->not_enforced)
+		fprintf(stderr, "nfo sandbox: not enforced here:%s%s%s\n",
+			s->not_enforced & SANDBOX_NO_MEMORY ? " memory" : "",
+			s->not_enforced & SANDBOX_NO_PIDS ? " pids" : "",
+			s->not_enforced & SANDBOX_NO_CPU ? " cpu" : "");
+	if (!ctl_go(s->ctl, go.argv, go.env, go.stdio, e))
+		return 0;
+	sandbox_kill(s);
+	sandbox_reap(h, s, &unused);
+	return -1;
+}
+
+static int run(struct command *c, struct err *e)
+{
 	struct wait w = {.status = EXIT_SANDBOX};
 	struct sandbox_usage u;
 	struct sandbox_host *h;
@@ -159,15 +190,10 @@ static int run(struct command *c, struct err *e)
 		return -1;
 	if (c->host.allow_no_landlock && !sandbox_host_landlock(h))
 		fputs("nfo sandbox: without Landlock, as asked for\n", stderr);
-	if (sandbox_launch_now(h, &c->spec, &go, &s, e)) {
+	if (launch(h, c, &s, e)) {
 		sandbox_host_free(h);
 		return -1;
 	}
-	if (s.not_enforced)
-		fprintf(stderr, "nfo sandbox: not enforced here:%s%s%s\n",
-			s.not_enforced & SANDBOX_NO_MEMORY ? " memory" : "",
-			s.not_enforced & SANDBOX_NO_PIDS ? " pids" : "",
-			s.not_enforced & SANDBOX_NO_CPU ? " cpu" : "");
 	fd_close(&s.script);
 	(void)!ctl_leave(s.ctl, e); /* it may have ended already */
 	if (c->timeout_us)
@@ -211,15 +237,6 @@ static int choose_uid(struct command *c)
 		return command_usage("getrandom", strerror(errno));
 	c->spec.uid_slot = slot;
 	return 0;
-}
-
-static bool wants_limits(const struct command *c)
-{
-	const struct sandbox_limits *l = &c->spec.limits;
-
-	return c->host.cgroups == CGROUPS_REQUIRE ||
-	       (c->host.cgroups == CGROUPS_PREFER &&
-		(l->memory_bytes || l->pids || l->cpu_milli));
 }
 
 int sandbox_command(int argc, char **argv)

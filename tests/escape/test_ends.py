@@ -143,6 +143,17 @@ def test_out_of_memory_is_said(jail, who):
     assert "memory limit" in result.err, result
 
 
+def test_what_is_not_enforced_is_said_first(jail, who):
+    """Before the program runs, and so before anything that it writes."""
+    result = jail.run(who, ["sh", "-c", 'exec "$@" 2>&1', "sh",
+                            *jail.sandbox("default", "--memory", "64M"),
+                            "echo", "ran"])
+    assert result.code == 0 and result.out.endswith("ran\n"), result
+    if result.out == "ran\n":
+        pytest.skip(f"all of it is enforced for {who}")
+    assert result.out.startswith("nfo sandbox: not enforced here:"), result
+
+
 @pytest.mark.parametrize("kind", ("memory", "pids"))
 def test_limits_can_be_required(jail, who, kind):
     """Without a control group `--cgroups require` refuses."""
