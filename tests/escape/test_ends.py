@@ -145,7 +145,7 @@ def test_out_of_memory_is_said(jail, who):
 
 def test_what_is_not_enforced_is_said_first(jail, who):
     """Before the program runs, and so before anything that it writes."""
-    result = jail.run(who, ["sh", "-c", 'exec "$@" 2>&1', "sh",
+    result = jail.run(who, ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh",
                             *jail.sandbox("default", "--memory", "64M"),
                             "echo", "ran"])
     assert result.code == 0 and result.out.endswith("ran\n"), result
