@@ -16,8 +16,10 @@ static const struct verb verbs[] = {
 	 "  nfo run examples/hello.toml --input name=world\n"
 	 "  nfo run release.yaml --source .\n"
 	 "  nfo run --script backup.sh\n\n"
+	 "An interrupt (Ctrl-C) cancels the run and follows it to its end; a\n"
+	 "second one leaves it alone.\n\n"
 	 "Exit code: 0 when the run succeeded, 1 when it did not, 2 for a wrong\n"
-	 "job, 3 when policy refuses it, 4 without a server.",
+	 "job, 3 when policy refuses it, 4 without a server, 130 when it was left.",
 	 verb_run},
 	{"runs", "[--status S]... [--job J] [--limit N]",
 	 "Runs, newest first", NULL, verb_runs},
