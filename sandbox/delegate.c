@@ -37,33 +37,50 @@ static bool may_limit(void)
 	return true;
 }
 
-void sandbox_delegate(char *const *args)
+static bool needed(void)
+{
+	return geteuid() && !getenv(MARK) &&
+	       !access("/sys/fs/cgroup/cgroup.controllers", F_OK) &&
+	       has_user_systemd() && !may_limit();
+}
+
+void sandbox_delegate_exec(char *const *argv)
 {
 	static const char *const front[] = {
 		"systemd-run", "--user",         "--scope", "--quiet",
 		"--collect",   "-pDelegate=yes", "--",
 	};
 	const size_t n_front = ARRAY_LEN(front);
-	char self[PATH_MAX];
 	size_t n = 0;
 	char **line;
-	ssize_t len;
 
-	if (!geteuid() || getenv(MARK) ||
-	    access("/sys/fs/cgroup/cgroup.controllers", F_OK) ||
-	    !has_user_systemd() || may_limit())
+	if (!needed() || setenv(MARK, "1", 1))
 		return;
-	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (len <= 0 || setenv(MARK, "1", 1))
+	while (argv[n])
+		n++;
+	line = mem_array(n_front + n + 1, sizeof(*line));
+	for (size_t i = 0; i < n_front; i++)
+		line[i] = (char *)(uintptr_t)front[i];
+	memcpy(line + n_front, argv, n * sizeof(*line));
+	execvp(line[0], line);
+	mem_free(line);
+}
+
+void sandbox_delegate(char *const *args)
+{
+	char self[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	size_t n = 0;
+	char **argv;
+
+	if (len <= 0)
 		return;
 	self[len] = '\0';
 	while (args[n])
 		n++;
-	line = mem_array(n_front + n + 2, sizeof(*line));
-	for (size_t i = 0; i < n_front; i++)
-		line[i] = (char *)(uintptr_t)front[i];
-	line[n_front] = self;
-	memcpy(line + n_front + 1, args, n * sizeof(*line));
-	execvp(line[0], line);
-	mem_free(line);
+	argv = mem_array(n + 2, sizeof(*argv));
+	argv[0] = self;
+	memcpy(argv + 1, args, n * sizeof(*argv));
+	sandbox_delegate_exec(argv);
+	mem_free(argv);
 }

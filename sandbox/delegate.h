@@ -7,13 +7,16 @@
 #pragma once
 
 /*
- * Execute this program once more, in a scope of the user's systemd with
- * Delegate=yes (systemd-run(1)), where that is needed and can be had.  Returns
- * when it is not: as root, without systemd or cgroup v2, in a group that may
- * be used, the second time, or when systemd-run fails to start.  Call it
- * before anything else is done: descriptors, directory, environment and pid
- * stay.
+ * Execute a program in a scope of the user's systemd with Delegate=yes
+ * (systemd-run(1)), where that is needed and can be had.  Returns when it is
+ * not: as root, without systemd or cgroup v2, in a group that may be used, the
+ * second time, or when systemd-run fails to start.  Descriptors, directory,
+ * environment and pid stay.
  *
- * args  the command line behind the program's name, NULL-terminated
+ * argv  the program's path and its arguments, NULL-terminated
  */
+void sandbox_delegate_exec(char *const *argv);
+
+/* The same for this program once more: call it before anything else is done.
+ * args is the command line behind the program's name. */
 void sandbox_delegate(char *const *args);

@@ -6,6 +6,7 @@
 #include "base/hex.h"
 #include "cli/opts.h"
 #include "policy/builtin.h"
+#include "sandbox/delegate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -189,6 +190,7 @@ static void exec_monitor(const char *program, const char *state,
 	for (int i = 3; i < 64; i++)
 		if (i != ready)
 			close(i);
+	sandbox_delegate_exec((char *const *)(uintptr_t)argv);
 	execv(program, (char *const *)(uintptr_t)argv);
 	_exit(127);
 }

@@ -2,6 +2,7 @@
 /* `nfo serve`: the same program as the private server, meant to stay. */
 #include "cli/connect.h"
 #include "cli/verbs.h"
+#include "sandbox/delegate.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -67,6 +68,7 @@ int verb_serve(int argc, char **argv, const struct verb *v)
 	if (no_landlock)
 		args[a++] = "--allow-no-landlock";
 	args[a] = NULL;
+	sandbox_delegate_exec((char *const *)(uintptr_t)args);
 	execv(args[0], (char *const *)(uintptr_t)args);
 	err_set(&e, ERR_INTERNAL, "%s could not be started", args[0]);
 	return cli_fail(&e);
