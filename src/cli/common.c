@@ -2,6 +2,8 @@
 /* What the verbs share: asking, failing, formatting. */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/hex.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "cli/connect.h"
 #include "cli/verbs.h"
@@ -89,6 +91,12 @@ int cli_ask(const struct http_call *c, struct http_answer *ret)
 	code = cli_problem(ret, NULL);
 	http_answer_done(ret);
 	return code;
+}
+
+void cli_run_path(struct buf *b, struct str run)
+{
+	buf_puts(b, ulid_valid(run) ? "/v1/runs/run_" : "/v1/runs/");
+	percent_encode(b, run);
 }
 
 int cli_get(const char *path, struct http_answer *a, struct doc **ret)

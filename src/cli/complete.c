@@ -75,8 +75,7 @@ static void offer_asked(const struct typed *t, size_t i)
 	if (asked[i].path[1] != 'v') { /* of the run that was given */
 		if (!t->run)
 			return;
-		buf_puts(&path, "/v1/runs/");
-		percent_encode(&path, str_from(t->run));
+		cli_run_path(&path, str_from(t->run));
 	}
 	if (buf_puts(&path, asked[i].path))
 		offer_items(t, buf_cstr(&path), asked[i].key, asked[i].text);

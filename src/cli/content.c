@@ -159,8 +159,7 @@ static int one_log(const char *run, struct str task)
 			      .accept = globals.json ? "application/x-ndjson" :
 						       "text/plain"};
 
-	buf_puts(&path, "/v1/runs/");
-	percent_encode(&path, str_from(run));
+	cli_run_path(&path, str_from(run));
 	buf_puts(&path, "/tasks/");
 	percent_encode(&path, task);
 	buf_puts(&path, "/log");
@@ -177,8 +176,7 @@ static int all_logs(const char *run)
 	struct doc *d;
 	int code;
 
-	buf_puts(&path, "/v1/runs/");
-	percent_encode(&path, str_from(run));
+	cli_run_path(&path, str_from(run));
 	buf_puts(&path, "/tasks");
 	c.path = buf_cstr(&path);
 	code = cli_ask(&c, &a);
@@ -238,8 +236,7 @@ static int list_artifacts(const char *run)
 	struct doc *d;
 	int r;
 
-	buf_puts(&path, "/v1/runs/");
-	percent_encode(&path, str_from(run));
+	cli_run_path(&path, str_from(run));
 	buf_puts(&path, "/artifacts");
 	r = cli_get(buf_cstr(&path), &a, &d);
 	if (r)
@@ -286,8 +283,7 @@ int verb_artifact(int argc, char **argv, const struct verb *v)
 		return cli_usage(v);
 	if (n == 1)
 		return list_artifacts(argv[0]);
-	buf_puts(&path, "/v1/runs/");
-	percent_encode(&path, str_from(argv[0]));
+	cli_run_path(&path, str_from(argv[0]));
 	buf_puts(&path, "/artifacts/");
 	percent_encode(&path, str_from(argv[1]));
 	c.path = buf_cstr(&path);

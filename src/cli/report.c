@@ -63,7 +63,7 @@ int report_run(const struct server *s, struct str run_id, bool table)
 	struct err e;
 	int code;
 
-	buf_printf(&path, "/v1/runs/" STR_FMT, STR_ARG(run_id));
+	cli_run_path(&path, run_id);
 	c.path = buf_cstr(&path);
 	if (http_do(s, &c, &a, &e))
 		return cli_fail(&e);

@@ -120,8 +120,7 @@ int verb_show(int argc, char **argv, const struct verb *v)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (n != 1)
 		return cli_usage(v);
-	buf_puts(&path, "/v1/runs/");
-	percent_encode(&path, str_from(argv[0]));
+	cli_run_path(&path, str_from(argv[0]));
 	r = cli_get(buf_cstr(&path), &a, &d);
 	if (r)
 		return r;
@@ -173,8 +172,7 @@ int verb_cancel(int argc, char **argv, const struct verb *v)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (n != 1)
 		return cli_usage(v);
-	buf_puts(&path, "/v1/runs/");
-	percent_encode(&path, str_from(argv[0]));
+	cli_run_path(&path, str_from(argv[0]));
 	buf_puts(&path, "/cancel");
 	c.path = buf_cstr(&path);
 	r = cli_ask(&c, &a);

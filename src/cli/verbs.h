@@ -43,6 +43,8 @@ int cli_ask(const struct http_call *c, struct http_answer *ret);
  * both are the caller's, also when *ret is NULL. */
 int cli_get(const char *path, struct http_answer *a, struct doc **ret);
 int cli_usage(const struct verb *v);
+/* "/v1/runs/run_..." of what was typed, which may be without the run_. */
+void cli_run_path(struct buf *b, struct str run);
 /* Print the answer's problem, with places in file (NULL: none). */
 int cli_problem(const struct http_answer *a, const char *file);
 /* Parse an answer; NULL after saying that it is malformed. */

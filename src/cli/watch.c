@@ -188,7 +188,8 @@ static void follow_task(struct watch *w, struct str name, struct str attempt)
 	(void)map_put(w->tasks, buf_view(&key), t);
 	if (name.len > w->width && name.len < 40)
 		w->width = name.len;
-	buf_printf(&path, "/v1/runs/" STR_FMT "/tasks/", STR_ARG(w->run));
+	cli_run_path(&path, w->run);
+	buf_puts(&path, "/tasks/");
 	percent_encode(&path, name);
 	buf_printf(&path, "/attempts/" STR_FMT "/log", STR_ARG(attempt));
 	feed_make(&t->log, &w->feeds, buf_cstr(&path), on_log, t);
@@ -232,7 +233,8 @@ static void cancel(struct watch *w)
 	struct http_answer a;
 	struct err e;
 
-	buf_printf(&path, "/v1/runs/" STR_FMT "/cancel", STR_ARG(w->run));
+	cli_run_path(&path, w->run);
+	buf_puts(&path, "/cancel");
 	c.path = buf_cstr(&path);
 	fputs("nfo: cancelling the run; once more leaves it alone\n", stderr);
 	if (http_do(w->s, &c, &a, &e))
@@ -314,7 +316,8 @@ int watch_run(const struct server *s, struct str run_id, bool owner)
 	struct err e;
 	int r;
 
-	buf_printf(&path, "/v1/runs/" STR_FMT "/events", STR_ARG(run_id));
+	cli_run_path(&path, run_id);
+	buf_puts(&path, "/events");
 	feed_make(&w.events, &w.feeds, buf_cstr(&path), on_event, &w);
 	interrupts = 0;
 	(void)sigaction(SIGINT, NULL, &old);

@@ -232,6 +232,26 @@ static void check_value(struct doc_node *n, const struct job_key *k,
 	}
 }
 
+/* The map at `where` in which the key would be known, or else the map that
+ * holds everything. */
+static void elsewhere(const char *where, struct str name, char *hint,
+		      size_t len)
+{
+	for (size_t i = 0; i < job_n_keys; i++) {
+		const struct job_key *k = &job_keys[i];
+
+		if (strcmp(k->where, where) != 0 || !k->sub ||
+		    k->forms & FORM_NAMED || !job_key_find(k->sub, name))
+			continue;
+		(void)snprintf(hint, len, "it belongs into `%s`", k->name);
+		return;
+	}
+	if (strcmp(where, "job") != 0 && job_key_find("job", name))
+		(void)snprintf(hint, len, "it is a key of the job");
+	else if (strcmp(where, "task") != 0 && job_key_find("task", name))
+		(void)snprintf(hint, len, "it is a key of a task");
+}
+
 static void unknown(struct doc_node *n, const char *where, struct problems *ps)
 {
 	/* Searched only while somebody reads it. */
@@ -244,6 +264,8 @@ static void unknown(struct doc_node *n, const char *where, struct problems *ps)
 	if (like)
 		(void)snprintf(hint, sizeof(hint), "did you mean \"%s\"?",
 			       like);
+	else if (ps->n < PROBLEMS_MAX)
+		elsewhere(where, n->key, hint, sizeof(hint));
 	if (n->parent && n->parent->key.len && !str_is(n->parent->key, where))
 		problem_at_key(ps, n, "unknown-key", hint,
 			       "unknown key \"" STR_FMT "\" in %s \"" STR_FMT

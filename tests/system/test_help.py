@@ -33,6 +33,15 @@ def test_no_option_means_two_things():
             assert len(names) == len(set(names)), (verb, names)
 
 
+def test_a_run_without_its_prefix(nfo):
+    run = nfo.run("tasks: { t: { run: echo hi } }")["id"]
+    bare = run.removeprefix("run_")
+    assert nfo("show", bare).out == nfo("show", run).out
+    assert nfo("logs", bare, "t").out == "hi\n"
+    assert nfo("logs", "-f", bare).out.endswith("| hi\n")
+    assert "no such run" in nfo("show", bare[:-1], code=2).err
+
+
 def test_runs_of_some_states(nfo):
     nfo.run("nfo: 1\nname: good\ntasks: {a: {run: 'true'}}\n")
     nfo.run("nfo: 1\nname: bad\ntasks: {a: {run: 'false'}}\n")
