@@ -35,10 +35,11 @@ static const struct option options[] = {
 
 static void die(const struct err *e) NORETURN;
 
+/* As `nfo` does: 2 for what was asked wrongly, 4 for a server that is none. */
 static void die(const struct err *e)
 {
 	log_error("%s", e->text);
-	exit(1);
+	exit(e->code == ERR_INVALID ? 2 : 4);
 }
 
 static uint32_t number(const char *s, const char *what)

@@ -298,7 +298,7 @@ static void on_role_dead(void *ctx, int fd, uint32_t events)
 	/* What never came up will not come up by trying for ever. */
 	if (!p->ready && !p->leaving &&
 	    (!m->announced || p->failures >= FAILURES_MAX)) {
-		m->exit_code = 1;
+		m->exit_code = 4;
 		roles_stop(m);
 		return;
 	}

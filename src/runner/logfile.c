@@ -34,12 +34,16 @@ void logfile_done(struct logfile *l)
 	l->recs = NULL;
 }
 
-/* What was not whole is not there: readers never see it. */
+/* What was not whole is not there: readers never see it, and its room is free
+ * for others.  The records go first, so that none is without its bytes. */
 static void fail(struct logfile *l)
 {
 	l->failed = true;
 	err_sys(&l->why, errno, "the log");
 	l->bytes = l->whole;
+	if (ftruncate(l->idx_fd, (off_t)l->idx_whole) ||
+	    ftruncate(l->data_fd, (off_t)l->whole))
+		return; /* they stay a little longer than they should be */
 }
 
 static int put_data(struct logfile *l)
@@ -59,6 +63,7 @@ void logfile_flush(struct logfile *l)
 		fail(l);
 		return;
 	}
+	l->idx_whole += l->n_recs * LOGIDX_LEN;
 	l->n_recs = 0;
 	l->unsynced = true;
 	l->whole = l->bytes;

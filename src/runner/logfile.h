@@ -16,6 +16,7 @@ struct logfile {
 	int data_fd, idx_fd; /* borrowed, opened for appending */
 	uint64_t bytes;      /* so far, with what is gathered */
 	uint64_t whole;      /* of those, with their records in the files */
+	uint64_t idx_whole;  /* bytes of their records in log.idx */
 	uint64_t max_bytes;  /* 0: no limit */
 	bool cut;            /* the limit was reached: the rest is dropped */
 	bool failed;         /* the disk is full or broken; said once */

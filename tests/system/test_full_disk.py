@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The server's disk is full: new runs get 507, what runs ends, and when there
 is room again it goes on by itself."""
+import io
 import os
 import subprocess
+import tarfile
 
 import pytest
 
@@ -13,6 +15,25 @@ tasks:
   t: { run: 'echo before; while [ ! -e go ]; do sleep 0.02; done; echo after' }
 """
 ECHO = "nfo: 1\nname: e\ntasks: { t: { run: echo hi } }\n"
+FLOOD = """
+tasks:
+  t:
+    run: |
+      echo before
+      while [ ! -e go ]; do sleep 0.02; done
+      yes 2>&- | head -c 60000000
+    sandbox: { limits: { log: 200M } }
+"""
+
+
+def source(size):
+    """A tar of one file that no compression makes smaller."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        entry = tarfile.TarInfo("data")
+        entry.size = size
+        tar.addfile(entry, io.BytesIO(os.urandom(size)))
+    return out.getvalue()
 
 
 @pytest.fixture
@@ -56,6 +77,11 @@ def full(nfo):
     raise AssertionError("it is never full")
 
 
+def go(nfo):
+    for work in (nfo.state / "work").iterdir():
+        (work / "go").touch()
+
+
 def test_it_refuses_ends_and_recovers(small):
     run = small.run(HOLD, wait=None)
     small.until_state(run, "running", "t")
@@ -65,8 +91,7 @@ def test_it_refuses_ends_and_recovers(small):
     ready = small.get("/readyz")
     assert (ready.status, ready.json["disk_full"]) == (503, True)
     assert b"\nnfo_disk_full 1\n" in small.get("/metrics").body
-    for work in (small.state / "work").iterdir():
-        (work / "go").touch()
+    go(small)
     end = small.ended(run)
     assert end["state"] == "succeeded", end
     assert small.log(run, "t") == b"before\nafter\n"
@@ -80,6 +105,45 @@ def test_it_refuses_ends_and_recovers(small):
     assert again["state"] == "succeeded"
     assert small.log(again, "t") == b"hi\n"
     assert b"\nnfo_disk_full 0\n" in small.get("/metrics").body
+
+
+def test_a_log_that_finds_no_room_is_said_and_the_server_stays(small):
+    """It may take the last of the ballast: then its end is told later."""
+    run = small.run(FLOOD, wait=None)
+    small.until(lambda: small.log(run, "t") == b"before\n")
+    server = small.role("server")
+    filler = fill(small)
+    full(small)
+    go(small)
+    small.until(lambda: not small.role("runner"))
+    assert small.submit(ECHO).status == 507
+    ready = small.get("/readyz")
+    assert (ready.status, ready.json["disk_full"]) == (503, True)
+    log = small.log(run, "t")
+    filler.unlink()
+    end = small.ended(run)
+    assert (end["state"], end["kind"]) == ("failed", "internal"), end
+    assert "No space left" in end["error"], end
+    task = small.tasks(end)["t"]
+    assert task["log"]["bytes"] == len(log) < 60000000, task
+    whole = b"before\n" + b"y\n" * (len(log) // 2)
+    assert small.log(run, "t") == log and whole.startswith(log)
+    small.until(lambda: small.get("/readyz").status == 200)
+    assert small.run(ECHO)["state"] == "succeeded"
+    assert small.role("server") == server
+
+
+def test_a_source_that_finds_no_room(small):
+    """And leaves nothing of itself: with room, the same one is taken."""
+    data = source(5000000)
+    filler = fill(small)
+    refused = small.submit(ECHO, source=data)
+    assert (refused.status, refused.json["code"]) == (507, "disk-full")
+    with open(filler, "r+b") as f:
+        f.truncate(filler.stat().st_size - 30000000)
+    small.until(lambda: small.get("/readyz").status == 200)
+    for _ in range(20):  # the second time it is there already
+        assert small.submit(ECHO, source=data, wait="60s").status == 201
 
 
 def test_a_start_on_a_full_disk_says_so_or_comes_up(small):
