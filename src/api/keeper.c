@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "proto/edges.h"
 
+#include <errno.h>
+
 struct pending {
 	struct link link;
 	uint64_t tag;
@@ -58,11 +60,13 @@ static int read_answer(struct chan_msg *msg, struct wire_reader *r,
 		break;
 	case MSG_NO: {
 		uint8_t code = wire_get_u8(r);
+		uint32_t sys = wire_get_u32(r);
 		struct str text = wire_get_str(r, ERR_TEXT_MAX);
 
 		if (!code || code > ERR_INTERNAL)
 			return -1;
 		err_set(&a->err, (enum err_code)code, STR_FMT, STR_ARG(text));
+		a->err.sys = sys == ENOSPC ? ENOSPC : 0; /* it has a status */
 		break;
 	}
 	case MSG_LISTED:

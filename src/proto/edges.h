@@ -96,7 +96,7 @@ enum msg_type {
 	MSG_SCAN,     /* tag, project, text str: YES when a secret is in it */
 	MSG_STATUS,   /* tag */
 	MSG_OK,       /* tag; PUT: version u64 */
-	MSG_NO,       /* tag, code u8, text str */
+	MSG_NO,       /* tag, code u8, errno u32, text str */
 	MSG_LISTED,   /* tag; fd 0: sealed memfd, JSON array of metadata */
 	MSG_SCANNED,  /* tag, hit u8 */
 };

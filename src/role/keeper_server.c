@@ -33,6 +33,7 @@ static int answer(struct keeper *k, uint64_t tag, int bad, uint64_t number,
 		return chan_post(k->server, MSG_OK, &w, NULL, 0, &ignored);
 	}
 	wire_u8(&w, (uint8_t)e->code);
+	wire_u32(&w, (uint32_t)e->sys);
 	wire_str(&w, str_from(e->text));
 	return chan_post(k->server, MSG_NO, &w, NULL, 0, &ignored);
 }

@@ -146,6 +146,26 @@ def test_a_source_that_finds_no_room(small):
         assert small.submit(ECHO, source=data, wait="60s").status == 201
 
 
+def test_a_secret_that_finds_no_room(small):
+    """Is refused as such, and what was there stays."""
+    path = "/v1/projects/default/secrets/key"
+    assert small.ask("PUT", path, b"a value of some length").status == 201
+    filler = fill(small)
+    for _ in range(1000):
+        a = small.ask("PUT", path, os.urandom(8192).hex().encode())
+        if a.status != 200:
+            break
+    assert (a.status, a.json["code"]) == (507, "disk-full"), a
+    assert small.get("/readyz").json["keeper"]
+    filler.unlink()
+    assert small.ask("PUT", path, b"the value at last").status == 200
+    run = small.run("""
+secrets: { key: { store: key } }
+tasks: { t: { secrets: [key], run: 'wc -c < $NFO_SECRETS/key' } }
+""")
+    assert small.log(run, "t").strip() == b"17", run
+
+
 def test_a_start_on_a_full_disk_says_so_or_comes_up(small):
     """And loses nothing: what was there is there when there is room."""
     run = small.run(ECHO)
