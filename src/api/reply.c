@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -119,7 +120,8 @@ int reply_err(struct request *r, const struct err *e)
 {
 	size_t i =
 		(size_t)e->code < ARRAY_LEN(statuses) ? e->code : ERR_INTERNAL;
-	bool full = e->code == ERR_LIMIT && e->sys;
+	bool full =
+		e->code == ERR_LIMIT && (e->sys == ENOSPC || e->sys == EDQUOT);
 
 	return reply_problem(r, full ? 507 : statuses[i].status,
 			     full ? "disk-full" : statuses[i].code, "%s",
