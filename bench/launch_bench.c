@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * One cold sandbox of /bin/true, from launch to torn down, beside posix_spawn
- * of the same program and bwrap where it is installed, in one run: medians and
- * ratios.  As root run it in a throw-away mount namespace.
+ * of the same program and what is installed of bwrap, nsjail and minijail, in
+ * one run: medians and ratios.  As root run it in a throw-away mount namespace.
  */
 #include "base/clock.h"
 #include "base/fd.h"
@@ -87,20 +87,50 @@ static int sandbox_once(struct sandbox_host *h, const struct sandbox_spec *spec,
 	return bad;
 }
 
-int main(void)
+/* What is installed of these, and works, runs in turn with posix_spawn. */
+static const struct {
+	const char *name;
+	const char *argv[12];
+} peers[] = {
+	{"posix_spawn", {"/bin/true"}					},
+	{"bwrap",
+	 {"/usr/bin/bwrap", "--unshare-all", "--ro-bind", "/", "/",
+	  "/bin/true"}						       },
+	{"nsjail",
+	 {"/usr/bin/nsjail", "-Mo", "-q", "--chroot", "/", "--", "/bin/true"}},
+	{"minijail",
+	 {"/usr/bin/minijail0", "-v", "-p", "-l", "-N", "-e", "--",
+	  "/bin/true"}						       },
+};
+
+enum {
+	PEERS = ARRAY_LEN(peers)
+};
+
+static int run_peer(size_t i)
 {
-	char *plain[] = {(char *)(uintptr_t) "/bin/true", NULL};
-	char *bwrap[] = {(char *)(uintptr_t) "/usr/bin/bwrap",
-			 (char *)(uintptr_t) "--unshare-all",
-			 (char *)(uintptr_t) "--ro-bind",
-			 (char *)(uintptr_t) "/",
-			 (char *)(uintptr_t) "/",
-			 (char *)(uintptr_t) "/bin/true",
-			 NULL};
-	int64_t *spawn = mem_array(ROUNDS, sizeof(*spawn));
-	int64_t *ours = mem_array(ROUNDS, sizeof(*ours));
-	int64_t *peer = mem_array(ROUNDS, sizeof(*peer));
-	bool has_bwrap = !access(bwrap[0], X_OK) && !spawn_and_wait(bwrap);
+	return spawn_and_wait((char *const *)(uintptr_t)peers[i].argv);
+}
+
+static int time_peers(bool has[PEERS], int64_t *us[PEERS])
+{
+	for (size_t i = 0; i < PEERS; i++) {
+		has[i] = !access(peers[i].argv[0], X_OK) && !run_peer(i);
+		us[i] = mem_array(ROUNDS, sizeof(**us));
+	}
+	for (int k = 0; k < ROUNDS; k++)
+		for (size_t i = 0; i < PEERS; i++) {
+			int64_t a = clock_mono_us();
+
+			if (has[i] && run_peer(i))
+				return -1;
+			us[i][k] = clock_mono_us() - a;
+		}
+	return has[0] ? 0 : -1;
+}
+
+static int time_ours(int64_t *us, struct err *e)
+{
 	struct sandbox_host_opts o = {.cgroups = CGROUPS_PREFER};
 	struct sandbox_spec spec = {
 		.profile = "default",
@@ -111,39 +141,41 @@ int main(void)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const int stdio[3] = {null, null, null};
 	struct sandbox_host *h;
+	int bad = 0;
+
+	if (sandbox_host_new(&o, &h, e))
+		return -1;
+	for (int i = 0; !bad && i < ROUNDS; i++) {
+		int64_t a = clock_mono_us();
+
+		bad = sandbox_once(h, &spec, stdio, e);
+		us[i] = clock_mono_us() - a;
+	}
+	sandbox_host_free(h);
+	return bad;
+}
+
+int main(void)
+{
+	int64_t *us[PEERS], *ours = mem_array(ROUNDS, sizeof(*ours));
+	bool has[PEERS];
 	struct err e;
 	double base;
 
 	/* The peers first: afterwards we live in the template namespace. */
-	for (int i = 0; i < ROUNDS; i++) {
-		int64_t a = clock_mono_us();
-
-		if (spawn_and_wait(plain))
-			return 1;
-		spawn[i] = clock_mono_us() - a;
-		a = clock_mono_us();
-		if (has_bwrap && spawn_and_wait(bwrap))
-			return 1;
-		peer[i] = clock_mono_us() - a;
+	if (time_peers(has, us)) {
+		fputs("launch_bench: a peer failed\n", stderr);
+		return 1;
 	}
-	if (sandbox_host_new(&o, &h, &e)) {
+	if (time_ours(ours, &e)) {
 		fprintf(stderr, "launch_bench: %s\n", e.text);
 		return 1;
 	}
-	for (int i = 0; i < ROUNDS; i++) {
-		int64_t a = clock_mono_us();
-
-		if (sandbox_once(h, &spec, stdio, &e)) {
-			fprintf(stderr, "launch_bench: %s\n", e.text);
-			return 1;
-		}
-		ours[i] = clock_mono_us() - a;
-	}
-	report("posix_spawn", spawn, 0);
-	base = (double)spawn[ROUNDS / 2];
+	report(peers[0].name, us[0], 0);
+	base = (double)us[0][ROUNDS / 2];
 	report("nfo-cold", ours, base);
-	if (has_bwrap)
-		report("bwrap", peer, base);
-	sandbox_host_free(h);
+	for (size_t i = 1; i < PEERS; i++)
+		if (has[i])
+			report(peers[i].name, us[i], base);
 	return 0;
 }
