@@ -16,6 +16,8 @@ static const char *const names[] = {
 	[ERR_LIMIT] = "limit",
 	[ERR_UNAVAILABLE] = "unavailable",
 	[ERR_INTERNAL] = "internal",
+	[ERR_STALE] = "stale",
+	[ERR_UNGUARDED] = "unguarded",
 };
 
 static void put(struct err *e, const char *fmt, va_list ap)

@@ -17,6 +17,8 @@ enum err_code {
 	ERR_LIMIT,       /* a bound was reached: size, quota, disk */
 	ERR_UNAVAILABLE, /* try again later */
 	ERR_INTERNAL,    /* our fault, or the machine's */
+	ERR_STALE,       /* what the caller has seen is not what is there */
+	ERR_UNGUARDED,   /* the caller must say what it has seen */
 };
 
 enum {

@@ -12,15 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const no_query[] = {NULL};
-
 int h_artifacts(struct request *r)
 {
 	struct buf b = BUF_INIT(8 << 20);
 	struct ulid run;
 	struct err e;
 
-	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+	if (param_run(r, 0, &run))
 		return 0;
 	if (view_artifacts(r->api->reader, &run, &b, &e)) {
 		buf_done(&b);
@@ -81,7 +79,7 @@ int h_artifact(struct request *r)
 	struct err e;
 	int fd;
 
-	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+	if (param_run(r, 0, &run))
 		return 0;
 	if (store_read_run(r->api->reader, &run, see_run, &id, &e) ||
 	    store_read_artifacts(r->api->reader, id, see_artifact, &f, &e))

@@ -101,15 +101,13 @@ static void events_free(void *ctx)
 
 static int start(struct request *r, const struct ulid *run)
 {
-	static const char *const query[] = {"after", NULL};
 	struct str last = request_header(r, "Last-Event-ID");
 	struct events *s;
 	uint64_t after = 0;
 	struct err e;
 	int64_t newest = 0;
 
-	if (request_query_only(r, query) ||
-	    request_query_u64(r, "after", 0, INT64_MAX, 0, &after))
+	if (request_query_u64(r, "after", 0, INT64_MAX, 0, &after))
 		return 0;
 	if (last.p && str_to_u64(last, INT64_MAX, &after))
 		return reply_problem(r, 400, "bad-header",

@@ -19,7 +19,6 @@ static int unsupported(struct request *r)
 
 int h_validate(struct request *r)
 {
-	static const char *const query[] = {NULL};
 	enum doc_syntax syntax =
 		doc_syntax_of_type(request_header(r, "Content-Type"));
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
@@ -31,8 +30,6 @@ int h_validate(struct request *r)
 	struct err e;
 	int bad;
 
-	if (request_query_only(r, query))
-		return 0;
 	if (syntax == DOC_SYNTAX_UNKNOWN)
 		return unsupported(r);
 	if (job_parse(buf_view(&r->body), syntax, &j, ps))
@@ -81,7 +78,6 @@ static int convert_script(struct request *r)
 
 int h_convert(struct request *r)
 {
-	static const char *const query[] = {"to", "name", NULL};
 	static const char *const types[] = {[DOC_YAML] = "application/yaml",
 					    [DOC_JSON] = "application/json",
 					    [DOC_TOML] = "application/toml"};
@@ -93,8 +89,6 @@ int h_convert(struct request *r)
 	struct err e;
 	int bad;
 
-	if (request_query_only(r, query))
-		return 0;
 	if (str_starts(type, STR("text/x-shellscript")))
 		return convert_script(r);
 	if (from == DOC_SYNTAX_UNKNOWN || to == DOC_SYNTAX_UNKNOWN)

@@ -136,13 +136,12 @@ static int text(struct request *r, struct logview *v)
 
 static int log_of(struct request *r, uint32_t attempt)
 {
-	static const char *const query[] = {NULL};
 	struct str accept = request_header(r, "Accept");
 	struct logview v;
 	struct ulid run;
 	struct err e;
 
-	if (request_query_only(r, query) || param_run(r, 0, &run))
+	if (param_run(r, 0, &run))
 		return 0;
 	logview_init(&v);
 	if (logview_find(&v, r->api->reader, &run, r->params[1], attempt, &e) ||

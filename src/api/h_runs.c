@@ -3,57 +3,17 @@
 #include "api/follow.h"
 #include "api/handlers.h"
 #include "api/internal.h"
+#include "api/page.h"
 #include "api/reply.h"
 #include "api/route.h"
 #include "base/clock.h"
-#include "base/hash.h"
-#include "base/hex.h"
-#include "base/mem.h"
 #include "engine/view.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
 enum {
-	VIEW_MAX = 32 << 20,
-	CURSOR_MAC = 8
+	VIEW_MAX = 32 << 20
 };
 
-static const char *const no_query[] = {NULL};
-
 /* --- the list ----------------------------------------------------------- */
-
-/* A cursor is the row id and a MAC over it, so that nobody makes one up. */
-static void cursor_make(const struct api *a, int64_t before, struct buf *b)
-{
-	unsigned char raw[8 + CURSOR_MAC];
-	struct hash mac;
-
-	for (int i = 0; i < 8; i++)
-		raw[i] = (unsigned char)(before >> (8 * i));
-	mac = hash_hmac_sha256(a->cursor_key, sizeof(a->cursor_key), raw, 8);
-	memcpy(raw + 8, mac.b, CURSOR_MAC);
-	b64url_encode(b, raw, sizeof(raw));
-}
-
-static int cursor_read(const struct api *a, struct str s, int64_t *ret)
-{
-	CLEANUP_BUF struct buf raw = BUF_INIT(8 + CURSOR_MAC);
-	uint64_t v = 0;
-	struct hash mac;
-
-	if (b64url_decode(s, &raw) || raw.len != 8 + CURSOR_MAC)
-		return -1;
-	mac = hash_hmac_sha256(a->cursor_key, sizeof(a->cursor_key), raw.data,
-			       8);
-	if (!mem_eq_ct(mac.b, raw.data + 8, CURSOR_MAC))
-		return -1;
-	for (int i = 0; i < 8; i++)
-		v |= (uint64_t)(unsigned char)raw.data[i] << (8 * i);
-	*ret = (int64_t)v;
-	return 0;
-}
 
 static int bad(struct request *r, const char *name, const char *want)
 {
@@ -94,73 +54,38 @@ static int filter_times(struct request *r, struct store_filter *f)
 
 static int filter_of(struct request *r, struct store_filter *f)
 {
-	uint64_t limit;
+	struct page page;
 	struct str s;
 
 	*f = (struct store_filter){0};
-	if (filter_states(r, f) || filter_times(r, f) ||
-	    request_query_u64(r, "limit", 1, 500, 50, &limit))
+	if (filter_states(r, f) || filter_times(r, f) || page_of(r, &page))
 		return -1;
-	f->limit = (uint32_t)limit;
+	f->limit = page.limit;
+	f->before = page.before;
 	if (request_query(r, "project", 0, &s))
 		f->project = s;
 	if (request_query(r, "job", 0, &s))
 		f->job = s;
 	if (request_query(r, "trigger", 0, &s))
 		f->trigger = s;
-	if (request_query(r, "cursor", 0, &s) &&
-	    cursor_read(r->api, s, &f->before))
-		return bad(r, "cursor", "not one that a list gave");
 	return 0;
-}
-
-/* The cursor is the last. */
-static const char *const list_query[] = {"project", "job",   "state", "kind",
-					 "trigger", "since", "until", "limit",
-					 "cursor",  NULL};
-
-/* The same question, from the cursor on. */
-static void next_link(struct request *r, struct str cursor, struct buf *b)
-{
-	struct str value;
-
-	buf_puts(b, "</v1/runs?");
-	for (size_t i = 0; i < ARRAY_LEN(list_query) - 2; i++)
-		for (unsigned k = 0; request_query(r, list_query[i], k, &value);
-		     k++) {
-			buf_printf(b, "%s=", list_query[i]);
-			percent_encode(b, value);
-			buf_putc(b, '&');
-		}
-	buf_printf(b, "cursor=" STR_FMT ">; rel=\"next\"", STR_ARG(cursor));
 }
 
 int h_runs(struct request *r)
 {
 	struct buf b = BUF_INIT(VIEW_MAX);
-	CLEANUP_BUF struct buf cursor = BUF_INIT(64), link = BUF_INIT(32768);
 	struct store_filter f;
 	int64_t next;
 	struct err e;
 
-	if (request_query_only(r, list_query) || filter_of(r, &f))
+	if (filter_of(r, &f))
 		return 0;
 	buf_puts(&b, "{\"items\":");
 	if (view_runs(r->api->reader, &f, &b, &next, &e)) {
 		buf_done(&b);
 		return reply_err(r, &e);
 	}
-	if (next) {
-		cursor_make(r->api, next, &cursor);
-		buf_printf(&b, ",\"next_cursor\":\"%s\"}\n", buf_cstr(&cursor));
-		next_link(r, buf_view(&cursor), &link);
-	} else {
-		buf_puts(&b, ",\"next_cursor\":null}\n");
-	}
-	reply_json(r, 200, &b);
-	if (next && !link.failed)
-		reply_header(r, "Link", buf_cstr(&link));
-	return 0;
+	return page_reply(r, &b, next);
 }
 
 /* --- one ---------------------------------------------------------------- */
@@ -183,7 +108,7 @@ int h_run(struct request *r)
 	struct ulid run;
 	struct err e;
 
-	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+	if (param_run(r, 0, &run))
 		return 0;
 	return answer(r, view_run(r->api->reader, &run, &b, &e), &b, &e);
 }
@@ -195,7 +120,7 @@ int h_tasks(struct request *r)
 	struct err e;
 	int failed;
 
-	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+	if (param_run(r, 0, &run))
 		return 0;
 	buf_puts(&b, "{\"items\":");
 	failed = view_tasks(r->api->reader, &run, &b, &e);
@@ -209,7 +134,7 @@ int h_task(struct request *r)
 	struct ulid run;
 	struct err e;
 
-	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+	if (param_run(r, 0, &run))
 		return 0;
 	return answer(r, view_task(r->api->reader, &run, r->params[1], &b, &e),
 		      &b, &e);
@@ -222,7 +147,7 @@ int h_attempt(struct request *r)
 	struct err e;
 	uint64_t n;
 
-	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+	if (param_run(r, 0, &run))
 		return 0;
 	if (str_to_u64(r->params[2], UINT32_MAX, &n) || !n)
 		return reply_problem(r, 404, "not-found", "no such attempt");
@@ -257,7 +182,7 @@ int h_run_cancel(struct request *r)
 	struct ulid run;
 	struct err e;
 
-	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+	if (param_run(r, 0, &run))
 		return 0;
 	if (engine_cancel(r->api->engine, &run, str_from(r->who.name), on_done,
 			  r, &e))
@@ -271,7 +196,7 @@ int h_run_delete(struct request *r)
 	struct ulid run;
 	struct err e;
 
-	if (request_query_only(r, no_query) || param_run(r, 0, &run))
+	if (param_run(r, 0, &run))
 		return 0;
 	if (engine_delete(r->api->engine, &run, str_from(r->who.name), on_done,
 			  r, &e))

@@ -18,8 +18,6 @@ enum {
 	SECRET_MAX = 64 * 1024
 };
 
-static const char *const no_query[] = {NULL};
-
 /* What is known of an answer that is on its way. */
 struct waiting {
 	struct request *r;
@@ -118,8 +116,6 @@ int h_secrets(struct request *r)
 	struct waiting *w;
 	struct err e;
 
-	if (request_query_only(r, no_query))
-		return 0;
 	w = wait_for(r, 200, "secret.list");
 	return asked(
 		r, keeper_list(r->api->keeper, r->params[0], on_listed, w, &e),
@@ -131,8 +127,6 @@ int h_secret_delete(struct request *r)
 	struct waiting *w;
 	struct err e;
 
-	if (request_query_only(r, no_query))
-		return 0;
 	w = wait_for(r, 204, "secret.remove");
 	return asked(r,
 		     keeper_remove(r->api->keeper, r->params[0], r->params[1],
@@ -184,8 +178,6 @@ int h_secret_put(struct request *r)
 	struct err e;
 	int bad;
 
-	if (request_query_only(r, no_query))
-		return 0;
 	if (doc_syntax_of_type(request_header(r, "Content-Type")) == DOC_JSON) {
 		if (value_of_json(r, &value)) {
 			buf_wipe(&value);

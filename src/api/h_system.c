@@ -12,14 +12,10 @@
 
 #define SOURCE_URL "https://github.com/NotForOil/notforoil"
 
-static const char *const no_query[] = {NULL};
-
 int h_index(struct request *r)
 {
 	struct buf b = BUF_INIT(4096);
 
-	if (request_query_only(r, no_query))
-		return 0;
 	buf_printf(&b,
 		   "{\"name\":\"NotForOil\",\"version\":\"%s\","
 		   "\"source_url\":\"" SOURCE_URL "\","
@@ -33,8 +29,6 @@ int h_version(struct request *r)
 {
 	struct buf b = BUF_INIT(4096);
 
-	if (request_query_only(r, no_query))
-		return 0;
 	buf_printf(&b, "{\"version\":\"%s\",\"api\":\"v1\",\"format\":1}\n",
 		   r->api->version);
 	return reply_json(r, 200, &b);
@@ -44,8 +38,6 @@ int h_whoami(struct request *r)
 {
 	struct buf b = BUF_INIT(1024);
 
-	if (request_query_only(r, no_query))
-		return 0;
 	buf_printf(&b, "{\"name\":\"%s\",\"roles\":[\"%s\"]}\n", r->who.name,
 		   r->who.admin ? "admin" : "none");
 	return reply_json(r, 200, &b);
@@ -55,8 +47,6 @@ int h_healthz(struct request *r)
 {
 	struct buf b = BUF_INIT(64);
 
-	if (request_query_only(r, no_query))
-		return 0;
 	buf_puts(&b, "{\"status\":\"ok\"}\n");
 	return reply_json(r, 200, &b);
 }
@@ -68,8 +58,6 @@ int h_readyz(struct request *r)
 	bool ready = s.ready && s.monitor_up && !s.disk_full && keeper;
 	struct buf b = BUF_INIT(512);
 
-	if (request_query_only(r, no_query))
-		return 0;
 	buf_printf(&b,
 		   "{\"status\":\"%s\",\"engine\":%s,\"monitor\":%s,"
 		   "\"keeper\":%s,\"disk_full\":%s}\n",
@@ -97,8 +85,6 @@ int h_metrics(struct request *r)
 	struct engine_stats s = engine_stats(r->api->engine);
 	struct buf b = BUF_INIT(1 << 16);
 
-	if (request_query_only(r, no_query))
-		return 0;
 	buf_printf(&b,
 		   "# HELP nfo_build_info The program that runs.\n"
 		   "# TYPE nfo_build_info gauge\n"
@@ -146,8 +132,6 @@ int h_openapi(struct request *r)
 {
 	struct buf b = BUF_INIT(4 << 20);
 
-	if (request_query_only(r, no_query))
-		return 0;
 	route_openapi(&b);
 	return reply_json(r, 200, &b);
 }
@@ -156,8 +140,6 @@ int h_schema(struct request *r)
 {
 	struct buf b = BUF_INIT(4 << 20);
 
-	if (request_query_only(r, no_query))
-		return 0;
 	job_schema_json(&b);
 	reply_text(r, 200, "application/schema+json", &b);
 	return 0;

@@ -16,8 +16,18 @@ int h_schema(struct request *r);
 /* h_jobs.c */
 int h_validate(struct request *r);
 int h_convert(struct request *r);
+/* h_job.c */
+int h_jobs(struct request *r);
+int h_job_put(struct request *r);
+int h_job(struct request *r);
+int h_job_delete(struct request *r);
+int h_revisions(struct request *r);
+int h_revision(struct request *r);
+/* h_job_diff.c */
+int h_revision_diff(struct request *r);
 /* h_run_create.c */
 int h_run_create(struct request *r);
+int h_job_run(struct request *r);
 /* h_runs.c */
 int h_runs(struct request *r);
 int h_run(struct request *r);

@@ -117,7 +117,8 @@ static void begin(struct request *r, const char *method)
 	} else if (status == 204) { /* OPTIONS */
 		reply_empty(r, 204);
 		reply_header(r, "Allow", buf_cstr(&allow));
-	} else if (!claimed_length(r, &len) && r->route->body != BODY_NONE) {
+	} else if (!request_query_check(r) && !claimed_length(r, &len) &&
+		   r->route->body != BODY_NONE) {
 		upload_begin(r); /* only where it is multipart */
 	}
 }

@@ -48,6 +48,32 @@ static const struct {
 		 "string") ",\"created_at\":" STRING
 			   ",\"tasks\":{\"type\":\"array\",\"items\":{\"$ref\":"
 			   "\"#/components/schemas/Task\"}}}}"                                },
+	{"Job",
+	 "{\"type\":\"object\",\"required\":[\"project\",\"name\","
+	 "\"definition_digest\",\"created_at\",\"changed_at\"],"
+	 "\"properties\":{\"project\":" STRING ",\"name\":" STRING
+	 ",\"description\":" STRING
+	 ",\"definition_digest\":{\"$ref\":\"#/components/schemas/Digest\"}"
+	 ",\"syntax\":" STRING ",\"created_at\":" STRING
+	 ",\"changed_at\":" STRING ",\"changed_by\":" STRING
+	 ",\"definition\":{\"type\":\"object\"}}}"                                            },
+	{"Digest",
+	 "{\"type\":\"string\",\"pattern\":\"^sha256:[0-9a-f]{64}$\"}"                        },
+	{"Revision",
+	 "{\"type\":\"object\",\"required\":[\"definition_digest\","
+	 "\"current\",\"created_at\"],\"properties\":{"
+	 "\"definition_digest\":{\"$ref\":\"#/components/schemas/Digest\"}"
+	 ",\"current\":{\"type\":\"boolean\"},\"syntax\":" STRING
+	 ",\"created_at\":" STRING ",\"created_by\":" STRING
+	 ",\"definition\":{\"type\":\"object\"}}}"                                            },
+	{"Diff",
+	 "{\"type\":\"object\",\"required\":[\"from\",\"to\",\"changes\"],"
+	 "\"properties\":{\"from\":{\"$ref\":\"#/components/schemas/Digest\"}"
+	 ",\"to\":{\"$ref\":\"#/components/schemas/Digest\"},\"changes\":{"
+	 "\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
+	 "\"op\",\"pointer\"],\"properties\":{\"op\":{\"type\":\"string\","
+	 "\"enum\":[\"add\",\"remove\",\"replace\"]},\"pointer\":" STRING
+	 ",\"from\":{},\"to\":{}}}}}}"							},
 	{"Artifact",
 	 "{\"type\":\"object\",\"required\":[\"name\",\"file\",\"size\","
 	 "\"sha256\"],\"properties\":{\"name\":" STRING ",\"file\":" STRING
@@ -67,7 +93,8 @@ static const struct {
 	 ",\"hint\":" STRING "}}}}}"							  },
 };
 
-static const char *const pages[] = {"Run", "Task", "Artifact", "Secret"};
+static const char *const pages[] = {"Run",    "Task", "Artifact",
+				    "Secret", "Job",  "Revision"};
 
 static void put_schemas(struct buf *b)
 {
@@ -125,20 +152,23 @@ static void put_parameters(struct buf *b, const struct route *r)
 static void put_body(struct buf *b, const struct route *r)
 {
 	static const char *const types[][5] = {
-		[BODY_NONE] = {NULL               },
-		[BODY_JSON] = { "application/json",               NULL},
-		[BODY_JOB] = { "application/yaml", "application/json",
+		[BODY_NONE] = {NULL                  },
+		[BODY_JSON] = { "application/json",                  NULL},
+		[BODY_JOB] = { "application/yaml",    "application/json",
 			       "application/toml", "text/x-shellscript", NULL},
-		[BODY_RUN] = {    "application/json",               "application/yaml",
+		[BODY_RUN] = {       "application/json",                  "application/yaml",
 			       "application/toml", "multipart/form-data", NULL},
-		[BODY_BYTES] = {               "application/octet-stream","application/json",
+		[BODY_ORDER] = {                  "application/json","multipart/form-data",
                                NULL},
-		[BODY_ANY] = {    "*/*",               NULL},
+		[BODY_BYTES] = {       "application/octet-stream",                  "application/json",
+                               NULL},
+		[BODY_ANY] = {                  "*/*",               NULL},
 	};
 
 	if (r->body == BODY_NONE)
 		return;
-	buf_puts(b, ",\"requestBody\":{\"required\":true,\"content\":{");
+	buf_printf(b, ",\"requestBody\":{\"required\":%s,\"content\":{",
+		   r->body == BODY_ORDER ? "false" : "true");
 	for (size_t i = 0; types[r->body][i]; i++)
 		buf_printf(b, "%s\"%s\":{}", i ? "," : "", types[r->body][i]);
 	buf_puts(b, "}}");

@@ -16,14 +16,16 @@ static const struct {
 	unsigned status;
 	const char *code;
 } statuses[] = {
-	[ERR_NONE] = {500, "internal"   },
-	[ERR_INVALID] = {422, "invalid"    },
-	[ERR_DENIED] = {403, "denied"     },
-	[ERR_NOT_FOUND] = {404, "not-found"  },
-	[ERR_CONFLICT] = {409, "conflict"   },
-	[ERR_LIMIT] = {429, "limit"      },
-	[ERR_UNAVAILABLE] = {503, "unavailable"},
-	[ERR_INTERNAL] = {500, "internal"   },
+	[ERR_NONE] = {500, "internal"             },
+	[ERR_INVALID] = {422, "invalid"              },
+	[ERR_DENIED] = {403, "denied"               },
+	[ERR_NOT_FOUND] = {404, "not-found"            },
+	[ERR_CONFLICT] = {409, "conflict"             },
+	[ERR_LIMIT] = {429, "limit"                },
+	[ERR_UNAVAILABLE] = {503, "unavailable"          },
+	[ERR_INTERNAL] = {500, "internal"             },
+	[ERR_STALE] = {412, "stale"                },
+	[ERR_UNGUARDED] = {428, "precondition-required"},
 };
 
 static void answer(struct request *r, unsigned status,

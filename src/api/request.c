@@ -2,6 +2,7 @@
 /* Reading a request; see request.h. */
 #include "api/request.h"
 #include "api/reply.h"
+#include "api/route.h"
 #include "base/hex.h"
 #include "base/mem.h"
 
@@ -60,7 +61,7 @@ bool request_query(struct request *r, const char *name, unsigned index,
 
 	(void)MHD_get_connection_values(r->conn, MHD_GET_ARGUMENT_KIND,
 					find_one, &f);
-	/* request_query_only() has refused what cannot be decoded */
+	/* request_query_check() has refused what cannot be decoded */
 	return f.value && !decode(r, f.value, ret);
 }
 
@@ -71,7 +72,6 @@ struct str request_param(const struct request *r, unsigned i)
 
 struct only {
 	struct request *r;
-	const char *const *names;
 	const char *unknown, *bad;
 };
 
@@ -79,6 +79,7 @@ static enum MHD_Result check_one(void *cls, enum MHD_ValueKind kind,
 				 const char *key, const char *value)
 {
 	struct only *o = cls;
+	const struct route_query *q = o->r->route->query;
 	struct str unused;
 
 	(void)kind;
@@ -86,20 +87,16 @@ static enum MHD_Result check_one(void *cls, enum MHD_ValueKind kind,
 		o->bad = key;
 		return MHD_NO;
 	}
-	for (const char *const *n = o->names; *n; n++) {
-		size_t len = strlen(*n);
-
-		if (!strcmp(key, *n) ||
-		    (len && (*n)[len - 1] == '.' && !strncmp(key, *n, len)))
+	for (size_t i = 0; i < ROUTE_QUERY_MAX && q[i].name; i++)
+		if (!strcmp(key, q[i].name))
 			return MHD_YES;
-	}
 	o->unknown = key;
 	return MHD_NO;
 }
 
-int request_query_only(struct request *r, const char *const *names)
+int request_query_check(struct request *r)
 {
-	struct only o = {.r = r, .names = names};
+	struct only o = {.r = r};
 
 	(void)MHD_get_connection_values(r->conn, MHD_GET_ARGUMENT_KIND,
 					check_one, &o);

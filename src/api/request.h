@@ -74,8 +74,9 @@ bool request_query(struct request *r, const char *name, unsigned index,
 		   struct str *ret);
 /* Is parameter i of the path equal to this? */
 struct str request_param(const struct request *r, unsigned i);
-/* Check that no other parameters than these (NULL-terminated) were given. */
-MUST_USE int request_query_only(struct request *r, const char *const *names);
+/* Only parameters that the route names were given, well escaped; the
+ * dispatcher asks, before a body is read. */
+MUST_USE int request_query_check(struct request *r);
 /* A duration such as 30s from the query, at most max_us; 0 when absent. */
 MUST_USE int request_query_duration(struct request *r, const char *name,
 				    int64_t max_us, int64_t *ret_us);

@@ -28,6 +28,7 @@ enum route_body {
 	BODY_JSON,
 	BODY_JOB,   /* a job in YAML, JSON or TOML */
 	BODY_RUN,   /* that, {"job": ...}, or multipart with a source */
+	BODY_ORDER, /* inputs of a stored job, or multipart; may be empty */
 	BODY_BYTES, /* octets */
 	BODY_ANY,
 };

@@ -19,6 +19,12 @@ enum {
 
 static const char *const parts[] = {"", "job", "request", "source"};
 
+/* Or is it of a stored one? */
+static bool wants_job(const struct upload *u)
+{
+	return u->r->route->body == BODY_RUN;
+}
+
 /* Which part, and is it its turn? */
 static int turn_to(struct upload *u, const char *key)
 {
@@ -27,14 +33,15 @@ static int turn_to(struct upload *u, const char *key)
 			continue;
 		if (i <= u->part)
 			break;
-		if (i > 1 && !u->job.len)
+		if (i == 1 ? !wants_job(u) : wants_job(u) && !u->job.len)
 			break;
 		u->part = i;
 		return 0;
 	}
 	return reply_problem(u->r, 400, "bad-part",
-			     "the parts are job, request, source, each once "
-			     "and in this order"),
+			     "the parts are %srequest, source, each once and "
+			     "in this order",
+			     wants_job(u) ? "job, " : ""),
 	       -1;
 }
 
@@ -98,7 +105,7 @@ void upload_begin(struct request *r)
 	struct str type = request_header(r, "Content-Type");
 	struct upload *u;
 
-	if (r->route->body != BODY_RUN ||
+	if ((r->route->body != BODY_RUN && r->route->body != BODY_ORDER) ||
 	    !str_starts(type, STR("multipart/form-data")))
 		return;
 	u = mem_alloc(sizeof(*u));
@@ -132,7 +139,7 @@ int upload_end(struct request *r)
 	u->pp = NULL;
 	if (r->phase == REQUEST_ANSWERED)
 		return -1;
-	if (!ok || !u->job.len)
+	if (!ok || (wants_job(u) && !u->job.len))
 		return reply_problem(r, 400, "bad-multipart",
 				     "multipart/form-data that is cut off, or "
 				     "without a part job"),

@@ -27,6 +27,16 @@ static const struct verb verbs[] = {
 	 "A run with its tasks", NULL, verb_show},
 	{"logs", "[-f] RUN [TASK]",
 	 "The log of a task, or of all", NULL, verb_logs},
+	{"job", "put|get|list|rm|run|history|diff [JOB] [REVISION]",
+	 "Jobs that the server keeps",
+	 "  nfo job put release.yaml\n"
+	 "  nfo job run release --input target=staging\n"
+	 "  nfo job get release --to toml\n"
+	 "  nfo job history release\n"
+	 "  nfo job diff release 5f0c2a\n\n"
+	 "put replaces what is there when nobody has changed it meanwhile; a\n"
+	 "revision is named by the first digits that `history` shows.",
+	 verb_job},
 	{"cancel", "RUN",
 	 "End a run; its `finally` tasks still run", NULL, verb_cancel},
 	{"artifact", "RUN [TASK.NAME [--to FILE]]",

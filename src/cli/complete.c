@@ -37,9 +37,10 @@ static void offer_all(const struct typed *t, struct str choices)
 static const struct {
 	const char *word, *path, *key, *text;
 } asked[] = {
-	{"RUN",       "/v1/runs?limit=100", "id",   "job"  },
-	{"TASK",      "/tasks",             "name", "state"},
-	{"TASK.NAME", "/artifacts",         "name", "file" },
+	{"RUN",       "/v1/runs?limit=100",                  "id",   "job"        },
+	{"JOB",       "/v1/projects/default/jobs?limit=500", "name", "description"},
+	{"TASK",      "/tasks",			      "name", "state"      },
+	{"TASK.NAME", "/artifacts",                          "name", "file"       },
 };
 
 static void offer_items(const struct typed *t, const char *path,
@@ -103,10 +104,11 @@ static void offer_word(const struct typed *t, struct str word)
 		{"FILE",      ":files"},
                 {"SCRIPT",    ":files"},
 		{"PATH",      ":files"},
-                {"COMMAND",   ":files"},
-		{"ARG",       ":files"},
-                {"SRC[:DST]", ":files"},
-		{"DIR",       ":dirs" },
+                {"JOB",       ":files"}, /* what is put */
+		{"COMMAND",   ":files"},
+                {"ARG",       ":files"},
+		{"SRC[:DST]", ":files"},
+                {"DIR",       ":dirs" },
 	};
 
 	if (str_has(word, '|'))

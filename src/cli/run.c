@@ -10,10 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-	REQUEST_MAX = 256 * 1024
-};
-
 struct asked {
 	const char *file, *script, *source;
 	struct opt_list inputs;
@@ -23,25 +19,24 @@ struct asked {
 	bool wants_source;
 };
 
-/* {"inputs": {"k": "v"}}; the server knows the types. */
-static int make_request(struct asked *q, struct err *e)
+int run_inputs(const struct opt_list *inputs, struct buf *b, struct err *e)
 {
-	buf_puts(&q->request, "{\"inputs\":{");
-	for (size_t i = 0; i < q->inputs.n; i++) {
-		struct str v = str_from(q->inputs.items[i]);
+	buf_puts(b, "{\"inputs\":{");
+	for (size_t i = 0; i < inputs->n; i++) {
+		struct str v = str_from(inputs->items[i]);
 		struct str k = str_cut(&v, '=');
 
 		if (!v.p || !k.len)
 			return err_set(e, ERR_INVALID,
 				       "--input %s: NAME=VALUE is wanted",
-				       q->inputs.items[i]);
-		buf_puts(&q->request, i ? ",\"" : "\"");
-		buf_json(&q->request, k);
-		buf_puts(&q->request, "\":\"");
-		buf_json(&q->request, v);
-		buf_puts(&q->request, "\"");
+				       inputs->items[i]);
+		buf_puts(b, i ? ",\"" : "\"");
+		buf_json(b, k);
+		buf_puts(b, "\":\"");
+		buf_json(b, v);
+		buf_puts(b, "\"");
 	}
-	return buf_puts(&q->request, "}}") ?
+	return buf_puts(b, "}}") ?
 		       0 :
 		       err_set(e, ERR_LIMIT, "the inputs are too long");
 }
@@ -122,8 +117,7 @@ static int send(const struct server *s, struct asked *q, enum doc_syntax syntax,
 	return http_do(s, &c, a, e);
 }
 
-static int follow(const struct server *s, const struct asked *q,
-		  const struct http_answer *a)
+int run_follow(const struct server *s, const struct http_answer *a, bool detach)
 {
 	struct doc *d = cli_json(a);
 	struct str id = cli_text(d ? d->root : NULL, "id");
@@ -131,7 +125,7 @@ static int follow(const struct server *s, const struct asked *q,
 
 	if (!d)
 		return EXIT_NO_SERVER;
-	if (q->detach) {
+	if (detach) {
 		if (globals.json)
 			fwrite(a->body.data, 1, a->body.len, stdout);
 		else
@@ -158,12 +152,12 @@ static int run(struct asked *q)
 			"the job has `source: upload`: say --source DIR");
 		return cli_fail(&e);
 	}
-	if (make_request(q, &e) || connect_server(&s, &e) ||
+	if (run_inputs(&q->inputs, &q->request, &e) || connect_server(&s, &e) ||
 	    send(&s, q, syntax, &a, &e))
 		return cli_fail(&e);
 	code = a.status >= 400 ?
 		       cli_problem(&a, q->file ? q->file : q->script) :
-		       follow(&s, q, &a);
+		       run_follow(&s, &a, q->detach);
 	http_answer_done(&a);
 	return code;
 }
@@ -171,7 +165,7 @@ static int run(struct asked *q)
 int verb_run(int argc, char **argv, const struct verb *v)
 {
 	struct asked q = {.job = BUF_INIT(4 * DOC_TEXT_MAX),
-			  .request = BUF_INIT(REQUEST_MAX)};
+			  .request = BUF_INIT(RUN_REQUEST_MAX)};
 	const struct opt opts[] = {
 		{"source", 0,   OPT_TEXT, &q.source, "DIR",
 		 "the tree that becomes the workspace"    },

@@ -17,6 +17,8 @@ int verb_version(int argc, char **argv, const struct verb *v);
 int verb_serve(int argc, char **argv, const struct verb *v);
 /* run.c */
 int verb_run(int argc, char **argv, const struct verb *v);
+/* job.c */
+int verb_job(int argc, char **argv, const struct verb *v);
 /* runs.c */
 int verb_runs(int argc, char **argv, const struct verb *v);
 int verb_show(int argc, char **argv, const struct verb *v);
@@ -81,6 +83,16 @@ int watch_run(const struct server *s, struct str run_id, bool owner);
 /* report.c */
 int report_run(const struct server *s, struct str run_id, bool table);
 void report_why(struct str task, struct str why, struct str hint);
+
+/* run.c: {"inputs": {"k": "v"}} of --input; the server knows the types. */
+enum {
+	RUN_REQUEST_MAX = 256 * 1024
+};
+MUST_USE int run_inputs(const struct opt_list *inputs, struct buf *b,
+			struct err *e);
+/* The run that was answered: follow it to its end, or print its id. */
+int run_follow(const struct server *s, const struct http_answer *a,
+	       bool detach);
 
 /* source.c: the tree below dir as a tar in an unlinked file; its descriptor,
  * at its start. */

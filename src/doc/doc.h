@@ -116,6 +116,14 @@ struct doc_node *doc_add_map(struct doc *d, struct doc_node *parent,
 struct doc_node *doc_add_list(struct doc *d, struct doc_node *parent,
 			      const char *key);
 
+/*
+ * Where two trees differ, as a JSON list of {"op","pointer","from","to"}: op is
+ * add, remove or replace; lists are compared entry by entry.  -1: a value that
+ * canonical JSON cannot hold, or no room.
+ */
+MUST_USE int doc_diff(const struct doc_node *from, const struct doc_node *to,
+		      struct buf *b, struct err *e);
+
 /* Write a tree.  PLAIN scalars must have been given a kind by a schema where
  * that matters; a PLAIN that reads as a number or boolean in the target is
  * written bare, anything else quoted.  YAML keeps multi-line text as literal

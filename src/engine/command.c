@@ -178,7 +178,7 @@ void command_do(struct engine *g, struct command *c)
 		c->reply.run = c->run;
 		c->to_save = true;
 		break;
-	case COMMAND_AUDIT:
+	case COMMAND_EDIT:
 		c->to_save = true;
 		break;
 	}
@@ -205,6 +205,17 @@ static int save_delete(struct engine *g, struct command *c, struct err *e)
 			       STR("run.delete"), str_from(c->run.s), e);
 }
 
+static int save_edit(struct engine *g, struct command *c, struct err *e)
+{
+	c->reply.err = (struct err){0};
+	if (c->edit && c->edit(c->ctx, g->store, &c->reply.err, e))
+		return -1;
+	if (c->reply.err.code)
+		return 0;
+	return store_audit_add(g->store, clock_real_us(), str_from(c->who),
+			       str_from(c->action), str_from(c->what), e);
+}
+
 int command_save(struct engine *g, struct command *c, struct err *e)
 {
 	switch (c->type) {
@@ -216,10 +227,8 @@ int command_save(struct engine *g, struct command *c, struct err *e)
 				       str_from(c->run.s), e);
 	case COMMAND_DELETE:
 		return save_delete(g, c, e);
-	case COMMAND_AUDIT:
-		return store_audit_add(g->store, clock_real_us(),
-				       str_from(c->who), str_from(c->action),
-				       str_from(c->what), e);
+	case COMMAND_EDIT:
+		return save_edit(g, c, e);
 	}
 	return 0;
 }

@@ -258,14 +258,22 @@ int engine_delete(struct engine *g, const struct ulid *run, struct str who,
 	return post(g, c, e);
 }
 
-int engine_audit(struct engine *g, struct str who, struct str action,
-		 struct str what, engine_reply_fn *fn, void *ctx, struct err *e)
+int engine_edit(struct engine *g, struct str who, struct str action,
+		struct str what, engine_edit_fn *edit, engine_reply_fn *fn,
+		void *ctx, struct err *e)
 {
-	struct command *c = command_new(COMMAND_AUDIT, who, fn, ctx);
+	struct command *c = command_new(COMMAND_EDIT, who, fn, ctx);
 
+	c->edit = edit;
 	c->action = mem_strndup(action.p, action.len);
 	c->what = mem_strndup(what.p, what.len);
 	return post(g, c, e);
+}
+
+int engine_audit(struct engine *g, struct str who, struct str action,
+		 struct str what, engine_reply_fn *fn, void *ctx, struct err *e)
+{
+	return engine_edit(g, who, action, what, NULL, fn, ctx, e);
 }
 
 /* --- answers and news --------------------------------------------------- */

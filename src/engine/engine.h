@@ -114,6 +114,18 @@ MUST_USE int engine_cancel(struct engine *g, const struct ulid *run,
 MUST_USE int engine_delete(struct engine *g, const struct ulid *run,
 			   struct str who, engine_reply_fn *fn, void *ctx,
 			   struct err *e);
+/*
+ * A change of what is stored beside runs.  edit is called in the engine's
+ * thread, inside the transaction that also holds the audit row; it returns -1
+ * only when the store failed.  To refuse, it sets *refusal (which becomes the
+ * reply's err) before it has written anything.  It may be called again after a
+ * rollback.  ctx is the reply's.
+ */
+typedef int engine_edit_fn(void *ctx, struct store *s, struct err *refusal,
+			   struct err *e);
+MUST_USE int engine_edit(struct engine *g, struct str who, struct str action,
+			 struct str what, engine_edit_fn *edit,
+			 engine_reply_fn *fn, void *ctx, struct err *e);
 /* An audit row of something the engine does not do itself ("secret.put"). */
 MUST_USE int engine_audit(struct engine *g, struct str who, struct str action,
 			  struct str what, engine_reply_fn *fn, void *ctx,

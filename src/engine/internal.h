@@ -93,7 +93,7 @@ enum command_type {
 	COMMAND_RUN,
 	COMMAND_CANCEL,
 	COMMAND_DELETE,
-	COMMAND_AUDIT
+	COMMAND_EDIT,
 };
 
 struct command {
@@ -102,6 +102,7 @@ struct command {
 	struct engine_order *order;
 	struct ulid run;
 	char *who, *action, *what;
+	engine_edit_fn *edit; /* NULL: only the audit row */
 	engine_reply_fn *fn;
 	void *ctx;
 	struct engine_reply reply; /* filled in the engine's thread */

@@ -108,6 +108,13 @@ static bool turn_away(struct engine *g)
 {
 	bool any = false;
 
+	for (struct command *c = g->waiting.head; c; c = c->next) {
+		if (!c->to_save || !c->edit)
+			continue;
+		err_sys(&c->reply.err, ENOSPC, "nothing was changed");
+		c->to_save = false;
+		any = true;
+	}
 	LIST_FOR(l, &g->put)
 	{
 		struct run *r = LIST_ENTRY(l, struct run, put);

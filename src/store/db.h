@@ -50,6 +50,14 @@ enum db_stmt {
 	DB_GARBAGE_PUT,
 	DB_GARBAGE_DONE,
 	DB_CONTENT_USED,
+	DB_REVISION_PUT,
+	DB_JOB_PUT,
+	DB_JOB_GET,
+	DB_REVISION_GET,
+	DB_JOBS,
+	DB_REVISIONS,
+	DB_DELETE_JOB,
+	DB_DELETE_REVISIONS,
 	DB_MAX_FENCE,
 	N_DB_STMTS,
 };
@@ -57,6 +65,11 @@ enum db_stmt {
 struct db {
 	sqlite3 *lite;
 	sqlite3_stmt *stmts[N_DB_STMTS]; /* prepared when first used */
+};
+
+/* A reader is nothing but its connection; see reader.h. */
+struct store_reader {
+	struct db db;
 };
 
 extern const char *const db_sql[N_DB_STMTS];

@@ -13,10 +13,6 @@ enum {
 	SQL_MAX = 4096
 };
 
-struct store_reader {
-	struct db db;
-};
-
 int store_reader_open(const char *path, struct store_reader **ret,
 		      struct err *e)
 {

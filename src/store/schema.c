@@ -90,7 +90,23 @@ static const char v2[] =
 	"CREATE INDEX artifacts_expire ON artifacts(expires_us)"
 	" WHERE expires_us>0;";
 
-static const char *const versions[] = {v1, v2};
+/* Stored jobs.  A revision is a definition that was put: its text as it came,
+ * and canonical.  One that is put again becomes the newest. */
+static const char v3[] =
+	"CREATE TABLE revisions("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL,"
+	" job TEXT NOT NULL, digest TEXT NOT NULL, syntax TEXT NOT NULL,"
+	" text TEXT NOT NULL, canonical TEXT NOT NULL,"
+	" put_us INTEGER NOT NULL, put_by TEXT NOT NULL,"
+	" UNIQUE(project, job, digest)) STRICT;"
+	"CREATE INDEX revisions_job ON revisions(project, job, id);"
+	"CREATE TABLE jobs("
+	" project TEXT NOT NULL, name TEXT NOT NULL,"
+	" revision INTEGER NOT NULL, created_us INTEGER NOT NULL,"
+	" PRIMARY KEY(project, name)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX jobs_revision ON jobs(project, revision);";
+
+static const char *const versions[] = {v1, v2, v3};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -128,6 +144,13 @@ int db_migrate(struct db *db, struct err *e)
 	"redactions,pids_peak,not_enforced,log_truncated,outputs,error,hint"
 #define EVENT_COLUMNS                                                          \
 	"e.id,r.ulid,e.type,e.task,e.attempt,e.state,e.kind,e.ts_us"
+
+#define JOB_COLUMNS                                                            \
+	"v.id,v.project,v.job,v.digest,v.syntax,"                              \
+	"coalesce(json_extract(v.canonical,'$.description'),''),"              \
+	"j.created_us,v.put_us,v.put_by,j.revision=v.id"
+#define JOB_TABLES                                                             \
+	" FROM revisions v JOIN jobs j ON j.project=v.project AND j.name=v.job "
 
 const char *const db_sql[N_DB_STMTS] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -216,6 +239,26 @@ const char *const db_sql[N_DB_STMTS] = {
 		"SELECT EXISTS(SELECT 1 FROM artifacts WHERE sha256=? AND "
 		"expires_us>=0) OR EXISTS(SELECT 1 FROM runs WHERE source=? "
 		"AND source<>'')",
+	[DB_REVISION_PUT] =
+		"INSERT OR REPLACE INTO revisions(project,job,digest,syntax,"
+		"text,canonical,put_us,put_by) VALUES(?,?,?,?,?,?,?,?)",
+	[DB_JOB_PUT] = "INSERT INTO jobs(project,name,revision,created_us) "
+		       "VALUES(?,?,?,?) ON CONFLICT(project,name) DO UPDATE "
+		       "SET revision=excluded.revision",
+	[DB_JOB_GET] = "SELECT " JOB_COLUMNS ",v.text,v.canonical" JOB_TABLES
+		       "WHERE j.project=? AND j.name=? AND j.revision=v.id",
+	[DB_REVISION_GET] =
+		"SELECT " JOB_COLUMNS ",v.text,v.canonical" JOB_TABLES
+		"WHERE v.project=? AND v.job=? AND v.digest=?",
+	[DB_JOBS] = "SELECT " JOB_COLUMNS JOB_TABLES
+		    "WHERE j.project=? AND j.revision<? AND j.revision=v.id "
+		    "ORDER BY j.revision DESC LIMIT ?",
+	[DB_REVISIONS] = "SELECT " JOB_COLUMNS JOB_TABLES
+			 "WHERE v.project=? AND v.job=? AND v.id<? "
+			 "ORDER BY v.id DESC LIMIT ?",
+	[DB_DELETE_JOB] = "DELETE FROM jobs WHERE project=? AND name=?",
+	[DB_DELETE_REVISIONS] =
+		"DELETE FROM revisions WHERE project=? AND job=?",
 	[DB_MAX_FENCE] = "SELECT seq FROM sqlite_sequence "
 			 "WHERE name='attempts'",
 };

@@ -18,7 +18,8 @@ def operations(nfo):
     """(method, path with names filled in, operation) of the document."""
     document = nfo.get("/v1/openapi.json").json
     names = {"project": "default", "run": NOBODY, "task": "t", "attempt": "1",
-             "artifact": "t.a", "name": "absent"}
+             "artifact": "t.a", "name": "absent", "job": "absent",
+             "digest": "0" * 64}
     for path, item in document["paths"].items():
         filled = re.sub(r"\{(\w+)\}", lambda m: names[m[1]], path)
         for method, operation in item.items():

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What a run is asked for with; see asked.h. */
+#include "api/asked.h"
+#include "api/internal.h"
+#include "api/reply.h"
+#include "api/upload.h"
+#include "base/mem.h"
+#include "job/job.h"
+#include "job/keys.h"
+#include "store/jobs.h"
+
+#include <string.h>
+
+void asked_init(struct asked *q)
+{
+	*q = (struct asked){.canonical = BUF_INIT(JOB_CANONICAL_MAX),
+			    .inputs = BUF_INIT(DOC_TEXT_MAX),
+			    .labels = BUF_INIT(65536),
+			    .priority = -1};
+}
+
+void asked_done(struct asked *q)
+{
+	job_free(q->job);
+	buf_done(&q->canonical);
+	buf_done(&q->inputs);
+	buf_done(&q->labels);
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+/* inputs, priority, labels of a JSON object; `job` only where it may be. */
+static int read_request(struct request *r, const struct doc_node *map,
+			bool may_job, struct asked *q)
+{
+	for (const struct doc_node *n = map->first; n; n = n->next) {
+		struct err e;
+		int64_t v;
+
+		if (str_is(n->key, "inputs") && n->kind == DOC_MAP) {
+			if (doc_write_canonical(n, &q->inputs, &e))
+				return reply_err(r, &e), -1;
+		} else if (str_is(n->key, "labels") && n->kind == DOC_MAP) {
+			if (doc_write_canonical(n, &q->labels, &e))
+				return reply_err(r, &e), -1;
+		} else if (str_is(n->key, "priority") && !doc_as_i64(n, &v) &&
+			   v >= 0 && v <= 100) {
+			q->priority = (int32_t)v;
+		} else if (!may_job || !str_is(n->key, "job")) {
+			return reply_problem(r, 422, "bad-request",
+					     "\"" STR_FMT "\": unknown, or of "
+					     "the wrong type",
+					     STR_ARG(n->key)),
+			       -1;
+		}
+	}
+	return 0;
+}
+
+static int take_job(struct request *r, struct doc *d, struct asked *q,
+		    struct problems *ps)
+{
+	struct err e;
+
+	if (job_decode(d, &q->job, ps))
+		return reply_problems(r, 422, "invalid-job", ps), -1;
+	if (job_not_supported(q->job, ps))
+		return reply_problems(r, 422, "not-supported-yet", ps), -1;
+	if (job_canonical(q->job, &q->canonical, &e))
+		return reply_err(r, &e), -1;
+	if (!str_eq(q->job->project, r->params[0]))
+		return reply_problem(r, 422, "name-mismatch",
+				     "the job is of project \"" STR_FMT
+				     "\", the URL of \"" STR_FMT "\"",
+				     STR_ARG(q->job->project),
+				     STR_ARG(r->params[0])),
+		       -1;
+	return 0;
+}
+
+/* A subtree as a document of its own. */
+static int detach(const struct doc_node *n, struct doc **ret,
+		  struct problems *ps)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(4 * DOC_TEXT_MAX);
+	struct err e;
+
+	if (doc_write(n, DOC_JSON, &b, &e))
+		return -1;
+	return doc_parse(buf_view(&b), DOC_JSON, ret, ps);
+}
+
+static int read_plain(struct request *r, struct asked *q, struct problems *ps)
+{
+	enum doc_syntax syntax =
+		doc_syntax_of_type(request_header(r, "Content-Type"));
+	const struct doc_node *inner;
+	struct doc *d, *job;
+
+	if (syntax == DOC_SYNTAX_UNKNOWN)
+		return reply_problem(r, 415, "unsupported-type",
+				     "a job is application/yaml, /json, /toml "
+				     "or multipart/form-data"),
+		       -1;
+	if (doc_parse(buf_view(&r->body), syntax, &d, ps))
+		return reply_problems(r, 400, "malformed", ps), -1;
+	inner = syntax == DOC_JSON ? doc_get(d->root, "job") : NULL;
+	if (!inner)
+		return take_job(r, d, q, ps);
+	if (read_request(r, d->root, true, q) || detach(inner, &job, ps)) {
+		doc_free(d);
+		if (r->phase != REQUEST_ANSWERED)
+			reply_problems(r, 400, "malformed", ps);
+		return -1;
+	}
+	doc_free(d);
+	return take_job(r, job, q, ps);
+}
+
+static int read_multipart(struct request *r, struct asked *q,
+			  struct problems *ps)
+{
+	const struct upload *u = r->upload;
+	enum doc_syntax syntax = doc_syntax_of_name(str_from(u->job_name));
+	struct doc *d;
+	int bad;
+
+	if (syntax == DOC_SYNTAX_UNKNOWN)
+		syntax = doc_syntax_of_type(str_from(u->job_type));
+	if (syntax == DOC_SYNTAX_UNKNOWN)
+		syntax = DOC_YAML;
+	if (u->request.len) {
+		if (doc_parse(buf_view(&u->request), DOC_JSON, &d, ps))
+			return reply_problems(r, 400, "malformed", ps), -1;
+		bad = read_request(r, d->root, false, q);
+		doc_free(d);
+		if (bad)
+			return -1;
+	}
+	if (doc_parse(buf_view(&u->job), syntax, &d, ps))
+		return reply_problems(r, 422, "invalid-job", ps), -1;
+	return take_job(r, d, q, ps);
+}
+
+static int source_given(struct request *r, const struct asked *q)
+{
+	if (!q->job->has_source || (r->upload && r->upload->has_source))
+		return 0;
+	return reply_problem(r, 422, "source-missing",
+			     "the job wants a source (nfo run --source DIR)"),
+	       -1;
+}
+
+int asked_sent(struct request *r, struct asked *q, struct problems *ps)
+{
+	if (!job_name_ok(r->params[0]))
+		return reply_problem(r, 404, "not-found", "no such project"),
+		       -1;
+	if (r->upload ? read_multipart(r, q, ps) : read_plain(r, q, ps))
+		return -1;
+	return source_given(r, q);
+}
+
+/* --- of a stored job ---------------------------------------------------- */
+
+static int see_job(void *ctx, const struct store_job *j, struct err *e)
+{
+	struct asked *q = ctx;
+
+	return buf_str(&q->canonical, j->canonical) ?
+		       0 :
+		       err_set(e, ERR_INTERNAL, "a stored job is too long");
+}
+
+/* {"inputs", "labels", "priority"}, or nothing. */
+static int read_order(struct request *r, struct asked *q, struct problems *ps)
+{
+	const struct buf *b = r->upload ? &r->upload->request : &r->body;
+	struct doc *d;
+	int bad;
+
+	if (!b->len)
+		return 0;
+	if (!r->upload &&
+	    doc_syntax_of_type(request_header(r, "Content-Type")) != DOC_JSON)
+		return reply_problem(r, 415, "unsupported-type",
+				     "application/json or multipart/form-data "
+				     "is wanted"),
+		       -1;
+	if (doc_parse(buf_view(b), DOC_JSON, &d, ps))
+		return reply_problems(r, 400, "malformed", ps), -1;
+	bad = d->root->kind == DOC_MAP ?
+		      read_request(r, d->root, false, q) :
+		      (reply_problem(r, 422, "bad-request",
+				     "a JSON object is wanted"),
+		       -1);
+	doc_free(d);
+	return bad;
+}
+
+int asked_stored(struct request *r, struct asked *q, struct problems *ps)
+{
+	struct err e;
+
+	if (store_read_job(r->api->reader, r->params[0], r->params[1], STR(""),
+			   see_job, q, &e))
+		return reply_err(r, &e), -1;
+	if (job_parse_stored(buf_view(&q->canonical), &q->job, ps) ||
+	    job_not_supported(q->job, ps))
+		return reply_problems(r, 422, "invalid-job", ps), -1;
+	if (read_order(r, q, ps))
+		return -1;
+	return source_given(r, q);
+}
+
+/* --- the same question -------------------------------------------------- */
+
+static void hash_part(struct hash_ctx *c, const struct buf *b)
+{
+	uint64_t len = b->len;
+
+	hash_update(c, &len, sizeof(len));
+	hash_update(c, b->data, b->len);
+}
+
+struct hash asked_hash(const struct request *r, const struct asked *q)
+{
+	struct hash_ctx *c = hash_begin();
+
+	hash_part(c, &q->canonical);
+	hash_part(c, &q->inputs);
+	hash_part(c, &q->labels);
+	hash_update(c, &q->priority, sizeof(q->priority));
+	if (r->upload)
+		hash_update(c, r->upload->source_hash.b, HASH_LEN);
+	return hash_end(c);
+}

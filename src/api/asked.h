@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Reading what a run is asked for with: a bare job, {"job": ..., "inputs":
+ * ...}, multipart with a source, or only the inputs of a job that is stored.
+ * Each of these answers when it returns -1.
+ */
+#pragma once
+
+#include "api/request.h"
+#include "base/hash.h"
+
+struct job;
+
+struct asked {
+	struct job *job; /* owned */
+	struct buf canonical, inputs, labels;
+	int32_t priority; /* -1: not given */
+};
+
+void asked_init(struct asked *q);
+void asked_done(struct asked *q);
+
+/* The job comes with the request; the project is the first parameter. */
+MUST_USE int asked_sent(struct request *r, struct asked *q,
+			struct problems *ps);
+/* The job is stored: project and name are the first parameters. */
+MUST_USE int asked_stored(struct request *r, struct asked *q,
+			  struct problems *ps);
+/* "The same body" is the same parts, not the same bytes. */
+struct hash asked_hash(const struct request *r, const struct asked *q);
