@@ -40,6 +40,7 @@ static void on_beat(void *ctx)
 	struct api *a = ctx;
 
 	follow_beat(a);
+	identity_beat(a);
 	loop_timer_set(a->beat, clock_mono_us() + BEAT_US);
 }
 
@@ -51,7 +52,7 @@ struct http *api_http(struct api *a)
 static int watch(struct api *a, const struct api_options *o, struct err *e)
 {
 	if (store_reader_open(o->db_path, &a->reader, e) ||
-	    logwatch_new(&a->logwatch, e) ||
+	    identity_load(a, e) || logwatch_new(&a->logwatch, e) ||
 	    loop_add_fd(a->loop, engine_fd(a->engine), EPOLLIN, on_engine, a,
 			&a->engine_watch, e) ||
 	    loop_add_fd(a->loop, logwatch_fd(a->logwatch), EPOLLIN, on_log, a,
@@ -98,6 +99,7 @@ void api_free(struct api *a)
 	loop_watch_free(a->log_watch);
 	logwatch_free(a->logwatch);
 	store_reader_close(a->reader);
+	identity_free(&a->identity);
 	mem_free(a);
 }
 

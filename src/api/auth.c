@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Who asks: on the Unix socket the peer's uid, on TCP a bearer token.  Host
+ * Who asks: on the Unix socket the peer's uid, on TCP a bearer token; and may
+ * they: the role that the route wants, in the project that it is about.  Host
  * and Origin are checked on TCP, so that no web page can reach a loopback
  * server through a name of its own (DNS rebinding).
  */
 #include "api/auth.h"
+#include "api/follow.h"
 #include "api/internal.h"
 #include "api/reply.h"
 #include "api/route.h"
+#include "base/clock.h"
 #include "base/hash.h"
+#include "store/reader.h"
 
 #include <microhttpd.h>
 #include <stdio.h>
@@ -89,6 +93,20 @@ static int check_host(struct request *r)
 	return 0;
 }
 
+/* A user with that uid, else the uid itself. */
+static void name_uid(struct request *r)
+{
+	const struct access *set = r->api->identity.set;
+	struct str user = access_user_of_uid(set, r->who.uid);
+	char *name = r->who.name;
+
+	(void)snprintf(name, sizeof(r->who.name), "uid:%u", r->who.uid);
+	/* an owner stays one, whatever users there are */
+	if (user.len && !access_best(set, str_from(name), STR("")))
+		(void)snprintf(name, sizeof(r->who.name), STR_FMT,
+			       STR_ARG(user));
+}
+
 static int from_unix(struct request *r, int fd)
 {
 	struct ucred cred;
@@ -103,37 +121,184 @@ static int from_unix(struct request *r, int fd)
 		       -1;
 	r->who.kind = WHO_UID;
 	r->who.uid = cred.uid;
-	r->who.admin = cred.uid == r->api->auth.owner_uid || !cred.uid;
-	(void)snprintf(r->who.name, sizeof(r->who.name), "uid:%u", cred.uid);
+	name_uid(r);
 	return 0;
+}
+
+static int bad_token(struct request *r, const char *why)
+{
+	reply_problem(r, 401, "bad-token", "the token %s", why);
+	reply_header(r, "WWW-Authenticate",
+		     "Bearer realm=\"nfo\", error=\"invalid_token\"");
+	return -1;
+}
+
+/* The one of the server's own file. */
+static bool is_local(const struct request *r, const struct hash *h)
+{
+	return r->api->auth.has_token &&
+	       mem_eq_ct(h->b, r->api->auth.token_hash, HASH_LEN);
 }
 
 static int from_token(struct request *r)
 {
 	struct str auth = request_header(r, "Authorization");
+	int64_t now = clock_real_us();
+	struct access_token *t;
 	struct hash h;
 
 	if (!auth.p || auth.len < 7 || strncasecmp(auth.p, "Bearer ", 7) != 0)
 		return 0; /* nobody */
 	auth = str_trim(str_from_at(auth, 7));
 	h = hash_sha256(auth.p, auth.len);
-	if (!r->api->auth.has_token ||
-	    !mem_eq_ct(h.b, r->api->auth.token_hash, HASH_LEN)) {
-		reply_problem(r, 401, "bad-token", "the token is not known");
-		reply_header(r, "WWW-Authenticate", "Bearer realm=\"nfo\"");
-		return -1;
-	}
 	r->who.kind = WHO_TOKEN;
-	r->who.admin = true;
-	(void)snprintf(r->who.name, sizeof(r->who.name), "token:local");
+	if (is_local(r, &h)) {
+		(void)snprintf(r->who.name, sizeof(r->who.name), "token:local");
+		return 0;
+	}
+	t = access_token_find(r->api->identity.set, &h);
+	if (!t)
+		return bad_token(r, "is not known");
+	if (t->expires_us <= now)
+		return bad_token(r, "has run out");
+	t->used_us = now;
+	t->used = true;
+	(void)snprintf(r->who.name, sizeof(r->who.name), STR_FMT,
+		       STR_ARG(t->subject));
+	(void)snprintf(r->who.token, sizeof(r->who.token), STR_FMT,
+		       STR_ARG(t->id));
 	return 0;
+}
+
+/* --- may they? ---------------------------------------------------------- */
+
+static int see_project(void *ctx, const struct store_run *run, struct err *e)
+{
+	struct request *r = ctx;
+
+	(void)e;
+	(void)snprintf(r->project, sizeof(r->project), STR_FMT,
+		       STR_ARG(run->project));
+	return 0;
+}
+
+/* Whose role counts; -1: there is no such run. */
+static int find_project(struct request *r)
+{
+	struct ulid run;
+	struct err e;
+
+	switch (r->route->of) {
+	case OF_SERVER:
+	case OF_ANY:
+		return 0;
+	case OF_PROJECT:
+		if (r->params[0].len >= sizeof(r->project))
+			return reply_problem(r, 404, "not-found",
+					     "no such project"),
+			       -1;
+		(void)snprintf(r->project, sizeof(r->project), STR_FMT,
+			       STR_ARG(r->params[0]));
+		return 0;
+	case OF_RUN:
+		if (param_run(r, 0, &run))
+			return -1;
+		if (store_read_run(r->api->reader, &run, see_project, r, &e))
+			return reply_err(r, &e), -1;
+		return 0;
+	}
+	return -1;
+}
+
+static enum access_level role_of(const struct request *r)
+{
+	const struct access *set = r->api->identity.set;
+	struct str who = str_from(r->who.name), token = str_from(r->who.token);
+
+	if (r->route->of == OF_ANY)
+		return access_best(set, who, token);
+	return access_role(set, who, token, str_from(r->project));
+}
+
+static enum access_level wanted(const struct request *r)
+{
+	static const enum access_level roles[] = {
+		[MAY_VIEW] = ACCESS_VIEWER,
+		[MAY_OPERATE] = ACCESS_OPERATOR,
+		[MAY_DEVELOP] = ACCESS_DEVELOPER,
+		[MAY_ADMIN] = ACCESS_ADMIN,
+	};
+
+	return r->route->may < MAY_VIEW ? ACCESS_NONE : roles[r->route->may];
+}
+
+/* Known to the server: the token was there, a uid has a user or is an owner. */
+static bool is_known(const struct request *r)
+{
+	const struct access *set = r->api->identity.set;
+	struct str who = str_from(r->who.name);
+
+	return r->who.kind == WHO_TOKEN || str_starts(who, STR("user:")) ||
+	       access_best(set, who, STR("")) > ACCESS_NONE;
+}
+
+static int refuse(struct request *r, enum access_level have,
+		  enum access_level want)
+{
+	bool hidden = r->route->of == OF_RUN || r->route->of == OF_PROJECT;
+
+	if (hidden && have == ACCESS_NONE) /* that it is there is a secret */
+		return reply_problem(r, 404, "not-found", "no such %s",
+				     r->route->of == OF_RUN ? "run" :
+							      "project"),
+		       -1;
+	return reply_problem(r, 403, "forbidden",
+			     "%s is %s %s%s; this takes %s", r->who.name,
+			     have ? access_role_name(have) : "nothing",
+			     r->project[0] ? "in project " : "here", r->project,
+			     access_role_name(want)),
+	       -1;
+}
+
+static int login_needed(struct request *r)
+{
+	reply_problem(r, 401, "login-needed",
+		      "a bearer token is needed (Authorization: Bearer ...)");
+	reply_header(r, "WWW-Authenticate", "Bearer realm=\"nfo\"");
+	return -1;
+}
+
+/* The one decision. */
+static int decide(struct request *r)
+{
+	enum access_level have, want = wanted(r);
+
+	if (r->who.kind == WHO_NOBODY)
+		return login_needed(r);
+	if (!is_known(r) || r->route->may == MAY_NOBODY)
+		return reply_problem(r, 403, "forbidden",
+				     "%s may not use this server", r->who.name),
+		       -1;
+	if (find_project(r))
+		return -1;
+	have = role_of(r);
+	return have < want ? refuse(r, have, want) : 0;
+}
+
+bool auth_still(struct request *r)
+{
+	if (r->decided == r->api->identity.generation)
+		return true;
+	r->decided = r->api->identity.generation;
+	return r->route->may == MAY_ANYBODY ||
+	       (is_known(r) && role_of(r) >= wanted(r));
 }
 
 int auth_check(struct request *r)
 {
-	enum permission may = r->route ? r->route->may : MAY_READ;
 	int fd = peer_fd(r);
 
+	r->decided = r->api->identity.generation;
 	if (fd < 0)
 		return reply_problem(r, 401, "no-peer", "who are you?"), -1;
 	if (is_unix(fd)) {
@@ -142,18 +307,20 @@ int auth_check(struct request *r)
 	} else if (check_host(r) || from_token(r)) {
 		return -1;
 	}
-	if (may == MAY_ANYBODY)
-		return 0;
-	if (r->who.kind == WHO_NOBODY) {
-		reply_problem(r, 401, "login-needed",
-			      "a bearer token is needed (Authorization: "
-			      "Bearer ...)");
-		reply_header(r, "WWW-Authenticate", "Bearer realm=\"nfo\"");
-		return -1;
-	}
-	if (!r->who.admin) /* roles come with users; now: the owner, root */
-		return reply_problem(r, 403, "forbidden",
-				     "%s may not use this server", r->who.name),
-		       -1;
-	return 0;
+	if (r->route)
+		return r->route->may == MAY_ANYBODY ? 0 : decide(r);
+	/* nothing is there: but strangers do not learn that */
+	if (r->who.kind == WHO_NOBODY)
+		return login_needed(r);
+	return is_known(r) ? 0 :
+			     (reply_problem(r, 403, "forbidden",
+					    "%s may not use this server",
+					    r->who.name),
+			      -1);
+}
+
+bool auth_visible(struct request *r, struct buf *b)
+{
+	return access_projects(r->api->identity.set, str_from(r->who.name),
+			       str_from(r->who.token), ACCESS_VIEWER, b);
 }

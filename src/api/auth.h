@@ -3,6 +3,7 @@
 #pragma once
 
 #include "api/request.h"
+#include "base/buf.h"
 
 /* What the server knows about logins; part of the api. */
 struct auth {
@@ -11,5 +12,11 @@ struct auth {
 	uint32_t owner_uid;
 };
 
-/* 0: go on, r->who is set.  -1: answered with 400, 401 or 403. */
+/* 0: go on, r->who is set.  -1: answered with 400, 401, 403, or 404 where that
+ * something exists is a secret. */
 MUST_USE int auth_check(struct request *r);
+/* For streams: who is known may have changed since. */
+bool auth_still(struct request *r);
+/* For lists of OF_ANY: the projects that may be seen, as a JSON list; nothing
+ * appended: all. */
+bool auth_visible(struct request *r, struct buf *b);

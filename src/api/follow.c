@@ -42,6 +42,17 @@ void follow_news(void *ctx, const struct engine_news *n)
 	}
 }
 
+void follow_wake(struct api *a)
+{
+	LIST_FOR(l, &a->followers)
+	{
+		struct follower *f = LIST_ENTRY(l, struct follower, link);
+
+		if (!f->news)
+			request_resume(f->r);
+	}
+}
+
 void follow_beat(struct api *a)
 {
 	LIST_FOR(l, &a->followers)

@@ -27,7 +27,9 @@ void follower_del(struct follower *f);
 
 /* For engine_drain(): wakes whom it concerns. */
 void follow_news(void *ctx, const struct engine_news *n);
-/* Every 15 s: wakes all. */
+/* Wakes all, so that they look again. */
+void follow_wake(struct api *a);
+/* Every 15 s: the same, with a comment. */
 void follow_beat(struct api *a);
 
 /* The run named by the path; answers 404 and returns -1 when it is none. */

@@ -19,7 +19,7 @@ enum {
 
 struct events {
 	struct follower f;
-	struct api *api;
+	struct request *r;
 	bool one_run;
 	struct ulid run;
 	int64_t last;
@@ -64,7 +64,7 @@ static bool run_over(struct events *s)
 	struct final_of f = {false};
 	struct err e;
 
-	return store_read_run(s->api->reader, &s->run, see_run, &f, &e) ||
+	return store_read_run(s->r->api->reader, &s->run, see_run, &f, &e) ||
 	       f.final;
 }
 
@@ -72,12 +72,16 @@ static int more(void *ctx, struct buf *b)
 {
 	struct events *s = ctx;
 	bool over = s->one_run && run_over(s); /* asked before reading */
+	CLEANUP_BUF struct buf visible = BUF_INIT(1 << 20);
 	struct err e;
 
 	s->out = b;
 	s->n = 0;
-	if (store_read_events(s->api->reader, s->one_run ? &s->run : NULL,
-			      s->last, EVENTS_BATCH, on_event, s, &e))
+	if (!s->one_run)
+		auth_visible(s->r, &visible);
+	if (store_read_events(s->r->api->reader, s->one_run ? &s->run : NULL,
+			      buf_view(&visible), s->last, EVENTS_BATCH,
+			      on_event, s, &e))
 		return -1;
 	if (s->n)
 		return 1;
@@ -117,7 +121,7 @@ static int start(struct request *r, const struct ulid *run)
 	    store_read_last_event(r->api->reader, &newest, &e))
 		return reply_err(r, &e);
 	s = mem_alloc(sizeof(*s));
-	s->api = r->api;
+	s->r = r;
 	s->one_run = run != NULL;
 	if (run)
 		s->run = *run;

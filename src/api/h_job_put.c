@@ -4,10 +4,10 @@
  * stored; whether it may replace what is there is decided in the transaction
  * that stores it.
  */
+#include "api/guard.h"
 #include "api/handlers.h"
 #include "api/internal.h"
 #include "api/jobview.h"
-#include "api/negotiate.h"
 #include "api/reply.h"
 #include "api/route.h"
 #include "base/clock.h"
@@ -31,7 +31,7 @@ struct put {
 	struct store_job job; /* text borrowed from the request and below */
 	struct buf canonical;
 	char digest[HASH_HEX_LEN + 1], name[JOB_NAME_MAX + 1];
-	struct str if_match, if_none_match;
+	struct guard guard;
 	bool create; /* POST: only a new one */
 	bool made;   /* it was a new one */
 };
@@ -61,26 +61,6 @@ static int see(void *ctx, const struct store_job *j, struct err *e)
 	return 0;
 }
 
-/* May it be put where this is (NULL: nothing)? */
-static int guard(struct str if_match, struct str if_none_match,
-		 const struct seen *s, struct err *refusal)
-{
-	if (if_match.p && (!s || !etag_in(if_match, str_from(s->etag))))
-		return err_set(refusal, ERR_STALE,
-			       s ? "the job has changed since: it is %s now" :
-				   "there is no such job",
-			       s ? s->etag : "");
-	if (if_none_match.p && s && etag_in(if_none_match, str_from(s->etag)))
-		return err_set(refusal, ERR_STALE, "the job is there: %s",
-			       s->etag);
-	if (s && !if_match.p)
-		return err_set(refusal, ERR_UNGUARDED,
-			       "the job is there: say with If-Match which "
-			       "version is meant (%s), or * for any",
-			       s->etag);
-	return 0;
-}
-
 static int edit_put(void *ctx, struct store *store, struct err *refusal,
 		    struct err *e)
 {
@@ -100,9 +80,10 @@ static int edit_put(void *ctx, struct store *store, struct err *refusal,
 		err_set(refusal, ERR_CONFLICT, "the job is there: %s", s.etag);
 		return 0;
 	}
-	if (found && s.same && !p->if_match.p && !p->if_none_match.p)
+	if (found && s.same && !p->guard.if_match.p &&
+	    !p->guard.if_none_match.p)
 		return 0; /* nothing to lose */
-	if (guard(p->if_match, p->if_none_match, found ? &s : NULL, refusal))
+	if (guard_check(&p->guard, found ? s.etag : NULL, refusal))
 		return 0;
 	return store_job_put(store, &p->job, e);
 }
@@ -196,11 +177,13 @@ int h_job_put(struct request *r)
 	struct job *j;
 	struct err e;
 
-	*p = (struct put){.r = r,
-			  .canonical = BUF_INIT(JOB_CANONICAL_MAX),
-			  .if_match = request_header(r, "If-Match"),
-			  .if_none_match = request_header(r, "If-None-Match"),
-			  .create = r->route->method == METHOD_POST};
+	*p = (struct put){
+		.r = r,
+		.canonical = BUF_INIT(JOB_CANONICAL_MAX),
+		.guard = {request_header(r, "If-Match"),
+			  request_header(r, "If-None-Match")},
+		.create = r->route->method == METHOD_POST
+        };
 	r->state = p;
 	r->state_free = put_free;
 	j = check(r, p);
@@ -230,6 +213,7 @@ static int edit_delete(void *ctx, struct store *store, struct err *refusal,
 		       struct err *e)
 {
 	struct request *r = ctx;
+	const struct guard g = {.if_match = request_header(r, "If-Match")};
 	struct seen s = {.put = NULL};
 
 	if (store_job_get(store, r->params[0], r->params[1], see, &s, e)) {
@@ -238,7 +222,7 @@ static int edit_delete(void *ctx, struct store *store, struct err *refusal,
 		*refusal = *e;
 		return 0;
 	}
-	if (guard(request_header(r, "If-Match"), str_n(NULL, 0), &s, refusal))
+	if (guard_check(&g, s.etag, refusal))
 		return 0;
 	return store_job_delete(store, r->params[0], r->params[1], e);
 }

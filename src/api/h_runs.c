@@ -74,12 +74,15 @@ static int filter_of(struct request *r, struct store_filter *f)
 int h_runs(struct request *r)
 {
 	struct buf b = BUF_INIT(VIEW_MAX);
+	CLEANUP_BUF struct buf visible = BUF_INIT(1 << 20);
 	struct store_filter f;
 	int64_t next;
 	struct err e;
 
 	if (filter_of(r, &f))
 		return 0;
+	auth_visible(r, &visible);
+	f.visible = buf_view(&visible);
 	buf_puts(&b, "{\"items\":");
 	if (view_runs(r->api->reader, &f, &b, &next, &e)) {
 		buf_done(&b);

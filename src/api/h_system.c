@@ -36,10 +36,20 @@ int h_version(struct request *r)
 
 int h_whoami(struct request *r)
 {
-	struct buf b = BUF_INIT(1024);
+	struct buf b = BUF_INIT(1 << 20);
+	const struct access *set = r->api->identity.set;
+	struct str who = str_from(r->who.name), token = str_from(r->who.token);
+	CLEANUP_BUF struct buf see = BUF_INIT(1 << 20);
 
-	buf_printf(&b, "{\"name\":\"%s\",\"roles\":[\"%s\"]}\n", r->who.name,
-		   r->who.admin ? "admin" : "none");
+	auth_visible(r, &see);
+	buf_printf(&b, "{\"name\":\"%s\",\"roles\":[\"%s\"],\"server\":\"%s\",",
+		   r->who.name, access_role_name(access_best(set, who, token)),
+		   access_role_name(access_role(set, who, token, STR(""))));
+	if (token.len)
+		buf_printf(&b, "\"token\":\"tok_%s\",", r->who.token);
+	buf_puts(&b, "\"projects\":");
+	buf_str(&b, see.len ? buf_view(&see) : STR("[\"*\"]"));
+	buf_puts(&b, "}\n");
 	return reply_json(r, 200, &b);
 }
 

@@ -25,6 +25,16 @@ int h_revisions(struct request *r);
 int h_revision(struct request *r);
 /* h_job_diff.c */
 int h_revision_diff(struct request *r);
+/* h_resources.c: by the route's kind */
+int h_resources(struct request *r);
+int h_resource(struct request *r);
+int h_resource_put(struct request *r);
+int h_resource_delete(struct request *r);
+/* h_tokens.c */
+int h_tokens(struct request *r);
+int h_token(struct request *r);
+int h_token_create(struct request *r);
+int h_token_delete(struct request *r);
 /* h_run_create.c */
 int h_run_create(struct request *r);
 int h_job_run(struct request *r);

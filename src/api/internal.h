@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "api/auth.h"
 #include "api/http.h"
+#include "api/identity.h"
 #include "api/keeper.h"
 #include "base/list.h"
 
@@ -20,6 +21,7 @@ struct api {
 	struct loop_timer *beat;
 	struct loop_watch *engine_watch, *log_watch;
 	struct auth auth;
+	struct identity identity;
 	int state_fd;
 	const char *version;
 	int64_t started_us; /* real time */

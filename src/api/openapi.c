@@ -1,116 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The OpenAPI 3.1 document, written from the route table. */
 #include "api/route.h"
+#include "api/schemas.h"
 
 #include <string.h>
-
-#define STRING   "{\"type\":\"string\"}"
-#define INTEGER  "{\"type\":\"integer\"}"
-#define MAYBE(t) "{\"type\":[\"" t "\",\"null\"]}"
-
-/* The shapes that answers name; additional properties stay possible. */
-static const struct {
-	const char *name, *json;
-} schemas[] = {
-	{"Status",        "{\"type\":\"object\",\"required\":[\"status\"],"
-		   "\"properties\":{\"status\":" STRING "}}"                },
-	{"Index",         "{\"type\":\"object\",\"required\":[\"name\",\"version\","
-		  "\"source_url\"],\"properties\":{\"name\":" STRING
-		  ",\"version\":" STRING ",\"source_url\":" STRING "}}"      },
-	{"Version",       "{\"type\":\"object\",\"required\":[\"version\",\"api\"],"
-		    "\"properties\":{\"version\":" STRING ",\"api\":" STRING
-		    ",\"format\":" INTEGER "}}"                            },
-	{"Whoami",        "{\"type\":\"object\",\"required\":[\"name\",\"roles\"],"
-		   "\"properties\":{\"name\":" STRING ",\"roles\":{\"type\":"
-		   "\"array\",\"items\":" STRING "}}}"                      },
-	{"Validated",
-	 "{\"type\":\"object\",\"required\":[\"valid\","
-	 "\"definition_digest\"],\"properties\":{\"valid\":{\"type\":"
-	 "\"boolean\"},\"definition_digest\":" STRING "}}"                                    },
-	{"Task",
-	 "{\"type\":\"object\",\"required\":[\"name\",\"state\",\"attempt\"],"
-	 "\"properties\":{\"name\":" STRING
-	 ",\"state\":{\"$ref\":\"#/components/schemas/State\"},"
-	 "\"kind\":" MAYBE(
-		 "string") ",\"attempt\":" INTEGER
-			   ",\"exit_code\":" MAYBE("integer") ",\"signal\":" MAYBE(
-				   "integer") "}}"                                            },
-	{"State",         "{\"type\":\"string\",\"enum\":[\"queued\",\"blocked\","
-		  "\"running\",\"succeeded\",\"failed\",\"cancelled\","
-		  "\"skipped\"]}"					    },
-	{"Run",
-	 "{\"type\":\"object\",\"required\":[\"id\",\"project\",\"job\","
-	 "\"state\",\"created_at\"],\"properties\":{\"id\":{\"type\":"
-	 "\"string\",\"pattern\":\"^run_[0-9A-HJKMNP-TV-Z]{26}$\"},"
-	 "\"project\":" STRING ",\"job\":" STRING
-	 ",\"state\":{\"$ref\":\"#/components/schemas/State\"},"
-	 "\"kind\":" MAYBE(
-		 "string") ",\"created_at\":" STRING
-			   ",\"tasks\":{\"type\":\"array\",\"items\":{\"$ref\":"
-			   "\"#/components/schemas/Task\"}}}}"                                },
-	{"Job",
-	 "{\"type\":\"object\",\"required\":[\"project\",\"name\","
-	 "\"definition_digest\",\"created_at\",\"changed_at\"],"
-	 "\"properties\":{\"project\":" STRING ",\"name\":" STRING
-	 ",\"description\":" STRING
-	 ",\"definition_digest\":{\"$ref\":\"#/components/schemas/Digest\"}"
-	 ",\"syntax\":" STRING ",\"created_at\":" STRING
-	 ",\"changed_at\":" STRING ",\"changed_by\":" STRING
-	 ",\"definition\":{\"type\":\"object\"}}}"                                            },
-	{"Digest",
-	 "{\"type\":\"string\",\"pattern\":\"^sha256:[0-9a-f]{64}$\"}"                        },
-	{"Revision",
-	 "{\"type\":\"object\",\"required\":[\"definition_digest\","
-	 "\"current\",\"created_at\"],\"properties\":{"
-	 "\"definition_digest\":{\"$ref\":\"#/components/schemas/Digest\"}"
-	 ",\"current\":{\"type\":\"boolean\"},\"syntax\":" STRING
-	 ",\"created_at\":" STRING ",\"created_by\":" STRING
-	 ",\"definition\":{\"type\":\"object\"}}}"                                            },
-	{"Diff",
-	 "{\"type\":\"object\",\"required\":[\"from\",\"to\",\"changes\"],"
-	 "\"properties\":{\"from\":{\"$ref\":\"#/components/schemas/Digest\"}"
-	 ",\"to\":{\"$ref\":\"#/components/schemas/Digest\"},\"changes\":{"
-	 "\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
-	 "\"op\",\"pointer\"],\"properties\":{\"op\":{\"type\":\"string\","
-	 "\"enum\":[\"add\",\"remove\",\"replace\"]},\"pointer\":" STRING
-	 ",\"from\":{},\"to\":{}}}}}}"							},
-	{"Artifact",
-	 "{\"type\":\"object\",\"required\":[\"name\",\"file\",\"size\","
-	 "\"sha256\"],\"properties\":{\"name\":" STRING ",\"file\":" STRING
-	 ",\"size\":" INTEGER ",\"sha256\":" STRING "}}"                                      },
-	{"SecretVersion", "{\"type\":\"object\",\"required\":[\"version\"],"
-			  "\"properties\":{\"version\":" INTEGER "}}"},
-	{"Secret",        "{\"type\":\"object\",\"required\":[\"name\"],"
-		   "\"properties\":{\"name\":" STRING "}}"                  },
-	{"Problem",
-	 "{\"type\":\"object\",\"required\":[\"status\",\"code\","
-	 "\"request_id\"],\"properties\":{\"type\":" STRING ",\"title\":" STRING
-	 ",\"status\":" INTEGER ",\"code\":" STRING ",\"detail\":" STRING
-	 ",\"request_id\":" STRING
-	 ",\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-	 "\"properties\":{\"code\":" STRING ",\"pointer\":" STRING
-	 ",\"line\":" INTEGER ",\"column\":" INTEGER ",\"message\":" STRING
-	 ",\"hint\":" STRING "}}}}}"							  },
-};
-
-static const char *const pages[] = {"Run",    "Task", "Artifact",
-				    "Secret", "Job",  "Revision"};
-
-static void put_schemas(struct buf *b)
-{
-	buf_puts(b, "\"schemas\":{");
-	for (size_t i = 0; i < ARRAY_LEN(schemas); i++)
-		buf_printf(b, "%s\"%s\":%s", i ? "," : "", schemas[i].name,
-			   schemas[i].json);
-	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
-		buf_printf(b,
-			   ",\"%sPage\":{\"type\":\"object\",\"required\":"
-			   "[\"items\",\"next_cursor\"],\"properties\":{"
-			   "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":"
-			   "\"#/components/schemas/%s\"}},\"next_cursor\":%s}}",
-			   pages[i], pages[i], MAYBE("string"));
-	buf_puts(b, "}");
-}
 
 static void put_text(struct buf *b, const char *key, const char *text)
 {
@@ -200,6 +93,26 @@ static void put_answers(struct buf *b, const struct route *r)
 		    "\"#/components/schemas/Problem\"}}}}}");
 }
 
+/* Who may, for readers and for the test that tries every role. */
+static void put_permission(struct buf *b, const struct route *r)
+{
+	static const char *const roles[] = {
+		[MAY_NOBODY] = "nobody",    [MAY_ANYBODY] = "anybody",
+		[MAY_KNOWN] = "known",      [MAY_VIEW] = "viewer",
+		[MAY_OPERATE] = "operator", [MAY_DEVELOP] = "developer",
+		[MAY_ADMIN] = "admin",
+	};
+	static const char *const of[] = {
+		[OF_SERVER] = "server",
+		[OF_PROJECT] = "project",
+		[OF_RUN] = "run",
+		[OF_ANY] = "any",
+	};
+
+	buf_printf(b, ",\"x-nfo-role\":\"%s\",\"x-nfo-scope\":\"%s\"",
+		   roles[r->may], of[r->of]);
+}
+
 static void put_operation(struct buf *b, const struct route *r)
 {
 	static const char *const names[] = {"get", "post", "put", "delete"};
@@ -210,6 +123,7 @@ static void put_operation(struct buf *b, const struct route *r)
 	put_parameters(b, r);
 	put_body(b, r);
 	put_answers(b, r);
+	put_permission(b, r);
 	if (r->may == MAY_ANYBODY)
 		buf_puts(b, ",\"security\":[]");
 	buf_puts(b, "}");
@@ -219,9 +133,24 @@ static void put_operation(struct buf *b, const struct route *r)
 static bool seen(size_t i)
 {
 	for (size_t k = 0; k < i; k++)
-		if (!strcmp(routes[k].path, routes[i].path))
+		if (!strcmp(route_at(k)->path, route_at(i)->path))
 			return true;
 	return false;
+}
+
+/* Every operation of a path, from its first route on. */
+static void put_path(struct buf *b, size_t i)
+{
+	const char *path = route_at(i)->path;
+	const struct route *r;
+
+	for (size_t k = i; (r = route_at(k)); k++) {
+		if (strcmp(r->path, path) != 0)
+			continue;
+		if (k > i)
+			buf_putc(b, ',');
+		put_operation(b, r);
+	}
 }
 
 bool route_openapi(struct buf *b)
@@ -231,24 +160,15 @@ bool route_openapi(struct buf *b)
 		    "\"AGPL-3.0-or-later\",\"identifier\":"
 		    "\"AGPL-3.0-or-later\"}},\"security\":[{\"bearer\":[]}],"
 		    "\"paths\":{");
-	for (size_t i = 0, n = 0; i < n_routes; i++) {
-		bool first = true;
-
+	for (size_t i = 0; route_at(i); i++) {
 		if (seen(i))
 			continue;
-		buf_printf(b, "%s\"%s\":{", n++ ? "," : "", routes[i].path);
-		for (size_t k = i; k < n_routes; k++) {
-			if (strcmp(routes[k].path, routes[i].path) != 0)
-				continue;
-			if (!first)
-				buf_putc(b, ',');
-			put_operation(b, &routes[k]);
-			first = false;
-		}
+		buf_printf(b, "%s\"%s\":{", i ? "," : "", route_at(i)->path);
+		put_path(b, i);
 		buf_puts(b, "}");
 	}
 	buf_puts(b, "},\"components\":{\"securitySchemes\":{\"bearer\":{"
 		    "\"type\":\"http\",\"scheme\":\"bearer\"}},");
-	put_schemas(b);
+	openapi_schemas(b);
 	return buf_puts(b, "}}\n");
 }

@@ -266,6 +266,8 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *to, size_t max)
 	size_t n;
 
 	(void)pos;
+	if (!auth_still(s->r)) /* revoked meanwhile */
+		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (!s->b.len && !s->ended) {
 		int more = s->more(s->ctx, &s->b);
 

@@ -26,8 +26,8 @@ enum who_kind {
 struct who {
 	enum who_kind kind;
 	uint32_t uid;
-	char name[32]; /* "uid:1000", "token:local" */
-	bool admin;
+	char name[80];  /* the subject: "user:ann", "uid:1000", "token:local" */
+	char token[27]; /* ULID of the token that was shown; "" */
 };
 
 enum {
@@ -49,6 +49,8 @@ struct request {
 	struct str params[REQUEST_PARAMS_MAX]; /* what {x} stood for */
 	struct arena *decoded;                 /* values of the query */
 	struct who who;
+	char project[64]; /* whose role counted; "" : the server's, or any */
+	uint64_t decided; /* by this snapshot of who is known */
 	struct ulid id;
 	enum request_phase phase;
 	bool head;           /* HEAD: the headers of GET */

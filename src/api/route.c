@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Finding a route; see route.h.  The table itself is routes.c. */
+/* Finding a route; see route.h.  The table itself is in routes_*.c. */
 #include "api/route.h"
+#include "api/route_table.h"
 #include "base/hex.h"
 
 #include <string.h>
@@ -15,6 +16,26 @@ static const char *const method_names[] = {
 const char *route_method_name(enum route_method m)
 {
 	return method_names[m];
+}
+
+const struct route *route_at(size_t i)
+{
+	const struct {
+		const struct route *table;
+		size_t n;
+	} parts[] = {
+		{server_routes, n_server_routes},
+		{access_routes, n_access_routes},
+		{job_routes,    n_job_routes   },
+		{run_routes,    n_run_routes   },
+	};
+
+	for (size_t k = 0; k < ARRAY_LEN(parts); k++) {
+		if (i < parts[k].n)
+			return &parts[k].table[i];
+		i -= parts[k].n;
+	}
+	return NULL;
 }
 
 /* Compare segment by segment; "{x}" takes any one that is not empty. */
@@ -56,16 +77,17 @@ static void list_allowed(struct buf *allow, enum route_method m)
 unsigned route_find(struct request *r, const char *method, struct buf *allow)
 {
 	struct str path = str_from(r->path);
+	const struct route *one;
 
-	for (size_t i = 0; i < n_routes; i++) {
+	for (size_t i = 0; (one = route_at(i)); i++) {
 		struct str params[REQUEST_PARAMS_MAX] = {0};
 
-		if (!match(routes[i].path, path, params))
+		if (!match(one->path, path, params))
 			continue;
-		list_allowed(allow, routes[i].method);
-		if (r->route || !fits(method, routes[i].method))
+		list_allowed(allow, one->method);
+		if (r->route || !fits(method, one->method))
 			continue;
-		r->route = &routes[i];
+		r->route = one;
 		memcpy(r->params, params, sizeof(params));
 	}
 	if (!r->route && allow->len && !strcmp(method, "OPTIONS")) {

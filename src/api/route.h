@@ -15,12 +15,23 @@ enum route_method {
 	N_METHODS
 };
 
-/* Who may: everybody, anybody known, or one who may change things. */
+/* Who may: a route that says nothing is refused to all. */
 enum permission {
-	MAY_ANYBODY,
-	MAY_READ,
-	MAY_WRITE,
-	MAY_ADMIN
+	MAY_NOBODY,
+	MAY_ANYBODY, /* strangers too */
+	MAY_KNOWN,   /* whoever the server knows, without any role */
+	MAY_VIEW,    /* from here on: at least that role (access.h) */
+	MAY_OPERATE,
+	MAY_DEVELOP,
+	MAY_ADMIN,
+};
+
+/* Where the role is wanted. */
+enum route_scope {
+	OF_SERVER,  /* for all projects */
+	OF_PROJECT, /* {project} of the path */
+	OF_RUN,     /* the project of {run} */
+	OF_ANY,     /* anywhere: the handler shows what may be seen */
 };
 
 enum route_body {
@@ -53,6 +64,8 @@ struct route {
 	enum route_method method;
 	const char *path; /* "/v1/runs/{id}/cancel" */
 	enum permission may;
+	enum route_scope of;
+	const char *kind; /* of resource, for h_resources.c */
 	enum route_body body;
 	uint64_t body_max;                /* 0: REQUEST_BODY_MAX */
 	int (*handle)(struct request *r); /* answers, or waits */
@@ -61,8 +74,8 @@ struct route {
 	struct route_answer answers[ROUTE_ANSWERS_MAX];
 };
 
-extern const struct route routes[];
-extern const size_t n_routes;
+/* The table, part by part (routes_*.c); NULL at the end. */
+const struct route *route_at(size_t i);
 
 /*
  * Find it.  Fills r->route and r->params.  0 found; 404 no such path; 405

@@ -47,6 +47,19 @@ static const struct verb verbs[] = {
 	 "  nfo secret list\n"
 	 "  nfo secret rm sign_key",
 	 verb_secret},
+	{"token", "create|list|rm [NAME|TOKEN]",
+	 "What lets a program in: made once, shown once",
+	 "  nfo token create ci --role operator --project web --ttl 30d\n"
+	 "  nfo token list\n"
+	 "  nfo token rm tok_01K...\n\n"
+	 "The token is printed alone; give it to a client in NFO_TOKEN.",
+	 verb_token},
+	{"api", "METHOD PATH [--data FILE]",
+	 "Any request to the API, as it is documented",
+	 "  nfo api GET '/v1/runs?state=failed'\n"
+	 "  nfo api PUT /v1/users/ann --data ann.json\n"
+	 "  nfo api DELETE /v1/users/ann --header 'If-Match: *'",
+	 verb_api},
 	{"check", "FILE...",
 	 "Check jobs without running them",
 	 "Each mistake with its place, and a hint. Exit code 2 when there is "

@@ -19,6 +19,10 @@ int verb_serve(int argc, char **argv, const struct verb *v);
 int verb_run(int argc, char **argv, const struct verb *v);
 /* job.c */
 int verb_job(int argc, char **argv, const struct verb *v);
+/* api.c */
+int verb_api(int argc, char **argv, const struct verb *v);
+/* token.c */
+int verb_token(int argc, char **argv, const struct verb *v);
 /* runs.c */
 int verb_runs(int argc, char **argv, const struct verb *v);
 int verb_show(int argc, char **argv, const struct verb *v);

@@ -210,7 +210,7 @@ static int save_edit(struct engine *g, struct command *c, struct err *e)
 	c->reply.err = (struct err){0};
 	if (c->edit && c->edit(c->ctx, g->store, &c->reply.err, e))
 		return -1;
-	if (c->reply.err.code)
+	if (c->reply.err.code || !c->action[0])
 		return 0;
 	return store_audit_add(g->store, clock_real_us(), str_from(c->who),
 			       str_from(c->action), str_from(c->what), e);

@@ -119,7 +119,7 @@ MUST_USE int engine_delete(struct engine *g, const struct ulid *run,
  * thread, inside the transaction that also holds the audit row; it returns -1
  * only when the store failed.  To refuse, it sets *refusal (which becomes the
  * reply's err) before it has written anything.  It may be called again after a
- * rollback.  ctx is the reply's.
+ * rollback.  ctx is the reply's.  action "": too small for an audit row.
  */
 typedef int engine_edit_fn(void *ctx, struct store *s, struct err *refusal,
 			   struct err *e);

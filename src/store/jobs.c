@@ -57,6 +57,20 @@ static int each(struct query *q, store_job_fn *fn, void *ctx, struct err *e)
 	return r;
 }
 
+static int of_project(struct db *db, struct str project, int64_t before,
+		      uint32_t limit, store_job_fn *fn, void *ctx,
+		      struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+
+	if (query_start(db, DB_JOBS, &q, e))
+		return -1;
+	query_str(&q, project);
+	query_i64(&q, before ? before : INT64_MAX);
+	query_i64(&q, limit);
+	return each(&q, fn, ctx, e);
+}
+
 /* --- writing ------------------------------------------------------------ */
 
 int store_job_put(struct store *s, const struct store_job *j, struct err *e)
@@ -109,6 +123,12 @@ int store_job_get(struct store *s, struct str project, struct str name,
 	return one(&s->db, project, name, STR(""), fn, ctx, e);
 }
 
+int store_jobs(struct store *s, struct str project, uint32_t limit,
+	       store_job_fn *fn, void *ctx, struct err *e)
+{
+	return of_project(&s->db, project, 0, limit, fn, ctx, e);
+}
+
 /* --- reading ------------------------------------------------------------ */
 
 int store_read_job(struct store_reader *r, struct str project, struct str name,
@@ -121,14 +141,7 @@ int store_read_job(struct store_reader *r, struct str project, struct str name,
 int store_read_jobs(struct store_reader *r, struct str project, int64_t before,
 		    uint32_t limit, store_job_fn *fn, void *ctx, struct err *e)
 {
-	struct query q CLEANUP_QUERY = {0};
-
-	if (query_start(&r->db, DB_JOBS, &q, e))
-		return -1;
-	query_str(&q, project);
-	query_i64(&q, before ? before : INT64_MAX);
-	query_i64(&q, limit);
-	return each(&q, fn, ctx, e);
+	return of_project(&r->db, project, before, limit, fn, ctx, e);
 }
 
 int store_read_revisions(struct store_reader *r, struct str project,

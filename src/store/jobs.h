@@ -35,6 +35,10 @@ MUST_USE int store_job_delete(struct store *s, struct str project,
 MUST_USE int store_job_get(struct store *s, struct str project, struct str name,
 			   store_job_fn *fn, void *ctx, struct err *e);
 
+/* Some of a project's. */
+MUST_USE int store_jobs(struct store *s, struct str project, uint32_t limit,
+			store_job_fn *fn, void *ctx, struct err *e);
+
 /* One; digest "" is the current one.  ERR_NOT_FOUND. */
 MUST_USE int store_read_job(struct store_reader *r, struct str project,
 			    struct str name, struct str digest,

@@ -100,6 +100,9 @@ static void list_sql(const struct store_filter *f, struct buf *sql)
 	in_bits(sql, "kind", f->kinds);
 	if (f->project.len)
 		buf_puts(sql, " AND project=?");
+	if (f->visible.len)
+		buf_puts(sql, " AND project IN (SELECT value FROM "
+			      "json_each(?))");
 	if (f->job.len)
 		buf_puts(sql, " AND job=?");
 	if (f->trigger.len)
@@ -123,6 +126,8 @@ static void list_bind(const struct store_filter *f, struct query *q)
 {
 	if (f->project.len)
 		query_str(q, f->project);
+	if (f->visible.len)
+		query_str(q, f->visible);
 	if (f->job.len)
 		query_str(q, f->job);
 	if (f->trigger.len)
@@ -192,8 +197,8 @@ int store_read_artifacts(struct store_reader *r, int64_t run,
 }
 
 int store_read_events(struct store_reader *r, const struct ulid *run,
-		      int64_t after, uint32_t limit, store_event_fn *fn,
-		      void *ctx, struct err *e)
+		      struct str visible, int64_t after, uint32_t limit,
+		      store_event_fn *fn, void *ctx, struct err *e)
 {
 	struct query q CLEANUP_QUERY = {0};
 	struct store_event ev;
@@ -202,8 +207,7 @@ int store_read_events(struct store_reader *r, const struct ulid *run,
 	if (query_start(&r->db, run ? DB_EVENTS_OF : DB_EVENTS, &q, e))
 		return -1;
 	query_i64(&q, after);
-	if (run)
-		query_str(&q, str_from(run->s));
+	query_str(&q, run ? str_from(run->s) : visible);
 	query_i64(&q, limit);
 	while ((n = query_step(&q, e)) > 0) {
 		db_get_event(&q, &ev);

@@ -30,6 +30,7 @@ struct store_filter {
 	uint32_t states; /* bit 1 << enum run_state; 0: all */
 	uint32_t kinds;  /* bit 1 << enum fail_kind; 0: all */
 	struct str project, job, trigger;
+	struct str visible; /* only of these: a JSON list; "": all */
 	struct {
 		struct str key, value;
 	} labels[STORE_FILTER_LABELS]; /* all of them */
@@ -62,12 +63,14 @@ MUST_USE int store_read_artifacts(struct store_reader *r, int64_t run,
 				  store_artifact_fn *fn, void *ctx,
 				  struct err *e);
 
-/* Events above an id, oldest first; run NULL: of all runs. */
+/* Events above an id, oldest first; run NULL: of all runs of the projects in a
+ * JSON list, "" for every project. */
 typedef int store_event_fn(void *ctx, const struct store_event *ev,
 			   struct err *e);
 MUST_USE int store_read_events(struct store_reader *r, const struct ulid *run,
-			       int64_t after, uint32_t limit,
-			       store_event_fn *fn, void *ctx, struct err *e);
+			       struct str visible, int64_t after,
+			       uint32_t limit, store_event_fn *fn, void *ctx,
+			       struct err *e);
 /* The last id given; the place from which a new listener starts. */
 MUST_USE int store_read_last_event(struct store_reader *r, int64_t *ret,
 				   struct err *e);

@@ -106,7 +106,25 @@ static const char v3[] =
 	" PRIMARY KEY(project, name)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX jobs_revision ON jobs(project, revision);";
 
-static const char *const versions[] = {v1, v2, v3};
+/* Small things with a name, as JSON; the id is new with every change, and what
+ * their entity tag is made of.  Tokens, by the hash of their text. */
+static const char v4[] =
+	"CREATE TABLE resources("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,"
+	" name TEXT NOT NULL, body TEXT NOT NULL,"
+	" created_us INTEGER NOT NULL, changed_us INTEGER NOT NULL,"
+	" changed_by TEXT NOT NULL, UNIQUE(kind, name)) STRICT;"
+	"CREATE INDEX resources_kind ON resources(kind, id);"
+	"CREATE TABLE tokens("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, ulid TEXT NOT NULL UNIQUE,"
+	" hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL,"
+	" subject TEXT NOT NULL, role INTEGER NOT NULL,"
+	" projects TEXT NOT NULL, created_us INTEGER NOT NULL,"
+	" created_by TEXT NOT NULL, expires_us INTEGER NOT NULL,"
+	" used_us INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX tokens_subject ON tokens(subject, id);";
+
+static const char *const versions[] = {v1, v2, v3, v4};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -152,6 +170,11 @@ int db_migrate(struct db *db, struct err *e)
 #define JOB_TABLES                                                             \
 	" FROM revisions v JOIN jobs j ON j.project=v.project AND j.name=v.job "
 
+#define RESOURCE_COLUMNS "id,kind,name,body,created_us,changed_us,changed_by"
+#define TOKEN_COLUMNS                                                          \
+	"id,ulid,hash,name,subject,role,projects,created_us,created_by,"       \
+	"expires_us,used_us"
+
 const char *const db_sql[N_DB_STMTS] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",
 	[DB_BEGIN_READ] = "BEGIN",
@@ -184,8 +207,9 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_EVENT_ADD] = "INSERT INTO events(run,type,task,attempt,state,kind,"
 			 "ts_us) VALUES(?,?,?,?,?,?,?)",
 	[DB_EVENTS] = "SELECT " EVENT_COLUMNS " FROM events e "
-		      "JOIN runs r ON r.id=e.run WHERE e.id>? "
-		      "ORDER BY e.id LIMIT ?",
+		      "JOIN runs r ON r.id=e.run WHERE e.id>?1 AND (?2='' OR "
+		      "r.project IN (SELECT value FROM json_each(?2))) "
+		      "ORDER BY e.id LIMIT ?3",
 	[DB_EVENTS_OF] = "SELECT " EVENT_COLUMNS " FROM events e "
 			 "JOIN runs r ON r.id=e.run WHERE e.id>? "
 			 "AND e.run=(SELECT id FROM runs WHERE ulid=?) "
@@ -259,6 +283,27 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_DELETE_JOB] = "DELETE FROM jobs WHERE project=? AND name=?",
 	[DB_DELETE_REVISIONS] =
 		"DELETE FROM revisions WHERE project=? AND job=?",
+	[DB_RESOURCE_PUT] =
+		"INSERT OR REPLACE INTO resources(kind,name,body,created_us,"
+		"changed_us,changed_by) VALUES(?1,?2,?3,coalesce((SELECT "
+		"created_us FROM resources WHERE kind=?1 AND name=?2),?4),?4,"
+		"?5)",
+	[DB_RESOURCE_GET] = "SELECT " RESOURCE_COLUMNS
+			    " FROM resources WHERE kind=? AND name=?",
+	[DB_RESOURCES] = "SELECT " RESOURCE_COLUMNS
+			 " FROM resources WHERE kind=? AND id<? "
+			 "ORDER BY id DESC LIMIT ?",
+	[DB_RESOURCE_DELETE] = "DELETE FROM resources WHERE kind=? AND name=?",
+	[DB_TOKEN_ADD] = "INSERT INTO tokens(ulid,hash,name,subject,role,"
+			 "projects,created_us,created_by,expires_us,used_us) "
+			 "VALUES(?,?,?,?,?,?,?,?,?,0)",
+	[DB_TOKENS] = "SELECT " TOKEN_COLUMNS
+		      " FROM tokens WHERE (?1='' OR subject=?1) AND id<?2 "
+		      "ORDER BY id DESC LIMIT ?3",
+	[DB_TOKEN_GET] = "SELECT " TOKEN_COLUMNS " FROM tokens WHERE ulid=?",
+	[DB_TOKEN_USED] = "UPDATE tokens SET used_us=? WHERE ulid=?",
+	[DB_TOKEN_DELETE] = "DELETE FROM tokens WHERE ulid=?",
+	[DB_TOKENS_DELETE] = "DELETE FROM tokens WHERE subject=?",
 	[DB_MAX_FENCE] = "SELECT seq FROM sqlite_sequence "
 			 "WHERE name='attempts'",
 };

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Who may do what; see access.h. */
+#include "access/access.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "doc/doc.h"
+
+#include <string.h>
+
+enum {
+	BODY_MAX = 1 << 20
+};
+
+struct names {
+	struct str *items;
+	size_t n;
+	bool all; /* "*" was among them */
+};
+
+struct user {
+	bool disabled;
+	int64_t uid; /* -1: none */
+	struct str name, subject;
+};
+
+struct group {
+	struct str name; /* "group/devs" */
+	struct names members;
+};
+
+struct grant {
+	enum access_level role;
+	struct names projects, members;
+};
+
+struct token {
+	struct access_token t;
+	struct names projects;
+};
+
+struct access {
+	struct arena *arena;
+	struct map *users, *admins, *by_hash, *by_id;
+	struct user **list;
+	struct group *groups;
+	struct grant *grants;
+	struct token **tokens;
+	size_t n_users, n_groups, n_grants, n_tokens;
+};
+
+static const char *const role_names[] = {
+	[ACCESS_NONE] = "none",         [ACCESS_VIEWER] = "viewer",
+	[ACCESS_OPERATOR] = "operator", [ACCESS_DEVELOPER] = "developer",
+	[ACCESS_ADMIN] = "admin",
+};
+
+const char *access_role_name(enum access_level r)
+{
+	return role_names[r];
+}
+
+int access_role_parse(struct str s, enum access_level *ret)
+{
+	for (int i = ACCESS_VIEWER; i < N_ACCESS_LEVELS; i++) {
+		if (!str_is(s, role_names[i]))
+			continue;
+		*ret = (enum access_level)i;
+		return 0;
+	}
+	return -1;
+}
+
+/* --- building ----------------------------------------------------------- */
+
+struct access *access_new(void)
+{
+	struct access *a = mem_alloc(sizeof(*a));
+
+	a->arena = arena_new((size_t)1 << 30);
+	a->users = map_new();
+	a->admins = map_new();
+	a->by_hash = map_new();
+	a->by_id = map_new();
+	return a;
+}
+
+void access_free(struct access *a)
+{
+	if (!a)
+		return;
+	map_free(a->users, NULL);
+	map_free(a->admins, NULL);
+	map_free(a->by_hash, NULL);
+	map_free(a->by_id, NULL);
+	mem_free(a->list);
+	mem_free(a->groups);
+	mem_free(a->grants);
+	mem_free(a->tokens);
+	arena_free(a->arena);
+	mem_free(a);
+}
+
+static struct str keep2(struct access *a, const char *before, struct str s)
+{
+	size_t n = strlen(before);
+	char *p = arena_alloc(a->arena, n + s.len + 1);
+
+	if (!p)
+		return STR("");
+	memcpy(p, before, n);
+	if (s.len)
+		memcpy(p + n, s.p, s.len);
+	return str_n(p, n + s.len);
+}
+
+static struct str keep(struct access *a, struct str s)
+{
+	return keep2(a, "", s);
+}
+
+void access_add_admin(struct access *a, struct str subject)
+{
+	(void)map_put(a->admins, subject, a);
+}
+
+static int parse(struct str json, struct doc **ret, struct err *e)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+
+	if (!doc_parse_max(json, DOC_JSON, BODY_MAX, ret, ps))
+		return 0;
+	return err_set(e, ERR_INVALID, "%s", ps->items[0].message);
+}
+
+static int get_names(struct access *a, const struct doc_node *list,
+		     struct names *ret, struct err *e)
+{
+	*ret = (struct names){0};
+	if (!list)
+		return 0;
+	if (list->kind != DOC_LIST)
+		return err_set(e, ERR_INVALID, "a list is wanted");
+	ret->items = arena_alloc(a->arena, (list->n + 1) * sizeof(struct str));
+	if (!ret->items)
+		return err_set(e, ERR_LIMIT, "too many names");
+	for (const struct doc_node *n = list->first; n; n = n->next) {
+		struct str s;
+
+		if (doc_as_string(n, &s))
+			return err_set(e, ERR_INVALID, "a name is wanted");
+		ret->all |= str_is(s, "*");
+		ret->items[ret->n++] = keep(a, s);
+	}
+	return 0;
+}
+
+static bool has(const struct names *names, struct str s)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (str_eq(names->items[i], s))
+			return true;
+	return false;
+}
+
+int access_add_user(struct access *a, struct str name, struct str json,
+		    struct err *e)
+{
+	struct user *u;
+	struct doc *d;
+
+	if (parse(json, &d, e))
+		return -1;
+	u = arena_alloc(a->arena, sizeof(*u));
+	*u = (struct user){.uid = -1};
+	u->subject = keep2(a, "user:", name);
+	u->name = str_from_at(u->subject, 5);
+	if (doc_as_bool(doc_get(d->root, "disabled"), &u->disabled))
+		u->disabled = doc_get(d->root, "disabled") != NULL;
+	if (doc_as_i64(doc_get(d->root, "uid"), &u->uid))
+		u->uid = -1;
+	doc_free(d);
+	a->list = mem_resize(a->list, a->n_users + 1, sizeof(*a->list));
+	a->list[a->n_users++] = u;
+	(void)map_put(a->users, u->subject, u);
+	return 0;
+}
+
+int access_add_group(struct access *a, struct str name, struct str json,
+		     struct err *e)
+{
+	struct group g = {.name = keep2(a, "group/", name)};
+	struct doc *d;
+	int bad;
+
+	if (parse(json, &d, e))
+		return -1;
+	bad = get_names(a, doc_get(d->root, "members"), &g.members, e);
+	doc_free(d);
+	if (bad)
+		return -1;
+	a->groups = mem_resize(a->groups, a->n_groups + 1, sizeof(g));
+	a->groups[a->n_groups++] = g;
+	return 0;
+}
+
+int access_add_role(struct access *a, struct str name, struct str json,
+		    struct err *e)
+{
+	struct grant g = {.role = ACCESS_NONE};
+	struct str role;
+	struct doc *d;
+	int bad;
+
+	if (parse(json, &d, e))
+		return -1;
+	bad = get_names(a, doc_get(d->root, "members"), &g.members, e) ||
+	      get_names(a, doc_get(d->root, "projects"), &g.projects, e);
+	if (!bad && (doc_as_string(doc_get(d->root, "role"), &role) ||
+		     access_role_parse(role, &g.role)))
+		bad = err_set(e, ERR_INVALID, "role " STR_FMT ": no such role",
+			      STR_ARG(name));
+	doc_free(d);
+	if (bad)
+		return -1;
+	a->grants = mem_resize(a->grants, a->n_grants + 1, sizeof(g));
+	a->grants[a->n_grants++] = g;
+	return 0;
+}
+
+int access_add_token(struct access *a, const struct access_token *t,
+		     struct err *e)
+{
+	struct token *mine = arena_alloc(a->arena, sizeof(*mine));
+	struct doc *d;
+	int bad;
+
+	*mine = (struct token){.t = *t};
+	mine->t.id = keep(a, t->id);
+	mine->t.subject = keep(a, t->subject);
+	mine->t.projects = keep(a, t->projects);
+	if (parse(t->projects, &d, e))
+		return -1;
+	bad = get_names(a, d->root, &mine->projects, e);
+	doc_free(d);
+	if (bad)
+		return -1;
+	if (!mine->projects.n)
+		mine->projects.all = true;
+	a->tokens = mem_resize(a->tokens, a->n_tokens + 1, sizeof(mine));
+	a->tokens[a->n_tokens++] = mine;
+	(void)map_put(a->by_id, mine->t.id, mine);
+	(void)map_put(a->by_hash, str_n((const char *)t->hash.b, HASH_LEN),
+		      mine);
+	return 0;
+}
+
+/* --- looking up --------------------------------------------------------- */
+
+struct access_token *access_token_find(const struct access *a,
+				       const struct hash *h)
+{
+	struct token *t =
+		map_get(a->by_hash, str_n((const char *)h->b, HASH_LEN));
+
+	return t && hash_eq(&t->t.hash, h) ? &t->t : NULL;
+}
+
+struct access_token *access_token_id(const struct access *a, struct str id)
+{
+	struct token *t = map_get(a->by_id, id);
+
+	return t ? &t->t : NULL;
+}
+
+struct access_token *access_token_at(const struct access *a, size_t i)
+{
+	return i < a->n_tokens ? &a->tokens[i]->t : NULL;
+}
+
+struct str access_user_of_uid(const struct access *a, uint32_t uid)
+{
+	for (size_t i = 0; i < a->n_users; i++)
+		if (a->list[i]->uid == (int64_t)uid && !a->list[i]->disabled)
+			return a->list[i]->subject;
+	return STR("");
+}
+
+bool access_has_user(const struct access *a, struct str name)
+{
+	for (size_t i = 0; i < a->n_users; i++)
+		if (str_eq(a->list[i]->name, name))
+			return true;
+	return false;
+}
+
+/* --- deciding ----------------------------------------------------------- */
+
+static bool is_member(const struct access *a, const struct grant *g,
+		      const struct user *u)
+{
+	for (size_t i = 0; i < g->members.n; i++) {
+		struct str m = g->members.items[i];
+
+		if (str_starts(m, STR("user/")) &&
+		    str_eq(str_from_at(m, 5), u->name))
+			return true;
+		for (size_t k = 0; k < a->n_groups; k++)
+			if (str_eq(m, a->groups[k].name) &&
+			    has(&a->groups[k].members, u->name))
+				return true;
+	}
+	return false;
+}
+
+/* Of a user, whatever token is shown; project NULL: anywhere. */
+static enum access_level granted(const struct access *a, struct str subject,
+				 const struct str *project)
+{
+	const struct user *u = map_get(a->users, subject);
+	enum access_level most = ACCESS_NONE;
+
+	if (map_get(a->admins, subject))
+		return ACCESS_ADMIN;
+	if (!u || u->disabled)
+		return ACCESS_NONE;
+	for (size_t i = 0; i < a->n_grants; i++) {
+		const struct grant *g = &a->grants[i];
+
+		if (g->role <= most)
+			continue;
+		if (project && !g->projects.all &&
+		    (!project->len || !has(&g->projects, *project)))
+			continue;
+		if (is_member(a, g, u))
+			most = g->role;
+	}
+	return most;
+}
+
+static enum access_level narrowed(const struct access *a, struct str subject,
+				  struct str id, const struct str *project)
+{
+	const struct token *t = id.len ? map_get(a->by_id, id) : NULL;
+	enum access_level role;
+
+	if (id.len && !t)
+		return ACCESS_NONE; /* revoked meanwhile */
+	if (t && (!str_eq(t->t.subject, subject) ||
+		  (project && !t->projects.all &&
+		   (!project->len || !has(&t->projects, *project)))))
+		return ACCESS_NONE;
+	role = granted(a, subject, project);
+	return t && t->t.most < role ? t->t.most : role;
+}
+
+enum access_level access_role(const struct access *a, struct str subject,
+			      struct str token, struct str project)
+{
+	return narrowed(a, subject, token, &project);
+}
+
+enum access_level access_best(const struct access *a, struct str subject,
+			      struct str token)
+{
+	return narrowed(a, subject, token, NULL);
+}
+
+/* Each project that a list names and where the subject is enough, once. */
+static void offer(const struct access *a, struct str subject, struct str token,
+		  enum access_level least, const struct names *names,
+		  struct map *seen, struct buf *b)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		struct str p = names->items[i];
+
+		if (map_get(seen, p) ||
+		    access_role(a, subject, token, p) < least)
+			continue;
+		(void)map_put(seen, p, seen);
+		buf_puts(b, map_len(seen) > 1 ? ",\"" : "\"");
+		buf_json(b, p);
+		buf_putc(b, '"');
+	}
+}
+
+bool access_projects(const struct access *a, struct str subject,
+		     struct str token, enum access_level least, struct buf *b)
+{
+	const struct token *t = token.len ? map_get(a->by_id, token) : NULL;
+	struct map *seen;
+
+	if (access_role(a, subject, token, STR("")) >= least)
+		return true;
+	seen = map_new();
+	buf_putc(b, '[');
+	if (t)
+		offer(a, subject, token, least, &t->projects, seen, b);
+	for (size_t i = 0; i < a->n_grants; i++)
+		offer(a, subject, token, least, &a->grants[i].projects, seen,
+		      b);
+	map_free(seen, NULL);
+	return buf_putc(b, ']');
+}

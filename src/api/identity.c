@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Who is known; see identity.h. */
+#include "api/identity.h"
+#include "api/follow.h"
+#include "api/internal.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "store/resources.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	WRITE_EVERY_US = 60 * 1000000,
+	SUBJECT_MAX = 32
+};
+
+typedef int add_fn(struct access *a, struct str name, struct str json,
+		   struct err *e);
+
+struct loading {
+	struct access *set;
+	add_fn *add;
+};
+
+static int on_resource(void *ctx, const struct store_resource *x, struct err *e)
+{
+	struct loading *l = ctx;
+	struct err why;
+
+	(void)e;
+	if (l->add(l->set, x->name, x->body, &why))
+		log_error(STR_FMT " " STR_FMT ": %s", STR_ARG(x->kind),
+			  STR_ARG(x->name), why.text);
+	return 0;
+}
+
+static int on_token(void *ctx, const struct store_token *t, struct err *e)
+{
+	const struct access_token mine = {
+		.id = str_from(t->ulid.s),
+		.subject = t->subject,
+		.hash = t->hash,
+		.most = t->role < N_ACCESS_LEVELS ? (enum access_level)t->role :
+						    ACCESS_NONE,
+		.projects = t->projects,
+		.expires_us = t->expires_us,
+		.used_us = t->used_us,
+	};
+	struct err why;
+
+	(void)e;
+	if (access_add_token(((struct loading *)ctx)->set, &mine, &why))
+		log_error("token tok_%s: %s", t->ulid.s, why.text);
+	return 0;
+}
+
+static void add_owners(const struct api *a, struct access *set)
+{
+	char owner[SUBJECT_MAX];
+
+	(void)snprintf(owner, sizeof(owner), "uid:%u", a->auth.owner_uid);
+	access_add_admin(set, STR("uid:0"));
+	access_add_admin(set, str_from(owner));
+	access_add_admin(set, STR("token:local"));
+}
+
+static int load(struct api *a, struct access *set, struct err *e)
+{
+	static const struct {
+		const char *kind;
+		add_fn *add;
+	} kinds[] = {
+		{"user",  access_add_user },
+		{"group", access_add_group},
+		{"role",  access_add_role },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct loading l = {set, kinds[i].add};
+
+		if (store_read_resources(a->reader, str_from(kinds[i].kind), 0,
+					 0, on_resource, &l, e))
+			return -1;
+	}
+	return store_read_tokens(a->reader, STR(""), 0, 0, on_token,
+				 &(struct loading){.set = set}, e);
+}
+
+/* Uses that are not written down yet outlive the snapshot. */
+static void keep_uses(const struct access *from, struct access *to)
+{
+	struct access_token *t, *mine;
+
+	for (size_t i = 0; from && (t = access_token_at(from, i)); i++) {
+		mine = t->used ? access_token_id(to, t->id) : NULL;
+		if (!mine)
+			continue;
+		mine->used = true;
+		mine->used_us = t->used_us;
+	}
+}
+
+static void take(struct api *a, struct access *set)
+{
+	keep_uses(a->identity.set, set);
+	access_free(a->identity.set);
+	a->identity.set = set;
+	a->identity.generation++;
+}
+
+int identity_load(struct api *a, struct err *e)
+{
+	struct access *set = access_new();
+
+	add_owners(a, set);
+	if (load(a, set, e)) {
+		access_free(set);
+		return -1;
+	}
+	take(a, set);
+	return 0;
+}
+
+void identity_reload(struct api *a)
+{
+	struct access *none;
+	struct err e;
+
+	if (identity_load(a, &e)) {
+		log_error("users and tokens cannot be read: %s", e.text);
+		none = access_new();
+		add_owners(a, none);
+		take(a, none);
+	}
+	follow_wake(a); /* streams look whether they still may */
+}
+
+void identity_free(struct identity *i)
+{
+	access_free(i->set);
+	i->set = NULL;
+}
+
+/* --- last uses ---------------------------------------------------------- */
+
+struct uses {
+	size_t n;
+	struct {
+		char id[ULID_LEN + 1];
+		int64_t us;
+	} items[];
+};
+
+static int write_uses(void *ctx, struct store *s, struct err *refusal,
+		      struct err *e)
+{
+	const struct uses *u = ctx;
+
+	(void)refusal;
+	for (size_t i = 0; i < u->n; i++)
+		if (store_token_used(s, str_from(u->items[i].id),
+				     u->items[i].us, e))
+			return -1;
+	return 0;
+}
+
+static void on_written(void *ctx, const struct engine_reply *r)
+{
+	(void)r; /* the next use is written again */
+	mem_free(ctx);
+}
+
+void identity_beat(struct api *a)
+{
+	int64_t now = clock_mono_us();
+	struct access_token *t;
+	struct uses *u;
+	size_t n = 0;
+	struct err e;
+
+	if (now - a->identity.written_us < WRITE_EVERY_US)
+		return;
+	for (size_t i = 0; (t = access_token_at(a->identity.set, i)); i++)
+		n += t->used;
+	if (!n)
+		return;
+	u = mem_alloc(sizeof(*u) + n * sizeof(u->items[0]));
+	for (size_t i = 0; (t = access_token_at(a->identity.set, i)); i++) {
+		if (!t->used)
+			continue;
+		t->used = false;
+		(void)snprintf(u->items[u->n].id, sizeof(u->items[0].id),
+			       STR_FMT, STR_ARG(t->id));
+		u->items[u->n++].us = t->used_us;
+	}
+	a->identity.written_us = now;
+	if (engine_edit(a->engine, STR(""), STR(""), STR(""), write_uses,
+			on_written, u, &e))
+		mem_free(u);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Who is known, as it stands: a snapshot of what the store says, made anew
+ * after each change of it.  In the loop's thread only.
+ */
+#pragma once
+
+#include "access/access.h"
+#include "api/request.h"
+
+struct identity {
+	struct access *set;
+	uint64_t generation; /* grows with every new snapshot */
+	int64_t written_us;  /* when last uses were last written down */
+};
+
+MUST_USE int identity_load(struct api *a, struct err *e);
+/* After a change: what cannot be loaded leaves nobody but the owner. */
+void identity_reload(struct api *a);
+void identity_free(struct identity *i);
+/* Now and then: tokens' last uses go into the store. */
+void identity_beat(struct api *a);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What small things with a name may say; see resource.h. */
+#include "api/resource.h"
+#include "access/access.h"
+#include "job/keys.h"
+
+#include <string.h>
+
+enum form {
+	FIELD_TEXT,
+	FIELD_UID,
+	FIELD_BOOL,
+	FIELD_ROLE,
+	FIELD_NAMES,    /* list of names */
+	FIELD_PROJECTS, /* the same, or "*" */
+	FIELD_MEMBERS,  /* list of user/NAME, group/NAME */
+};
+
+static const struct field {
+	const char *kind, *name;
+	enum form form;
+	bool required;
+} fields[] = {
+	{"project", "description", FIELD_TEXT,     false},
+	{"user",    "full_name",   FIELD_TEXT,     false},
+	{"user",    "email",       FIELD_TEXT,     false},
+	{"user",    "uid",         FIELD_UID,      false},
+	{"user",    "disabled",    FIELD_BOOL,     false},
+	{"group",   "description", FIELD_TEXT,     false},
+	{"group",   "members",     FIELD_NAMES,    true },
+	{"role",    "role",        FIELD_ROLE,     true },
+	{"role",    "projects",    FIELD_PROJECTS, true },
+	{"role",    "members",     FIELD_MEMBERS,  true },
+};
+
+/* What answers add. */
+static const char *const added[] = {"name", "created_at", "changed_at",
+				    "changed_by"};
+
+static const char *const wants[] = {
+	[FIELD_TEXT] = "a text of at most 500 bytes",
+	[FIELD_UID] = "a uid from 0 to 4294967294",
+	[FIELD_BOOL] = "true or false",
+	[FIELD_ROLE] = "viewer, operator, developer or admin",
+	[FIELD_NAMES] = "a list of at most 1000 names",
+	[FIELD_PROJECTS] = "a list of projects, or [\"*\"] for all",
+	[FIELD_MEMBERS] = "a list of user/NAME and group/NAME",
+};
+
+static bool is_item(enum form form, struct str s)
+{
+	if (form == FIELD_PROJECTS && str_is(s, "*"))
+		return true;
+	if (form != FIELD_MEMBERS)
+		return job_name_ok(s);
+	if (str_starts(s, STR("user/")))
+		return job_name_ok(str_from_at(s, 5));
+	return str_starts(s, STR("group/")) && job_name_ok(str_from_at(s, 6));
+}
+
+static bool is_list(enum form form, const struct doc_node *list)
+{
+	if (list->kind != DOC_LIST || list->n > RESOURCE_LIST_MAX)
+		return false;
+	for (const struct doc_node *n = list->first; n; n = n->next) {
+		struct str s;
+
+		if (doc_as_string(n, &s) || !is_item(form, s))
+			return false;
+	}
+	return true;
+}
+
+static bool fits(enum form form, const struct doc_node *n)
+{
+	struct str s;
+	enum access_level role;
+	int64_t v;
+	bool b;
+
+	switch (form) {
+	case FIELD_TEXT:
+		return !doc_as_string(n, &s) && s.len <= 500;
+	case FIELD_UID:
+		return !doc_as_i64(n, &v) && v >= 0 && v < UINT32_MAX;
+	case FIELD_BOOL:
+		return !doc_as_bool(n, &b);
+	case FIELD_ROLE:
+		return !doc_as_string(n, &s) && !access_role_parse(s, &role);
+	case FIELD_NAMES:
+	case FIELD_PROJECTS:
+	case FIELD_MEMBERS:
+		return is_list(form, n);
+	}
+	return false;
+}
+
+static const struct field *find(const char *kind, struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (!strcmp(fields[i].kind, kind) &&
+		    str_is(name, fields[i].name))
+			return &fields[i];
+	return NULL;
+}
+
+static bool is_added(struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(added); i++)
+		if (str_is(name, added[i]))
+			return true;
+	return false;
+}
+
+bool resource_check(const char *kind, const struct doc_node *root,
+		    struct problems *ps)
+{
+	size_t before = ps->n;
+
+	if (root->kind != DOC_MAP) {
+		problem_at(ps, root, "type", NULL, "a JSON object is wanted");
+		return false;
+	}
+	for (const struct doc_node *n = root->first; n; n = n->next) {
+		const struct field *f = find(kind, n->key);
+
+		if (!f && !is_added(n->key))
+			problem_at_key(ps, n, "unknown-key", NULL,
+				       "unknown key \"" STR_FMT "\" in a %s",
+				       STR_ARG(n->key), kind);
+		else if (f && !fits(f->form, n))
+			problem_at(ps, n, "type", NULL, "\"%s\": %s", f->name,
+				   wants[f->form]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (!strcmp(fields[i].kind, kind) && fields[i].required &&
+		    !doc_get(root, fields[i].name))
+			problem_at(ps, root, "missing-key",
+				   wants[fields[i].form], "\"%s\" is missing",
+				   fields[i].name);
+	return ps->n == before;
+}
+
+int resource_body(const char *kind, const struct doc_node *root, struct buf *b,
+		  struct err *e)
+{
+	const char *sep = "{";
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		const struct doc_node *n = doc_get(root, fields[i].name);
+
+		if (strcmp(fields[i].kind, kind) != 0 || !n)
+			continue;
+		buf_printf(b, "%s\"%s\":", sep, fields[i].name);
+		sep = ",";
+		if (doc_write_canonical(n, b, e))
+			return -1;
+	}
+	buf_puts(b, *sep == '{' ? "{}" : "}");
+	return b->failed ? err_set(e, ERR_LIMIT, "it is too long") : 0;
+}

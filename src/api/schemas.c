@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The shapes of answers; see schemas.h. */
+#include "api/schemas.h"
+
+/* clang-format off */
+#define STRING   "{\"type\":\"string\"}"
+#define INTEGER  "{\"type\":\"integer\"}"
+#define MAYBE(t) "{\"type\":[\"" t "\",\"null\"]}"
+
+/* The shapes that answers name; additional properties stay possible. */
+static const struct {
+	const char *name, *json;
+} schemas[] = {
+	{"Status",        "{\"type\":\"object\",\"required\":[\"status\"],"
+		   "\"properties\":{\"status\":" STRING "}}"},
+	{"Index",         "{\"type\":\"object\",\"required\":[\"name\",\"version\","
+		  "\"source_url\"],\"properties\":{\"name\":" STRING
+		  ",\"version\":" STRING ",\"source_url\":" STRING "}}"},
+	{"Version",       "{\"type\":\"object\",\"required\":[\"version\",\"api\"],"
+		    "\"properties\":{\"version\":" STRING ",\"api\":" STRING
+		    ",\"format\":" INTEGER "}}"},
+	{"Whoami",        "{\"type\":\"object\",\"required\":[\"name\",\"roles\"],"
+		   "\"properties\":{\"name\":" STRING ",\"roles\":{\"type\":"
+		   "\"array\",\"items\":" STRING "}}}"},
+	{"Validated",
+	 "{\"type\":\"object\",\"required\":[\"valid\","
+	 "\"definition_digest\"],\"properties\":{\"valid\":{\"type\":"
+	 "\"boolean\"},\"definition_digest\":" STRING "}}"},
+	{"Task",
+	 "{\"type\":\"object\",\"required\":[\"name\",\"state\",\"attempt\"],"
+	 "\"properties\":{\"name\":" STRING
+	 ",\"state\":{\"$ref\":\"#/components/schemas/State\"},"
+	 "\"kind\":" MAYBE(
+		 "string") ",\"attempt\":" INTEGER
+			   ",\"exit_code\":" MAYBE("integer") ",\"signal\":" MAYBE(
+				   "integer") "}}"},
+	{"State",         "{\"type\":\"string\",\"enum\":[\"queued\",\"blocked\","
+		  "\"running\",\"succeeded\",\"failed\",\"cancelled\","
+		  "\"skipped\"]}"},
+	{"Run",
+	 "{\"type\":\"object\",\"required\":[\"id\",\"project\",\"job\","
+	 "\"state\",\"created_at\"],\"properties\":{\"id\":{\"type\":"
+	 "\"string\",\"pattern\":\"^run_[0-9A-HJKMNP-TV-Z]{26}$\"},"
+	 "\"project\":" STRING ",\"job\":" STRING
+	 ",\"state\":{\"$ref\":\"#/components/schemas/State\"},"
+	 "\"kind\":" MAYBE(
+		 "string") ",\"created_at\":" STRING
+			   ",\"tasks\":{\"type\":\"array\",\"items\":{\"$ref\":"
+			   "\"#/components/schemas/Task\"}}}}"},
+	{"Job",
+	 "{\"type\":\"object\",\"required\":[\"project\",\"name\","
+	 "\"definition_digest\",\"created_at\",\"changed_at\"],"
+	 "\"properties\":{\"project\":" STRING ",\"name\":" STRING
+	 ",\"description\":" STRING
+	 ",\"definition_digest\":{\"$ref\":\"#/components/schemas/Digest\"}"
+	 ",\"syntax\":" STRING ",\"created_at\":" STRING
+	 ",\"changed_at\":" STRING ",\"changed_by\":" STRING
+	 ",\"definition\":{\"type\":\"object\"}}}"},
+	{"Digest",
+	 "{\"type\":\"string\",\"pattern\":\"^sha256:[0-9a-f]{64}$\"}"},
+	{"Revision",
+	 "{\"type\":\"object\",\"required\":[\"definition_digest\","
+	 "\"current\",\"created_at\"],\"properties\":{"
+	 "\"definition_digest\":{\"$ref\":\"#/components/schemas/Digest\"}"
+	 ",\"current\":{\"type\":\"boolean\"},\"syntax\":" STRING
+	 ",\"created_at\":" STRING ",\"created_by\":" STRING
+	 ",\"definition\":{\"type\":\"object\"}}}"},
+	{"Diff",
+	 "{\"type\":\"object\",\"required\":[\"from\",\"to\",\"changes\"],"
+	 "\"properties\":{\"from\":{\"$ref\":\"#/components/schemas/Digest\"}"
+	 ",\"to\":{\"$ref\":\"#/components/schemas/Digest\"},\"changes\":{"
+	 "\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
+	 "\"op\",\"pointer\"],\"properties\":{\"op\":{\"type\":\"string\","
+	 "\"enum\":[\"add\",\"remove\",\"replace\"]},\"pointer\":" STRING
+	 ",\"from\":{},\"to\":{}}}}}}"},
+	{"Project",       "{\"type\":\"object\",\"required\":["
+		    "\"name\""
+		    ",\"created_at\""
+		    "],\"properties\":{"
+		    "\"name\":{\"type\":\"string\"}"
+		    ",\"description\":{\"type\":\"string\"}"
+		    ",\"created_at\":{\"type\":\"string\"}"
+		    ",\"changed_at\":{\"type\":\"string\"}"
+		    ",\"changed_by\":{\"type\":\"string\"}"
+		    "}}"},
+	{"User",          "{\"type\":\"object\",\"required\":["
+		 "\"name\""
+		 ",\"created_at\""
+		 "],\"properties\":{"
+		 "\"name\":{\"type\":\"string\"}"
+		 ",\"full_name\":{\"type\":\"string\"}"
+		 ",\"email\":{\"type\":\"string\"}"
+		 ",\"uid\":{\"type\":\"integer\"}"
+		 ",\"disabled\":{\"type\":\"boolean\"}"
+		 ",\"created_at\":{\"type\":\"string\"}"
+		 ",\"changed_at\":{\"type\":\"string\"}"
+		 ",\"changed_by\":{\"type\":\"string\"}"
+		 "}}"},
+	{"Group",
+	 "{\"type\":\"object\",\"required\":["
+	 "\"name\""
+	 ",\"members\""
+	 ",\"created_at\""
+	 "],\"properties\":{"
+	 "\"name\":{\"type\":\"string\"}"
+	 ",\"description\":{\"type\":\"string\"}"
+	 ",\"members\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
+	 ",\"created_at\":{\"type\":\"string\"}"
+	 ",\"changed_at\":{\"type\":\"string\"}"
+	 ",\"changed_by\":{\"type\":\"string\"}"
+	 "}}"},
+	{"Role",
+	 "{\"type\":\"object\",\"required\":["
+	 "\"name\""
+	 ",\"role\""
+	 ",\"projects\""
+	 ",\"members\""
+	 ",\"created_at\""
+	 "],\"properties\":{"
+	 "\"name\":{\"type\":\"string\"}"
+	 ",\"role\":{\"type\":\"string\"}"
+	 ",\"projects\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
+	 ",\"members\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
+	 ",\"created_at\":{\"type\":\"string\"}"
+	 ",\"changed_at\":{\"type\":\"string\"}"
+	 ",\"changed_by\":{\"type\":\"string\"}"
+	 "}}"},
+	{"Token",
+	 "{\"type\":\"object\",\"required\":["
+	 "\"id\""
+	 ",\"name\""
+	 ",\"subject\""
+	 ",\"role\""
+	 ",\"projects\""
+	 ",\"created_at\""
+	 ",\"expires_at\""
+	 ",\"used_at\""
+	 "],\"properties\":{"
+	 "\"id\":{\"type\":\"string\"}"
+	 ",\"name\":{\"type\":\"string\"}"
+	 ",\"subject\":{\"type\":\"string\"}"
+	 ",\"role\":{\"type\":\"string\"}"
+	 ",\"projects\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
+	 ",\"created_at\":{\"type\":\"string\"}"
+	 ",\"created_by\":{\"type\":\"string\"}"
+	 ",\"expires_at\":{\"type\":\"string\"}"
+	 ",\"used_at\":{\"type\":[\"string\",\"null\"]}"
+	 "}}"},
+	{"NewToken",
+	 "{\"type\":\"object\",\"required\":["
+	 "\"id\""
+	 ",\"name\""
+	 ",\"subject\""
+	 ",\"role\""
+	 ",\"projects\""
+	 ",\"created_at\""
+	 ",\"expires_at\""
+	 ",\"token\""
+	 "],\"properties\":{"
+	 "\"id\":{\"type\":\"string\"}"
+	 ",\"name\":{\"type\":\"string\"}"
+	 ",\"subject\":{\"type\":\"string\"}"
+	 ",\"role\":{\"type\":\"string\"}"
+	 ",\"projects\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
+	 ",\"created_at\":{\"type\":\"string\"}"
+	 ",\"created_by\":{\"type\":\"string\"}"
+	 ",\"expires_at\":{\"type\":\"string\"}"
+	 ",\"used_at\":{\"type\":[\"string\",\"null\"]}"
+	 ",\"token\":{\"type\":\"string\"}"
+	 "}}"},
+	{"Artifact",
+	 "{\"type\":\"object\",\"required\":[\"name\",\"file\",\"size\","
+	 "\"sha256\"],\"properties\":{\"name\":" STRING ",\"file\":" STRING
+	 ",\"size\":" INTEGER ",\"sha256\":" STRING "}}"},
+	{"SecretVersion", "{\"type\":\"object\",\"required\":[\"version\"],"
+			  "\"properties\":{\"version\":" INTEGER "}}"},
+	{"Secret",        "{\"type\":\"object\",\"required\":[\"name\"],"
+		   "\"properties\":{\"name\":" STRING "}}"},
+	{"Problem",
+	 "{\"type\":\"object\",\"required\":[\"status\",\"code\","
+	 "\"request_id\"],\"properties\":{\"type\":" STRING ",\"title\":" STRING
+	 ",\"status\":" INTEGER ",\"code\":" STRING ",\"detail\":" STRING
+	 ",\"request_id\":" STRING
+	 ",\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+	 "\"properties\":{\"code\":" STRING ",\"pointer\":" STRING
+	 ",\"line\":" INTEGER ",\"column\":" INTEGER ",\"message\":" STRING
+	 ",\"hint\":" STRING "}}}}}"},
+};
+
+static const char *const pages[] = {"Run",   "Task",     "Artifact", "Secret",
+				    "Job",   "Revision", "Project",  "User",
+				    "Group", "Role",     "Token"};
+/* clang-format on */
+
+void openapi_schemas(struct buf *b)
+{
+	buf_puts(b, "\"schemas\":{");
+	for (size_t i = 0; i < ARRAY_LEN(schemas); i++)
+		buf_printf(b, "%s\"%s\":%s", i ? "," : "", schemas[i].name,
+			   schemas[i].json);
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
+		buf_printf(b,
+			   ",\"%sPage\":{\"type\":\"object\",\"required\":"
+			   "[\"items\",\"next_cursor\"],\"properties\":{"
+			   "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":"
+			   "\"#/components/schemas/%s\"}},\"next_cursor\":%s}}",
+			   pages[i], pages[i], MAYBE("string"));
+	buf_puts(b, "}");
+}
