@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What a run is asked for with; see asked.h. */
 #include "api/asked.h"
+#include "api/follow.h"
 #include "api/internal.h"
 #include "api/reply.h"
 #include "api/upload.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "job/job.h"
 #include "job/keys.h"
 #include "store/jobs.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void asked_init(struct asked *q)
@@ -16,6 +19,7 @@ void asked_init(struct asked *q)
 	*q = (struct asked){.canonical = BUF_INIT(JOB_CANONICAL_MAX),
 			    .inputs = BUF_INIT(DOC_TEXT_MAX),
 			    .labels = BUF_INIT(65536),
+			    .task = BUF_INIT(512),
 			    .priority = -1};
 }
 
@@ -25,6 +29,7 @@ void asked_done(struct asked *q)
 	buf_done(&q->canonical);
 	buf_done(&q->inputs);
 	buf_done(&q->labels);
+	buf_done(&q->task);
 }
 
 /* --- reading ------------------------------------------------------------ */
@@ -213,6 +218,94 @@ int asked_stored(struct request *r, struct asked *q, struct problems *ps)
 	return source_given(r, q);
 }
 
+/* --- again --------------------------------------------------------------- */
+
+static int see_earlier(void *ctx, const struct store_run *row, struct err *e)
+{
+	struct asked *q = ctx;
+
+	q->rerun_of = row->ulid;
+	q->priority = row->priority;
+	q->source_bytes = row->source_bytes;
+	(void)snprintf(q->project, sizeof(q->project), STR_FMT,
+		       STR_ARG(row->project));
+	if (!buf_str(&q->inputs, row->inputs) ||
+	    !buf_str(&q->labels, row->labels) ||
+	    (row->source.len && hex_decode(row->source, q->source.b, HASH_LEN)))
+		return err_set(e, ERR_INTERNAL, "the run's row is odd");
+	if (!state_final(row->state))
+		return err_set(e, ERR_CONFLICT,
+			       "the run is %s: cancel it, or "
+			       "wait for its end",
+			       state_name(row->state));
+	return 0;
+}
+
+static int read_from(struct request *r, struct asked *q,
+		     const struct doc_node *map)
+{
+	const struct doc_node *from = doc_get(map, "from");
+	const struct doc_node *task = doc_get(map, "task");
+	static const char *const words[] = {[FROM_START] = "start",
+					    [FROM_FAILED] = "failed",
+					    [FROM_TASK] = "task"};
+	bool known = !from;
+
+	for (size_t i = 0; from && i < ARRAY_LEN(words); i++) {
+		if (!str_is(from->text, words[i]))
+			continue;
+		q->from = (enum engine_from)i;
+		known = true;
+	}
+	if (!known || (task != NULL) != (q->from == FROM_TASK) ||
+	    (task && task->kind != DOC_STRING) ||
+	    map->n != (from ? 1U : 0U) + (task ? 1U : 0U))
+		return reply_problem(r, 422, "bad-request",
+				     "from is start (default), failed, or task "
+				     "with the task's name in task"),
+		       -1;
+	if (task)
+		buf_str(&q->task, task->text);
+	return 0;
+}
+
+static int read_again(struct request *r, struct asked *q, struct problems *ps)
+{
+	struct doc *d;
+	int bad;
+
+	if (!r->body.len)
+		return 0;
+	if (doc_syntax_of_type(request_header(r, "Content-Type")) != DOC_JSON)
+		return reply_problem(r, 415, "unsupported-type",
+				     "application/json is wanted"),
+		       -1;
+	if (doc_parse(buf_view(&r->body), DOC_JSON, &d, ps))
+		return reply_problems(r, 400, "malformed", ps), -1;
+	bad = d->root->kind == DOC_MAP ?
+		      read_from(r, q, d->root) :
+		      (reply_problem(r, 422, "bad-request",
+				     "a JSON object is wanted"),
+		       -1);
+	doc_free(d);
+	return bad;
+}
+
+int asked_again(struct request *r, struct asked *q, struct problems *ps)
+{
+	struct ulid run;
+	struct err e;
+
+	if (param_run(r, 0, &run) || read_again(r, q, ps))
+		return -1;
+	if (store_read_run(r->api->reader, &run, see_earlier, q, &e) ||
+	    store_read_canonical(r->api->reader, &run, &q->canonical, &e))
+		return reply_err(r, &e), -1;
+	if (job_parse_stored(buf_view(&q->canonical), &q->job, ps))
+		return reply_problems(r, 422, "invalid-job", ps), -1;
+	return 0;
+}
+
 /* --- the same question -------------------------------------------------- */
 
 static void hash_part(struct hash_ctx *c, const struct buf *b)
@@ -231,6 +324,9 @@ struct hash asked_hash(const struct request *r, const struct asked *q)
 	hash_part(c, &q->inputs);
 	hash_part(c, &q->labels);
 	hash_update(c, &q->priority, sizeof(q->priority));
+	hash_update(c, q->rerun_of.s, sizeof(q->rerun_of.s));
+	hash_update(c, &q->from, sizeof(q->from));
+	hash_part(c, &q->task);
 	if (r->upload)
 		hash_update(c, r->upload->source_hash.b, HASH_LEN);
 	return hash_end(c);

@@ -8,6 +8,7 @@
 
 #include "api/request.h"
 #include "base/hash.h"
+#include "engine/engine.h"
 
 struct job;
 
@@ -15,6 +16,13 @@ struct asked {
 	struct job *job; /* owned */
 	struct buf canonical, inputs, labels;
 	int32_t priority; /* -1: not given */
+	/* of a rerun */
+	struct ulid rerun_of; /* all zero: none */
+	enum engine_from from;
+	struct buf task;    /* from this one on */
+	char project[64];   /* of the run; "": the first parameter */
+	struct hash source; /* of the earlier run; with bytes */
+	uint64_t source_bytes;
 };
 
 void asked_init(struct asked *q);
@@ -26,5 +34,9 @@ MUST_USE int asked_sent(struct request *r, struct asked *q,
 /* The job is stored: project and name are the first parameters. */
 MUST_USE int asked_stored(struct request *r, struct asked *q,
 			  struct problems *ps);
+/* {"from": "start|failed|task", "task"} of the run that is the first parameter.
+ */
+MUST_USE int asked_again(struct request *r, struct asked *q,
+			 struct problems *ps);
 /* "The same body" is the same parts, not the same bytes. */
 struct hash asked_hash(const struct request *r, const struct asked *q);

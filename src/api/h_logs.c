@@ -145,7 +145,8 @@ static int log_of(struct request *r, uint32_t attempt)
 		return 0;
 	logview_init(&v);
 	if (logview_find(&v, r->api->reader, &run, r->params[1], attempt, &e) ||
-	    logview_open(&v, r->api->state_fd, &e)) {
+	    logview_open(&v, r->api->state_fd, &e) ||
+	    logview_earlier(&v, r->api->reader, r->api->state_fd, &e)) {
 		logview_done(&v);
 		return reply_err(r, &e);
 	}

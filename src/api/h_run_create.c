@@ -121,12 +121,17 @@ static int order(struct request *r, struct asked *q, int64_t wait_us,
 {
 	struct str key = request_header(r, "Idempotency-Key");
 	struct engine_ask ask = {
-		.project = r->params[0],
+		.project = q->project[0] ? str_from(q->project) : r->params[0],
 		.canonical = buf_view(&q->canonical),
 		.inputs = buf_view(&q->inputs),
 		.labels = buf_view(&q->labels),
 		.submitter = str_from(r->who.name),
-		.trigger = STR("api"),
+		.trigger = q->rerun_of.s[0] ? STR("rerun") : STR("api"),
+		.rerun_of = q->rerun_of,
+		.from = q->from,
+		.from_task = buf_view(&q->task),
+		.source = q->source,
+		.source_bytes = q->source_bytes,
 		.priority = q->priority,
 		.idempotency_key = key.len <= 255 ? key : str_n(NULL, 0),
 		.request = asked_hash(r, q),
@@ -184,4 +189,9 @@ int h_run_create(struct request *r)
 int h_job_run(struct request *r)
 {
 	return create(r, asked_stored);
+}
+
+int h_run_again(struct request *r)
+{
+	return create(r, asked_again);
 }

@@ -38,6 +38,13 @@ int h_token_delete(struct request *r);
 /* h_run_create.c */
 int h_run_create(struct request *r);
 int h_job_run(struct request *r);
+int h_run_again(struct request *r);
+/* h_why.c */
+int h_run_why(struct request *r);
+int h_queue(struct request *r);
+/* h_maintenance.c */
+int h_maintenance(struct request *r);
+int h_maintenance_set(struct request *r);
 /* h_runs.c */
 int h_runs(struct request *r);
 int h_run(struct request *r);

@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 enum {
-	BATCH = 64
+	BATCH = 64,
+	EARLIER_MAX = 100 /* reruns of reruns */
 };
 
 void logview_init(struct logview *v)
@@ -38,8 +39,12 @@ struct find {
 
 static int see_run(void *ctx, const struct store_run *run, struct err *e)
 {
+	struct logview *v = ctx;
+
 	(void)e;
-	((struct logview *)ctx)->run_id = run->id;
+	v->run_id = run->id;
+	if (run->rerun_of.len == ULID_LEN)
+		memcpy(v->rerun_of.s, run->rerun_of.p, ULID_LEN);
 	return 0;
 }
 
@@ -124,6 +129,32 @@ int logview_open(struct logview *v, int state_fd, struct err *e)
 			       open_one(v, state_fd, "log.idx", &v->idx_fd, e) ?
 		       -1 :
 		       0;
+}
+
+int logview_earlier(struct logview *v, struct store_reader *reader,
+		    int state_fd, struct err *e)
+{
+	struct ulid run = v->rerun_of;
+
+	for (int i = 0; i < EARLIER_MAX && run.s[0] && v->data_fd < 0 &&
+			state_final(v->state);
+	     i++) {
+		struct logview w;
+
+		logview_init(&w);
+		if (logview_find(&w, reader, &run, str_from(v->task), 0, e)) {
+			logview_done(&w);
+			return e->code == ERR_NOT_FOUND ? 0 : -1;
+		}
+		if (logview_open(&w, state_fd, e)) {
+			logview_done(&w);
+			return -1;
+		}
+		v->data_fd = w.data_fd;
+		v->idx_fd = w.idx_fd;
+		run = w.rerun_of;
+	}
+	return 0;
 }
 
 static const char *stream_name(uint8_t s)

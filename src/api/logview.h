@@ -13,8 +13,9 @@ struct logview {
 	int64_t run_id; /* of the store */
 	uint32_t index, attempt;
 	char task[STORE_NAME_MAX + 1];
-	int data_fd, idx_fd; /* -1: not there (yet) */
-	uint64_t seq;        /* the next frame to read, from 1 */
+	int data_fd, idx_fd;  /* -1: not there (yet) */
+	struct ulid rerun_of; /* the run's; all zero: none */
+	uint64_t seq;         /* the next frame to read, from 1 */
 	/* how the attempt stands, as last asked */
 	enum run_state state;
 	enum fail_kind kind;
@@ -32,6 +33,9 @@ MUST_USE int logview_refresh(struct logview *v, struct store_reader *reader,
 			     struct err *e);
 /* Open the files; 0 also when they are not there yet. */
 MUST_USE int logview_open(struct logview *v, int state_fd, struct err *e);
+/* What was kept from an earlier run left its log there; fine without one. */
+MUST_USE int logview_earlier(struct logview *v, struct store_reader *reader,
+			     int state_fd, struct err *e);
 /*
  * Append frames as JSON until max_bytes are there: each line "PREFIX{...}\n",
  * with `prefix` "" for NDJSON; sse adds event and id lines.  *ret_n counts.

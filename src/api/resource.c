@@ -10,6 +10,7 @@ enum form {
 	FIELD_TEXT,
 	FIELD_UID,
 	FIELD_BOOL,
+	FIELD_COUNT,
 	FIELD_ROLE,
 	FIELD_NAMES,    /* list of names */
 	FIELD_PROJECTS, /* the same, or "*" */
@@ -22,6 +23,10 @@ static const struct field {
 	bool required;
 } fields[] = {
 	{"project", "description", FIELD_TEXT,     false},
+	{"project", "paused",      FIELD_BOOL,     false},
+	{"project", "max_running", FIELD_COUNT,    false},
+	{"system",  "on",          FIELD_BOOL,     true },
+	{"system",  "reason",      FIELD_TEXT,     false},
 	{"user",    "full_name",   FIELD_TEXT,     false},
 	{"user",    "email",       FIELD_TEXT,     false},
 	{"user",    "uid",         FIELD_UID,      false},
@@ -41,6 +46,7 @@ static const char *const wants[] = {
 	[FIELD_TEXT] = "a text of at most 500 bytes",
 	[FIELD_UID] = "a uid from 0 to 4294967294",
 	[FIELD_BOOL] = "true or false",
+	[FIELD_COUNT] = "a number from 1 to 100000",
 	[FIELD_ROLE] = "viewer, operator, developer or admin",
 	[FIELD_NAMES] = "a list of at most 1000 names",
 	[FIELD_PROJECTS] = "a list of projects, or [\"*\"] for all",
@@ -85,6 +91,8 @@ static bool fits(enum form form, const struct doc_node *n)
 		return !doc_as_i64(n, &v) && v >= 0 && v < UINT32_MAX;
 	case FIELD_BOOL:
 		return !doc_as_bool(n, &b);
+	case FIELD_COUNT:
+		return !doc_as_i64(n, &v) && v >= 1 && v <= 100000;
 	case FIELD_ROLE:
 		return !doc_as_string(n, &s) && !access_role_parse(s, &role);
 	case FIELD_NAMES:

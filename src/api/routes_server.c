@@ -87,6 +87,26 @@ const struct route server_routes[] = {
 	 .answers = {{200, "application/yaml", NULL, "the job"},
 		     PROBLEM_400,
 		     PROBLEM_422}},
+	{.method = METHOD_GET,
+	 .path = "/v1/system/maintenance",
+	 .may = MAY_KNOWN,
+	 .of = OF_ANY,
+	 .handle = h_maintenance,
+	 .id = "getMaintenance",
+	 .summary = "Is the server in maintenance, and why",
+	 .answers = {{200, JSON, "Maintenance", "how it is"}}},
+	{.method = METHOD_PUT,
+	 .path = "/v1/system/maintenance",
+	 .may = MAY_ADMIN,
+	 .of = OF_SERVER,
+	 .body = BODY_JSON,
+	 .handle = h_maintenance_set,
+	 .id = "setMaintenance",
+	 .summary = "{\"on\", \"reason\"}: while it is on runs are taken and "
+		    "wait; those that have begun go on",
+	 .answers = {{200, JSON, "Maintenance", "how it is now"},
+		     PROBLEM_400,
+		     PROBLEM_422}},
 };
 /* clang-format on */
 const size_t n_server_routes = ARRAY_LEN(server_routes);

@@ -78,7 +78,7 @@ static const struct {
 		    ",\"created_at\""
 		    "],\"properties\":{"
 		    "\"name\":{\"type\":\"string\"}"
-		    ",\"description\":{\"type\":\"string\"}"
+		    ",\"paused\":{\"type\":\"boolean\"},\"max_running\":{\"type\":\"integer\"},\"description\":{\"type\":\"string\"}"
 		    ",\"created_at\":{\"type\":\"string\"}"
 		    ",\"changed_at\":{\"type\":\"string\"}"
 		    ",\"changed_by\":{\"type\":\"string\"}"
@@ -168,6 +168,27 @@ static const struct {
 	 ",\"used_at\":{\"type\":[\"string\",\"null\"]}"
 	 ",\"token\":{\"type\":\"string\"}"
 	 "}}"},
+	{"Why",
+	 "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"waits\",\"tasks\"],"
+	 "\"properties\":{\"id\":" STRING ",\"state\":{\"$ref\":"
+	 "\"#/components/schemas/State\"},\"blocked\":" MAYBE("string")
+	 ",\"waits\":{\"$ref\":\"#/components/schemas/Waits\"},\"tasks\":{"
+	 "\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
+	 "\"name\",\"state\",\"waits\"],\"properties\":{\"name\":" STRING
+	 ",\"state\":" STRING ",\"waits\":{\"$ref\":"
+	 "\"#/components/schemas/Waits\"}}}}}}"},
+	{"Waits",
+	 "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
+	 "\"for\",\"text\"],\"properties\":{\"for\":" STRING ",\"text\":" STRING
+	 ",\"runs\":{\"type\":\"array\",\"items\":" STRING "}}}}"},
+	{"Queue",
+	 "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{"
+	 "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":"
+	 "\"#/components/schemas/Run\"}}}}"},
+	{"Maintenance",
+	 "{\"type\":\"object\",\"required\":[\"on\"],\"properties\":{\"on\":{"
+	 "\"type\":\"boolean\"},\"reason\":" STRING ",\"since\":" STRING
+	 ",\"by\":" STRING "}}"},
 	{"Artifact",
 	 "{\"type\":\"object\",\"required\":[\"name\",\"file\",\"size\","
 	 "\"sha256\"],\"properties\":{\"name\":" STRING ",\"file\":" STRING

@@ -39,6 +39,16 @@ static const struct verb verbs[] = {
 	 verb_job},
 	{"cancel", "RUN",
 	 "End a run; its `finally` tasks still run", NULL, verb_cancel},
+	{"rerun", "RUN [--from start|failed|TASK]",
+	 "Run it again; what succeeded counts as done",
+	 "  nfo rerun run_01K...\n"
+	 "  nfo rerun run_01K... --from deploy\n\n"
+	 "From a task: it, and what needs it, run anew.",
+	 verb_rerun},
+	{"why", "RUN",
+	 "What a run and its tasks wait for", NULL, verb_why},
+	{"queue", "",
+	 "Runs that wait, first in line first", NULL, verb_queue},
 	{"artifact", "RUN [TASK.NAME [--to FILE]]",
 	 "List what a run left behind, or fetch one", NULL, verb_artifact},
 	{"secret", "put|list|rm [NAME]",

@@ -27,6 +27,10 @@ int verb_token(int argc, char **argv, const struct verb *v);
 int verb_runs(int argc, char **argv, const struct verb *v);
 int verb_show(int argc, char **argv, const struct verb *v);
 int verb_cancel(int argc, char **argv, const struct verb *v);
+/* again.c */
+int verb_rerun(int argc, char **argv, const struct verb *v);
+int verb_why(int argc, char **argv, const struct verb *v);
+int verb_queue(int argc, char **argv, const struct verb *v);
 /* content.c */
 int verb_logs(int argc, char **argv, const struct verb *v);
 int verb_artifact(int argc, char **argv, const struct verb *v);

@@ -265,6 +265,8 @@ void advance(struct run *r)
 
 	if (r->ended || !r->g->recovered)
 		return;
+	if (!gate_pass(r))
+		return;
 	a.steps = mem_array(2 * r->plan->n + 1, sizeof(*a.steps));
 	while (again && !r->ended) {
 		check_deadline(r);

@@ -124,9 +124,15 @@ static void do_run(struct engine *g, struct command *c)
 		err_set(&c->reply.err, ERR_LIMIT, "too many runs are waiting");
 		return;
 	}
+	if (gate_refuses(g, o, &c->reply.err))
+		return;
 	c->reply.run = o->ulid;
 	r = live_new(g, o->plan, &o->row);
 	o->plan = NULL; /* the run's now; row's text is in it */
+	if (o->rerun_of.s[0] && rerun_take(r, o, &c->reply.err)) {
+		live_free(r);
+		return;
+	}
 	r->create = c;
 	g->stats.runs_made++;
 	for (size_t i = 0; i < r->plan->n; i++)
@@ -237,7 +243,13 @@ int command_save(struct engine *g, struct command *c, struct err *e)
 
 void command_after(struct engine *g, struct command *c)
 {
-	if (c->type != COMMAND_DELETE || c->reply.err.code)
+	struct err e;
+
+	if (c->reply.err.code)
+		return;
+	if (c->type == COMMAND_EDIT && c->edit && gate_load(g, &e))
+		log_error("what projects say cannot be read: %s", e.text);
+	if (c->type != COMMAND_DELETE)
 		return;
 	loop_timer_set(g->sweep_timer, clock_mono_us());
 	collect_remove_run(g, c->run.s);

@@ -199,6 +199,7 @@ void engine_free(struct engine *g)
 	store_close(g->store);
 	map_free(g->by_attempt, NULL);
 	map_free(g->by_run, NULL);
+	map_free(g->projects, mem_free);
 	mem_free(g->slots);
 	fd_close(&g->out_fd);
 	fd_close(&g->empty_fd);

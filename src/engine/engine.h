@@ -51,6 +51,12 @@ void engine_free(struct engine *g);
 
 /* --- asking for a run --------------------------------------------------- */
 
+enum engine_from {
+	FROM_START,
+	FROM_FAILED,
+	FROM_TASK,
+};
+
 /* Who asks for what.  Strings are borrowed for the call. */
 struct engine_ask {
 	struct str project;   /* of the URL, checked by the caller */
@@ -65,6 +71,11 @@ struct engine_ask {
    * body" means: a digest that the caller made of the parsed parts. */
 	struct str idempotency_key;
 	struct hash request;
+	/* A run that is repeated, and what is kept of it.  What did not
+   * succeed, or needs what is not kept, runs anew. */
+	struct ulid rerun_of; /* all zero: none */
+	enum engine_from from;
+	struct str from_task; /* FROM_TASK: it, and what needs it */
 	/* The source as blob_put() has stored it; size 0: no source. */
 	struct hash source;
 	uint64_t source_bytes;

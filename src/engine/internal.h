@@ -10,6 +10,8 @@
  *   turn.c     a turn of the thread: commands, runs, commit, launches
  *   command.c  what was asked for
  *   order.c    what can be known before a run is stored
+ *   rerun.c    what a repeated run keeps
+ *   gate.c     whether a run may take its first step
  *   live.c     a run in memory, and its marks
  *   save.c     what is marked, into the store
  *   advance.c  carries out what sched decides
@@ -25,6 +27,7 @@
 #include "base/chan.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "doc/doc.h"
 #include "engine/engine.h"
 #include "engine/paths.h"
 #include "job/plan.h"
@@ -81,6 +84,8 @@ struct run {
 	struct command *create; /* not stored yet: who asked for it */
 	bool in_finally, ended, starved, has_prepared;
 	bool finally_over; /* its own deadline has struck */
+	bool passed;       /* the gate, and holds its places */
+	bool displaced;    /* it has cancelled those before it */
 	struct loop_timer *timer;
 	int64_t deadline_us; /* monotonic; of the phase; -1: none */
 	uint32_t slot;       /* of a shared workspace */
@@ -178,11 +183,16 @@ struct engine {
 	bool disk_full; /* no new runs; see turn.c */
 	bool stuck;     /* the last commit failed: nothing may start */
 	int64_t keys_expired_us;
+	bool maintenance;        /* nothing takes its first step */
+	struct map *projects;    /* name -> struct project; gate.c */
 	struct commands waiting; /* for the commit */
 };
 
 struct engine_order {
 	struct job_plan *plan;
+	struct ulid rerun_of;
+	enum engine_from from;
+	uint32_t from_task;   /* of the job's */
 	struct store_run row; /* strings in the plan's arena */
 	struct str key;
 	struct hash request;
@@ -230,6 +240,20 @@ void live_let_go(struct run *r, size_t i);
 /* save.c */
 MUST_USE int save_run(struct run *r, struct err *e);
 void save_done(struct run *r); /* committed: forget the marks */
+
+/* rerun.c: what of an earlier run counts as done.  -1: *e says why not. */
+MUST_USE int rerun_take(struct run *r, const struct engine_order *o,
+			struct err *e);
+
+/* gate.c */
+/* May it take its first step?  Else it is blocked, and says for what. */
+bool gate_pass(struct run *r);
+/* One too many in a group that turns such away: -1 with ERR_CONFLICT. */
+MUST_USE int gate_refuses(struct engine *g, const struct engine_order *o,
+			  struct err *e);
+void gate_ended(struct run *r); /* others may go */
+/* What projects and maintenance say, from the store. */
+MUST_USE int gate_load(struct engine *g, struct err *e);
 
 /* advance.c */
 void advance(struct run *r);
@@ -282,3 +306,5 @@ void monitor_alive_end(struct engine *g);
 /* recover.c */
 MUST_USE int recover_load(struct engine *g, struct err *e);
 void recover_end(struct engine *g);
+/* {"name":value}, as an attempt's row has them. */
+void recover_outputs(struct run *r, size_t i, struct str json);

@@ -49,6 +49,29 @@ static int decide(const struct policy_set *policies,
 	return denied ? err_set(e, ERR_DENIED, "policy denies it") : 0;
 }
 
+/* Which task a rerun begins with. */
+static int find_task(const struct engine_ask *ask, const struct job *j,
+		     uint32_t *ret, struct err *e)
+{
+	int32_t found;
+
+	if (ask->from == FROM_START || !ask->rerun_of.s[0])
+		return 0;
+	if (j->workspace_run)
+		return err_set(e, ERR_INVALID,
+			       "its tasks share a workspace that is gone: it "
+			       "can only be rerun from the start");
+	if (ask->from != FROM_TASK)
+		return 0;
+	found = job_task_find(j, ask->from_task);
+	if (found < 0)
+		return err_set(e, ERR_INVALID,
+			       "the job has no task \"" STR_FMT "\"",
+			       STR_ARG(ask->from_task));
+	*ret = (uint32_t)found;
+	return 0;
+}
+
 int engine_order_new(const struct policy_set *policies,
 		     const struct engine_ask *ask, struct job *job,
 		     struct engine_order **ret, struct problems *ps,
@@ -60,6 +83,7 @@ int engine_order_new(const struct policy_set *policies,
 				      ask->submitter};
 	struct hash def = hash_sha256(ask->canonical.p, ask->canonical.len);
 	struct hash digest = policy_set_digest(policies), run;
+	uint32_t from_task = 0;
 	struct engine_order *o;
 	struct store_run *row;
 	struct job_plan *p;
@@ -73,7 +97,14 @@ int engine_order_new(const struct policy_set *policies,
 		return -1;
 	}
 	a = p->arena;
+	if (find_task(ask, p->job, &from_task, e)) {
+		job_plan_free(p);
+		return -1;
+	}
 	o = mem_alloc(sizeof(*o));
+	o->rerun_of = ask->rerun_of;
+	o->from = ask->from;
+	o->from_task = from_task;
 	o->plan = p;
 	o->ulid = ulid;
 	o->key = keep(a, ask->idempotency_key);
@@ -94,6 +125,8 @@ int engine_order_new(const struct policy_set *policies,
 	row->submitter = keep(a, ask->submitter);
 	row->canonical = keep(a, ask->canonical);
 	row->blocked = row->error = STR("");
+	row->group = p->group;
+	row->rerun_of = keep(a, str_from(ask->rerun_of.s));
 	row->priority = ask->priority < 0 ? p->job->priority : ask->priority;
 	row->created_us = clock_real_us();
 	*ret = o;

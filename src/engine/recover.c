@@ -46,6 +46,10 @@ static int plan_again(struct engine *g, const struct store_run *row,
 	r->row.trigger = live_str(r, row->trigger);
 	r->row.submitter = live_str(r, row->submitter);
 	r->row.source = live_str(r, row->source);
+	r->row.rerun_of = live_str(r, row->rerun_of);
+	r->row.group = r->plan->group;
+	/* it held its places */
+	r->passed = row->started_us != 0;
 	r->in_finally = row->finally_us != 0;
 	*ret = r;
 	return 0;
@@ -134,7 +138,7 @@ static int on_task(void *ctx, const struct store_task *t, struct err *e)
 }
 
 /* {"name":value} as it was saved. */
-static void read_outputs(struct run *r, size_t i, struct str json)
+void recover_outputs(struct run *r, size_t i, struct str json)
 {
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 	CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
@@ -186,7 +190,7 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 	in->row.error = live_str(r, a->error);
 	in->row.hint = live_str(r, a->hint);
 	if (a->state == STATE_SUCCEEDED)
-		read_outputs(r, a->index, a->outputs);
+		recover_outputs(r, a->index, a->outputs);
 	if (a->shared)
 		take_slot(r->g, in);
 	if (r->states[a->index] != STATE_RUNNING)
@@ -216,7 +220,7 @@ static int on_artifact(void *ctx, const struct store_artifact *a, struct err *e)
 int recover_load(struct engine *g, struct err *e)
 {
 	struct broken b = {.g = g};
-	int bad = store_max_fence(g->store, &g->fence, e) ||
+	int bad = gate_load(g, e) || store_max_fence(g->store, &g->fence, e) ||
 		  store_live_runs(g->store, on_run, &b, e) || end_broken(&b, e);
 
 	mem_free(b.runs);

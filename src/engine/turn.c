@@ -228,6 +228,7 @@ static void end_run(struct engine *g, struct run *r)
 	monitor_release(r);
 	if (r->has_slot)
 		live_look_starved(g);
+	gate_ended(r);
 	live_free(r);
 }
 

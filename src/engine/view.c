@@ -68,8 +68,13 @@ static void run_head(const struct store_run *r, struct buf *b)
 	buf_putc(b, ',');
 	text(b, "trigger", r->trigger);
 	text(b, "submitter", r->submitter);
-	buf_printf(b, "\"rerun_of\":null,\"priority\":%" PRId32 ",",
-		   r->priority);
+	if (r->rerun_of.len)
+		buf_printf(b, "\"rerun_of\":\"run_" STR_FMT "\",",
+			   STR_ARG(r->rerun_of));
+	else
+		buf_puts(b, "\"rerun_of\":null,");
+	maybe(b, "group", r->group);
+	buf_printf(b, "\"priority\":%" PRId32 ",", r->priority);
 	if (r->source.len)
 		buf_printf(b,
 			   "\"source\":{\"kind\":\"upload\",\"digest\":"

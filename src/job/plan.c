@@ -37,6 +37,8 @@ int job_plan_new(struct job *j, struct str inputs,
 	p->facts.submitter = keep(p->arena, facts->submitter);
 	inputs_take(p, inputs, ps);
 	plan_expand(p, ps);
+	if (ps->n + ps->n_dropped == before)
+		plan_group(p, ps);
 	if (ps->n + ps->n_dropped != before) {
 		job_plan_free(p);
 		return -1;

@@ -33,6 +33,13 @@ struct job_run_facts {
 
 struct map;
 
+/* What happens to a run that is one too many in its group. */
+enum job_conflict {
+	CONFLICT_QUEUE,
+	CONFLICT_CANCEL,
+	CONFLICT_REJECT,
+};
+
 struct job_plan {
 	struct job *job; /* owned */
 	struct arena *arena;
@@ -43,6 +50,9 @@ struct job_plan {
 	struct job_pair *inputs; /* checked, with defaults, as text */
 	size_t n_inputs;
 	struct job_run_facts facts;
+	struct str group; /* of concurrency, filled; "": none */
+	uint32_t group_limit;
+	enum job_conflict conflict;
 };
 
 /*

@@ -74,6 +74,50 @@ int store_read_run(struct store_reader *r, const struct ulid *ulid,
 	return fn(ctx, &run, e);
 }
 
+int store_read_canonical(struct store_reader *r, const struct ulid *run,
+			 struct buf *b, struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+	int n;
+
+	if (query_start(&r->db, DB_RUN_CANONICAL, &q, e))
+		return -1;
+	query_str(&q, str_from(run->s));
+	n = query_step(&q, e);
+	if (n < 0)
+		return -1;
+	if (!n)
+		return err_set(e, ERR_NOT_FOUND, "no such run");
+	return buf_str(b, query_get_str(&q)) ?
+		       0 :
+		       err_set(e, ERR_LIMIT, "the job is too long");
+}
+
+int store_read_queue(struct store_reader *r, struct str visible, uint32_t limit,
+		     store_run_fn *fn, void *ctx, struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+
+	if (query_start(&r->db, DB_RUNS_QUEUE, &q, e))
+		return -1;
+	query_str(&q, visible);
+	query_i64(&q, limit);
+	return db_each_run(&q, fn, ctx, e);
+}
+
+int store_read_group(struct store_reader *r, struct str project,
+		     struct str group, store_run_fn *fn, void *ctx,
+		     struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+
+	if (query_start(&r->db, DB_RUNS_GROUP, &q, e))
+		return -1;
+	query_str(&q, project);
+	query_str(&q, group);
+	return db_each_run(&q, fn, ctx, e);
+}
+
 /* --- the list with filters ---------------------------------------------- */
 
 static void in_bits(struct buf *sql, const char *column, uint32_t bits)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "store/store.h"
 
 struct store_reader;
@@ -47,6 +48,19 @@ MUST_USE int store_read_run(struct store_reader *r, const struct ulid *ulid,
 MUST_USE int store_read_runs(struct store_reader *r,
 			     const struct store_filter *f, store_run_fn *fn,
 			     void *ctx, struct err *e);
+/* The job that it was made of, RFC 8785; appended. */
+MUST_USE int store_read_canonical(struct store_reader *r,
+				  const struct ulid *run, struct buf *b,
+				  struct err *e);
+/* What waits, in the order in which it will be looked at; visible as in a
+ * filter. */
+MUST_USE int store_read_queue(struct store_reader *r, struct str visible,
+			      uint32_t limit, store_run_fn *fn, void *ctx,
+			      struct err *e);
+/* Those of a concurrency group that have not ended. */
+MUST_USE int store_read_group(struct store_reader *r, struct str project,
+			      struct str group, store_run_fn *fn, void *ctx,
+			      struct err *e);
 /* In plan order; run is store_run.id. */
 MUST_USE int store_read_tasks(struct store_reader *r, int64_t run,
 			      store_task_fn *fn, void *ctx, struct err *e);

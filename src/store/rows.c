@@ -53,6 +53,8 @@ void db_get_run(struct query *q, struct store_run *r)
 	r->started_us = query_get_i64(q);
 	r->finished_us = query_get_i64(q);
 	r->finally_us = query_get_i64(q);
+	r->rerun_of = query_get_str(q);
+	r->group = query_get_str(q);
 }
 
 void db_get_task(struct query *q, struct store_task *t)

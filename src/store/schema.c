@@ -124,7 +124,14 @@ static const char v4[] =
 	" used_us INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX tokens_subject ON tokens(subject, id);";
 
-static const char *const versions[] = {v1, v2, v3, v4};
+/* What a run was made again from, and the group that it waits in or holds. */
+static const char v5[] =
+	"ALTER TABLE runs ADD COLUMN rerun_of TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE runs ADD COLUMN grp TEXT NOT NULL DEFAULT '';"
+	"CREATE INDEX runs_group ON runs(project, grp) "
+	"WHERE state<3 AND grp<>'';";
+
+static const char *const versions[] = {v1, v2, v3, v4, v5};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -183,13 +190,21 @@ const char *const db_sql[N_DB_STMTS] = {
 		"INSERT INTO runs(ulid,project,job,definition_digest,"
 		"run_digest,state,kind,blocked,error,labels,inputs,trigger,"
 		"submitter,source,source_bytes,priority,cancelled,timed_out,"
-		"created_us,started_us,finished_us,finally_us,canonical) "
-		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		"created_us,started_us,finished_us,finally_us,rerun_of,grp,"
+		"canonical) "
+		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_RUN_SET] = "UPDATE runs SET state=?,kind=?,blocked=?,error=?,"
 		       "cancelled=?,timed_out=?,started_us=?,finished_us=?,"
 		       "finally_us=? WHERE id=?",
 	[DB_RUN_FIND] = "SELECT id,state FROM runs WHERE ulid=?",
 	[DB_RUN_GET] = "SELECT " DB_RUN_COLUMNS " FROM runs WHERE ulid=?",
+	[DB_RUN_CANONICAL] = "SELECT canonical FROM runs WHERE ulid=?",
+	[DB_RUNS_QUEUE] =
+		"SELECT " DB_RUN_COLUMNS " FROM runs WHERE state<2 AND (?1='' "
+		"OR project IN (SELECT value FROM json_each(?1))) "
+		"ORDER BY priority DESC,id LIMIT ?2",
+	[DB_RUNS_GROUP] = "SELECT " DB_RUN_COLUMNS " FROM runs WHERE state<3 "
+			  "AND project=? AND grp=? ORDER BY priority DESC,id",
 	[DB_RUNS_LIVE] = "SELECT " DB_RUN_COLUMNS ",canonical FROM runs "
 			 "WHERE state<3 ORDER BY id",
 	[DB_TASK_PUT] = "INSERT OR REPLACE INTO tasks(run,idx,name,state,kind,"

@@ -42,6 +42,8 @@ struct store_run {
 	bool timed_out; /* the job's timeout has struck */
 	int64_t created_us, started_us, finished_us;
 	int64_t finally_us;   /* when `finally` began */
+	struct str rerun_of;  /* ULID of the run that it repeats; "" */
+	struct str group;     /* of concurrency; "": none */
 	struct str canonical; /* the job; only store_live_runs() fills it */
 };
 

@@ -60,6 +60,8 @@ int store_run_add(struct store *s, const struct store_run *r, int64_t *ret_id,
 	query_i64(&q, r->started_us);
 	query_i64(&q, r->finished_us);
 	query_i64(&q, r->finally_us);
+	query_str(&q, r->rerun_of);
+	query_str(&q, r->group);
 	query_str(&q, r->canonical);
 	if (query_run(&q, e))
 		return -1;

@@ -125,7 +125,6 @@ static void full_example(void **state)
 		"/source/ref",
 		"/source/secret",
 		"/triggers",
-		"/concurrency",
 		"/secrets/git_ro/vault",
 		"/secrets/git_ro/field",
 		"/secrets/sign_key/vault",

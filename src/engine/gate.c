@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Whether a run may take its first step: maintenance, its project's word, and
+ * its concurrency group.  Who has passed holds its places until it has ended,
+ * `finally` and all.
+ *
+ * The first in line goes first: a run waits while one that is as high and
+ * older waits for the same.  The smallest limit that anybody in a group has
+ * declared counts.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+#include "store/resources.h"
+
+#include <string.h>
+
+struct project {
+	bool paused;
+	uint32_t max_running; /* 0: no limit */
+};
+
+/* --- what the store says ------------------------------------------------ */
+
+static int add_project(void *ctx, const struct store_resource *x, struct err *e)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	struct project *p = mem_alloc(sizeof(*p));
+	int64_t most = 0;
+	struct doc *d;
+
+	(void)e;
+	if (doc_parse(x->body, DOC_JSON, &d, ps)) {
+		p->paused = true; /* what cannot be read lets nobody go */
+	} else {
+		if (doc_as_bool(doc_get(d->root, "paused"), &p->paused))
+			p->paused = false;
+		if (doc_as_i64(doc_get(d->root, "max_running"), &most))
+			most = 0;
+		p->max_running = (uint32_t)most;
+		doc_free(d);
+	}
+	mem_free(map_put(ctx, x->name, p));
+	return 0;
+}
+
+static int see_maintenance(void *ctx, const struct store_resource *x,
+			   struct err *e)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	struct engine *g = ctx;
+	struct doc *d;
+
+	(void)e;
+	g->maintenance = true;
+	if (doc_parse(x->body, DOC_JSON, &d, ps))
+		return 0;
+	if (doc_as_bool(doc_get(d->root, "on"), &g->maintenance))
+		g->maintenance = true;
+	doc_free(d);
+	return 0;
+}
+
+static void look_at_waiting(struct engine *g)
+{
+	LIST_FOR(l, &g->runs)
+	{
+		struct run *r = LIST_ENTRY(l, struct run, link);
+
+		if (!r->passed)
+			live_look(r);
+	}
+}
+
+int gate_load(struct engine *g, struct err *e)
+{
+	struct map *projects = map_new();
+	struct err none = {0};
+
+	g->maintenance = false;
+	if (store_resources(g->store, STR("project"), add_project, projects,
+			    e)) {
+		map_free(projects, mem_free);
+		return -1;
+	}
+	map_free(g->projects, mem_free);
+	g->projects = projects;
+	if (store_resource_get(g->store, STR("system"), STR("maintenance"),
+			       see_maintenance, g, &none) &&
+	    none.code != ERR_NOT_FOUND) {
+		*e = none;
+		return -1;
+	}
+	look_at_waiting(g);
+	return 0;
+}
+
+/* --- who is where ------------------------------------------------------- */
+
+static bool same_group(const struct run *a, struct str project,
+		       struct str group)
+{
+	return group.len && str_eq(a->plan->group, group) &&
+	       str_eq(a->row.project, project);
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Is the group full for one that declares this limit?  *holder: of one. */
+static bool is_full(const struct engine *g, struct str project,
+		    struct str group, uint32_t limit, const struct run **holder)
+{
+	uint32_t n = 0;
+
+	*holder = NULL;
+	LIST_FOR(l, &g->runs)
+	{
+		const struct run *r = LIST_ENTRY(l, struct run, link);
+
+		if (!r->passed || !same_group(r, project, group))
+			continue;
+		limit = smaller(limit, r->plan->group_limit);
+		*holder = r;
+		n++;
+	}
+	return n >= limit;
+}
+
+static bool is_before(const struct run *a, const struct run *b)
+{
+	if (a->row.priority != b->row.priority)
+		return a->row.priority > b->row.priority;
+	return strcmp(a->row.ulid.s, b->row.ulid.s) < 0;
+}
+
+/* Does one that goes first wait for the same group? */
+static bool others_first(const struct run *r)
+{
+	LIST_FOR(l, &r->g->runs)
+	{
+		const struct run *o = LIST_ENTRY(l, struct run, link);
+
+		if (o != r && !o->passed && !o->row.cancelled &&
+		    same_group(o, r->row.project, r->plan->group) &&
+		    is_before(o, r))
+			return true;
+	}
+	return false;
+}
+
+static uint32_t passed_in(const struct engine *g, struct str project)
+{
+	uint32_t n = 0;
+
+	LIST_FOR(l, &g->runs)
+	{
+		const struct run *r = LIST_ENTRY(l, struct run, link);
+
+		n += r->passed && str_eq(r->row.project, project);
+	}
+	return n;
+}
+
+/* --- conflict: cancel-running ------------------------------------------- */
+
+/* Those before it in the group end; not one in its `finally`. */
+static void displace(struct run *r)
+{
+	r->displaced = true;
+	LIST_FOR(l, &r->g->runs)
+	{
+		struct run *o = LIST_ENTRY(l, struct run, link);
+
+		if (o == r || o->in_finally || o->row.cancelled || o->ended ||
+		    !same_group(o, r->row.project, r->plan->group) ||
+		    strcmp(o->row.ulid.s, r->row.ulid.s) > 0)
+			continue;
+		o->row.cancelled = true;
+		o->row_dirty = true;
+		live_put(o);
+		live_look(o);
+	}
+}
+
+/* --- the gate ----------------------------------------------------------- */
+
+/* Why it is closed; "" when it is open. */
+static struct str closed(struct run *r)
+{
+	const struct project *p = map_get(r->g->projects, r->row.project);
+	const struct run *holder;
+
+	if (r->g->maintenance || (p && p->paused))
+		return STR("maintenance");
+	if (p && p->max_running &&
+	    passed_in(r->g, r->row.project) >= p->max_running)
+		return STR("concurrency");
+	if (!r->plan->group.len)
+		return STR("");
+	if (r->plan->conflict == CONFLICT_CANCEL && !r->displaced)
+		displace(r);
+	if (others_first(r) || is_full(r->g, r->row.project, r->plan->group,
+				       r->plan->group_limit, &holder))
+		return STR("concurrency");
+	return STR("");
+}
+
+bool gate_pass(struct run *r)
+{
+	struct str why;
+
+	if (r->passed || r->row.cancelled)
+		return true;
+	why = closed(r);
+	if (why.len) {
+		if (r->row.state != STATE_BLOCKED ||
+		    !str_eq(r->row.blocked, why)) {
+			r->row.blocked = why;
+			live_run_set(r, STATE_BLOCKED);
+		}
+		return false;
+	}
+	r->passed = true;
+	r->row.blocked = STR("");
+	if (r->row.state == STATE_BLOCKED)
+		live_run_set(r, STATE_QUEUED);
+	return true;
+}
+
+int gate_refuses(struct engine *g, const struct engine_order *o, struct err *e)
+{
+	const struct job_plan *p = o->plan;
+	const struct run *holder;
+
+	if (p->conflict != CONFLICT_REJECT || !p->group.len ||
+	    !is_full(g, o->row.project, p->group, p->group_limit, &holder))
+		return 0;
+	return err_set(e, ERR_CONFLICT,
+		       "concurrency group \"" STR_FMT "\" is full: run_%s "
+		       "holds it",
+		       STR_ARG(p->group), holder ? holder->row.ulid.s : "");
+}
+
+void gate_ended(struct run *r)
+{
+	const struct project *p = map_get(r->g->projects, r->row.project);
+
+	if (!r->plan->group.len && !(p && p->max_running))
+		return;
+	LIST_FOR(l, &r->g->runs)
+	{
+		struct run *o = LIST_ENTRY(l, struct run, link);
+
+		if (o != r && !o->passed &&
+		    str_eq(o->row.project, r->row.project))
+			live_look(o);
+	}
+}
