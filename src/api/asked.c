@@ -147,23 +147,12 @@ static int read_multipart(struct request *r, struct asked *q,
 	return take_job(r, d, q, ps);
 }
 
-static int source_given(struct request *r, const struct asked *q)
-{
-	if (!q->job->has_source || (r->upload && r->upload->has_source))
-		return 0;
-	return reply_problem(r, 422, "source-missing",
-			     "the job wants a source (nfo run --source DIR)"),
-	       -1;
-}
-
 int asked_sent(struct request *r, struct asked *q, struct problems *ps)
 {
 	if (!job_name_ok(r->params[0]))
 		return reply_problem(r, 404, "not-found", "no such project"),
 		       -1;
-	if (r->upload ? read_multipart(r, q, ps) : read_plain(r, q, ps))
-		return -1;
-	return source_given(r, q);
+	return r->upload ? read_multipart(r, q, ps) : read_plain(r, q, ps);
 }
 
 /* --- of a stored job ---------------------------------------------------- */
@@ -213,9 +202,7 @@ int asked_stored(struct request *r, struct asked *q, struct problems *ps)
 	if (job_parse_stored(buf_view(&q->canonical), &q->job, ps) ||
 	    job_not_supported(q->job, ps))
 		return reply_problems(r, 422, "invalid-job", ps), -1;
-	if (read_order(r, q, ps))
-		return -1;
-	return source_given(r, q);
+	return read_order(r, q, ps);
 }
 
 /* --- again --------------------------------------------------------------- */

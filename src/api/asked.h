@@ -28,6 +28,8 @@ struct asked {
 void asked_init(struct asked *q);
 void asked_done(struct asked *q);
 
+typedef int asked_fn(struct request *r, struct asked *q, struct problems *ps);
+
 /* The job comes with the request; the project is the first parameter. */
 MUST_USE int asked_sent(struct request *r, struct asked *q,
 			struct problems *ps);

@@ -164,7 +164,15 @@ static int order(struct request *r, struct asked *q, int64_t wait_us,
 	return 0;
 }
 
-typedef int asked_fn(struct request *r, struct asked *q, struct problems *ps);
+static int source_given(struct request *r, const struct asked *q)
+{
+	if (!q->job->has_source || (r->upload && r->upload->has_source) ||
+	    q->source_bytes)
+		return 0;
+	return reply_problem(r, 422, "source-missing",
+			     "the job wants a source (nfo run --source DIR)"),
+	       -1;
+}
 
 static int create(struct request *r, asked_fn *read)
 {
@@ -175,7 +183,7 @@ static int create(struct request *r, asked_fn *read)
 	if (request_query_duration(r, "wait", WAIT_MAX_US, &wait_us))
 		return 0;
 	asked_init(&q);
-	if (!read(r, &q, ps))
+	if (!read(r, &q, ps) && !source_given(r, &q))
 		order(r, &q, wait_us, ps);
 	asked_done(&q);
 	return 0;

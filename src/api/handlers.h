@@ -39,6 +39,9 @@ int h_token_delete(struct request *r);
 int h_run_create(struct request *r);
 int h_job_run(struct request *r);
 int h_run_again(struct request *r);
+/* h_plan.c */
+int h_plan(struct request *r);
+int h_job_plan(struct request *r);
 /* h_why.c */
 int h_run_why(struct request *r);
 int h_queue(struct request *r);

@@ -144,6 +144,26 @@ const struct route job_routes[] = {
 	 .id = "deleteSecret",
 	 .summary = "Remove a secret and all its versions",
 	 .answers = {{204, NULL, NULL, "gone"}, PROBLEM_404}},
+	{.method = METHOD_POST,
+	 .path = "/v1/projects/{project}/jobs/{job}/plan",
+	 .may = MAY_VIEW,
+	 .of = OF_PROJECT,
+	 .body = BODY_ORDER,
+	 .handle = h_job_plan,
+	 .id = "planJob",
+	 .summary = "What a run of a stored job would be and may touch, what "
+		    "policy says, what changed since the last; nothing is made",
+	 .answers = {{200, JSON, "Plan", "the plan"}, PROBLEM_400, PROBLEM_404,
+		     PROBLEM_422}},
+	{.method = METHOD_POST,
+	 .path = "/v1/projects/{project}/plan",
+	 .may = MAY_VIEW,
+	 .of = OF_PROJECT,
+	 .body = BODY_RUN,
+	 .handle = h_plan,
+	 .id = "plan",
+	 .summary = "The same for a job that is sent along",
+	 .answers = {{200, JSON, "Plan", "the plan"}, PROBLEM_400, PROBLEM_422}},
 };
 /* clang-format on */
 const size_t n_job_routes = ARRAY_LEN(job_routes);

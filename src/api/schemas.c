@@ -168,6 +168,17 @@ static const struct {
 	 ",\"used_at\":{\"type\":[\"string\",\"null\"]}"
 	 ",\"token\":{\"type\":\"string\"}"
 	 "}}"},
+	{"Plan",
+	 "{\"type\":\"object\",\"required\":[\"definition_digest\",\"project\","
+	 "\"job\",\"inputs\",\"tasks\",\"allowed\",\"last_run\",\"changes\"],"
+	 "\"properties\":{\"project\":" STRING ",\"job\":" STRING
+	 ",\"definition_digest\":{\"$ref\":\"#/components/schemas/Digest\"}"
+	 ",\"allowed\":{\"type\":\"boolean\"},\"last_run\":" MAYBE("string")
+	 ",\"tasks\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+	 "\"required\":[\"name\",\"needs\",\"profile\",\"network\",\"allowed\","
+	 "\"reasons\"],\"properties\":{\"name\":" STRING ",\"needs\":{\"type\":"
+	 "\"array\",\"items\":" STRING "},\"reasons\":{\"type\":\"array\","
+	 "\"items\":" STRING "}}}}}}"},
 	{"Why",
 	 "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"waits\",\"tasks\"],"
 	 "\"properties\":{\"id\":" STRING ",\"state\":{\"$ref\":"

@@ -39,6 +39,11 @@ static const struct verb verbs[] = {
 	 verb_job},
 	{"cancel", "RUN",
 	 "End a run; its `finally` tasks still run", NULL, verb_cancel},
+	{"plan", "FILE|JOB [--input K=V]...",
+	 "What a run would be and may touch, before there is one",
+	 "Every task with its sandbox and secrets, what policy says, and what\n"
+	 "changed since the last run. Exit code 3 when policy denies it.",
+	 verb_plan},
 	{"rerun", "RUN [--from start|failed|TASK]",
 	 "Run it again; what succeeded counts as done",
 	 "  nfo rerun run_01K...\n"

@@ -111,6 +111,8 @@ static void offer_word(const struct typed *t, struct str word)
                 {"DIR",       ":dirs" },
 	};
 
+	if (str_is(word, "FILE|JOB"))
+		word = STR("JOB"); /* which are files, too */
 	if (str_has(word, '|'))
 		offer_all(t, word);
 	else if (str_is(word, "KEY"))

@@ -31,6 +31,8 @@ int verb_cancel(int argc, char **argv, const struct verb *v);
 int verb_rerun(int argc, char **argv, const struct verb *v);
 int verb_why(int argc, char **argv, const struct verb *v);
 int verb_queue(int argc, char **argv, const struct verb *v);
+/* plan.c */
+int verb_plan(int argc, char **argv, const struct verb *v);
 /* content.c */
 int verb_logs(int argc, char **argv, const struct verb *v);
 int verb_artifact(int argc, char **argv, const struct verb *v);
