@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "job/job.h"
+#include "sched/trigger.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -150,7 +151,10 @@ static struct job *check(struct request *r, struct put *p)
 		reply_problems(r, 422, "invalid-job", ps);
 		return NULL;
 	}
-	if (job_not_supported(j, ps))
+	trigger_check(j, ps);
+	if (ps->n)
+		reply_problems(r, 422, "invalid-job", ps);
+	else if (job_not_supported(j, ps))
 		reply_problems(r, 422, "not-supported-yet", ps);
 	else if (!str_eq(j->project, r->params[0]) ||
 		 (r->params[1].len && !str_eq(j->name, r->params[1])))

@@ -39,6 +39,12 @@ int h_token_delete(struct request *r);
 int h_run_create(struct request *r);
 int h_job_run(struct request *r);
 int h_run_again(struct request *r);
+/* h_schedules.c */
+int h_schedules(struct request *r);
+int h_schedule(struct request *r);
+int h_schedule_preview(struct request *r);
+int h_schedule_pause(struct request *r);
+int h_schedule_resume(struct request *r);
 /* h_plan.c */
 int h_plan(struct request *r);
 int h_job_plan(struct request *r);

@@ -168,6 +168,18 @@ static const struct {
 	 ",\"used_at\":{\"type\":[\"string\",\"null\"]}"
 	 ",\"token\":{\"type\":\"string\"}"
 	 "}}"},
+	{"Schedule",
+	 "{\"type\":\"object\",\"required\":[\"name\",\"cron\",\"timezone\","
+	 "\"missed\",\"overlap\",\"paused\",\"next_at\",\"last_run\",\"error\"],"
+	 "\"properties\":{\"name\":" STRING ",\"cron\":" STRING
+	 ",\"timezone\":" STRING ",\"missed\":" STRING ",\"overlap\":" STRING
+	 ",\"paused\":{\"type\":\"boolean\"},\"next_at\":" MAYBE("string")
+	 ",\"last_run\":" MAYBE("string") ",\"error\":" MAYBE("string") "}}"},
+	{"Preview",
+	 "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{"
+	 "\"items\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+	 "\"required\":[\"at\",\"local\"],\"properties\":{\"at\":" STRING
+	 ",\"local\":" STRING "}}}}}"},
 	{"Plan",
 	 "{\"type\":\"object\",\"required\":[\"definition_digest\",\"project\","
 	 "\"job\",\"inputs\",\"tasks\",\"allowed\",\"last_run\",\"changes\"],"
@@ -221,7 +233,7 @@ static const struct {
 
 static const char *const pages[] = {"Run",   "Task",     "Artifact", "Secret",
 				    "Job",   "Revision", "Project",  "User",
-				    "Group", "Role",     "Token"};
+				    "Group", "Role",     "Token", "Schedule"};
 /* clang-format on */
 
 void openapi_schemas(struct buf *b)

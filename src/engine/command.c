@@ -247,8 +247,9 @@ void command_after(struct engine *g, struct command *c)
 
 	if (c->reply.err.code)
 		return;
-	if (c->type == COMMAND_EDIT && c->edit && gate_load(g, &e))
-		log_error("what projects say cannot be read: %s", e.text);
+	if (c->type == COMMAND_EDIT && c->edit &&
+	    (gate_load(g, &e) || timetable_load(g, &e)))
+		log_error("projects and schedules cannot be read: %s", e.text);
 	if (c->type != COMMAND_DELETE)
 		return;
 	loop_timer_set(g->sweep_timer, clock_mono_us());

@@ -44,6 +44,14 @@ static void on_full_timer(void *ctx)
 	turn_retry(ctx);
 }
 
+static void on_timetable(void *ctx)
+{
+	struct engine *g = ctx;
+
+	g->timetable_due = true;
+	turn(g);
+}
+
 static void on_sweep_timer(void *ctx)
 {
 	sweep(ctx);
@@ -130,6 +138,7 @@ static int set_up(struct engine *g, struct err *e)
 	if (!g->monitor)
 		return err_set(e, ERR_INTERNAL, "no channel to the monitor");
 	g->full_timer = loop_timer_new(g->loop, on_full_timer, g);
+	g->timetable_timer = loop_timer_new(g->loop, on_timetable, g);
 	g->sweep_timer = loop_timer_new(g->loop, on_sweep_timer, g);
 	if (!store_ballast_held(g->store)) {
 		g->disk_full = true;
@@ -195,6 +204,8 @@ void engine_free(struct engine *g)
 	chan_free(g->monitor);
 	loop_timer_free(g->full_timer);
 	loop_timer_free(g->sweep_timer);
+	loop_timer_free(g->timetable_timer);
+	timetable_free(g);
 	loop_free(g->loop);
 	store_close(g->store);
 	map_free(g->by_attempt, NULL);

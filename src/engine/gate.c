@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "sched/trigger.h"
 #include "store/resources.h"
 
 #include <string.h>
@@ -185,6 +186,47 @@ static void displace(struct run *r)
 	}
 }
 
+/* --- a schedule's earlier runs ------------------------------------------ */
+
+static bool replaces(const struct run *r, struct str schedule)
+{
+	const struct doc_node *n =
+		trigger_find(r->plan->job->doc->root, schedule);
+
+	return str_is(job_text(doc_get(n, "overlap"), "queue"), "replace");
+}
+
+/* One by one; with `replace` those before it end. */
+static bool waits_for_earlier(struct run *r)
+{
+	struct str schedule = r->row.submitter;
+	bool any = false, end;
+
+	if (!str_is(r->row.trigger, "schedule") ||
+	    !str_starts(schedule, STR("schedule:")))
+		return false;
+	end = replaces(r, str_from_at(schedule, 9));
+	LIST_FOR(l, &r->g->runs)
+	{
+		struct run *o = LIST_ENTRY(l, struct run, link);
+
+		if (o == r || o->ended ||
+		    strcmp(o->row.ulid.s, r->row.ulid.s) > 0 ||
+		    !str_eq(o->row.submitter, schedule) ||
+		    !str_eq(o->row.project, r->row.project) ||
+		    !str_eq(o->row.job, r->row.job))
+			continue;
+		any = true;
+		if (!end || o->in_finally || o->row.cancelled)
+			continue;
+		o->row.cancelled = true;
+		o->row_dirty = true;
+		live_put(o);
+		live_look(o);
+	}
+	return any;
+}
+
 /* --- the gate ----------------------------------------------------------- */
 
 /* Why it is closed; "" when it is open. */
@@ -197,6 +239,8 @@ static struct str closed(struct run *r)
 		return STR("maintenance");
 	if (p && p->max_running &&
 	    passed_in(r->g, r->row.project) >= p->max_running)
+		return STR("concurrency");
+	if (waits_for_earlier(r))
 		return STR("concurrency");
 	if (!r->plan->group.len)
 		return STR("");
@@ -248,7 +292,8 @@ void gate_ended(struct run *r)
 {
 	const struct project *p = map_get(r->g->projects, r->row.project);
 
-	if (!r->plan->group.len && !(p && p->max_running))
+	if (!r->plan->group.len && !(p && p->max_running) &&
+	    !str_is(r->row.trigger, "schedule"))
 		return;
 	LIST_FOR(l, &r->g->runs)
 	{

@@ -11,6 +11,7 @@
  *   command.c  what was asked for
  *   order.c    what can be known before a run is stored
  *   rerun.c    what a repeated run keeps
+ *   timetable.c  schedules, and the runs that are due
  *   gate.c     whether a run may take its first step
  *   live.c     a run in memory, and its marks
  *   save.c     what is marked, into the store
@@ -183,7 +184,10 @@ struct engine {
 	bool disk_full; /* no new runs; see turn.c */
 	bool stuck;     /* the last commit failed: nothing may start */
 	int64_t keys_expired_us;
-	bool maintenance;        /* nothing takes its first step */
+	bool maintenance;            /* nothing takes its first step */
+	struct timetable *timetable; /* timetable.c */
+	struct loop_timer *timetable_timer;
+	bool timetable_due;
 	struct map *projects;    /* name -> struct project; gate.c */
 	struct commands waiting; /* for the commit */
 };
@@ -244,6 +248,14 @@ void save_done(struct run *r); /* committed: forget the marks */
 /* rerun.c: what of an earlier run counts as done.  -1: *e says why not. */
 MUST_USE int rerun_take(struct run *r, const struct engine_order *o,
 			struct err *e);
+
+/* timetable.c */
+MUST_USE int timetable_load(struct engine *g, struct err *e);
+void timetable_free(struct engine *g);
+void timetable_run(struct engine *g); /* makes what is due; sets its timer */
+bool timetable_dirty(const struct engine *g);
+MUST_USE int timetable_save(struct engine *g, struct err *e);
+void timetable_saved(struct engine *g);
 
 /* gate.c */
 /* May it take its first step?  Else it is blocked, and says for what. */

@@ -220,7 +220,8 @@ static int on_artifact(void *ctx, const struct store_artifact *a, struct err *e)
 int recover_load(struct engine *g, struct err *e)
 {
 	struct broken b = {.g = g};
-	int bad = gate_load(g, e) || store_max_fence(g->store, &g->fence, e) ||
+	int bad = gate_load(g, e) || timetable_load(g, e) ||
+		  store_max_fence(g->store, &g->fence, e) ||
 		  store_live_runs(g->store, on_run, &b, e) || end_broken(&b, e);
 
 	mem_free(b.runs);
@@ -289,6 +290,7 @@ static void look_after(struct instance *in)
 
 void recover_end(struct engine *g)
 {
+	g->timetable_due = true;
 	LIST_FOR(l, &g->runs)
 	{
 		struct run *r = LIST_ENTRY(l, struct run, link);

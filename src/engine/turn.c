@@ -85,6 +85,8 @@ static int save_all(struct engine *g, struct err *e)
 	for (struct command *c = g->waiting.head; c; c = c->next)
 		if (c->to_save && command_save(g, c, e))
 			return -1;
+	if (timetable_save(g, e))
+		return -1;
 	if (now - g->keys_expired_us > KEYS_EVERY_US) {
 		if (store_keys_expire(g->store, now - KEYS_KEPT_US, e))
 			return -1;
@@ -95,7 +97,7 @@ static int save_all(struct engine *g, struct err *e)
 
 static bool nothing_to_save(const struct engine *g)
 {
-	if (!list_empty(&g->put))
+	if (!list_empty(&g->put) || timetable_dirty(g))
 		return false;
 	for (const struct command *c = g->waiting.head; c; c = c->next)
 		if (c->to_save)
@@ -237,6 +239,7 @@ static void after_save(struct engine *g)
 	struct run **all = mem_array(g->n_runs + 1, sizeof(struct run *));
 	size_t n = 0;
 
+	timetable_saved(g);
 	for (struct command *c = g->waiting.head; c; c = c->next)
 		if (c->to_save)
 			command_after(g, c);
@@ -270,11 +273,13 @@ void turn(struct engine *g)
 {
 	do_commands(g);
 	do {
+		timetable_run(g);
 		do_runs(g);
 		if (save(g))
 			break;
 		after_save(g);
-	} while (!list_empty(&g->look) || !list_empty(&g->put));
+	} while (!list_empty(&g->look) || !list_empty(&g->put) ||
+		 (g->timetable_due && g->recovered));
 	pthread_mutex_lock(&g->lock);
 	show_stats(g);
 	pthread_mutex_unlock(&g->lock);

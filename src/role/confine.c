@@ -147,15 +147,18 @@ static int check_landlock(const struct role_init *init, struct err *e)
 		       "--allow-no-landlock goes on without");
 }
 
-/* The role's directory, and what libraries read to get randomness. */
+/* The role's directory, what libraries read to get randomness, and for the
+ * server's schedules the time zones, where there are some. */
 static int close_paths(enum role role, const struct role_init *init,
 		       struct err *e)
 {
 	char path[INIT_PATH_MAX + 16];
-	struct confine_place places[2] = {
+	struct confine_place places[3] = {
 		{-1, false},
-                {-1, true }
+                {-1, true },
+                {-1, false}
         };
+	size_t n = 2;
 	int bad;
 
 	/* A layer that only scopes would still refuse links and renames
@@ -168,12 +171,15 @@ static int close_paths(enum role role, const struct role_init *init,
 		       roles[role].dir);
 	places[0].fd = open("/dev/urandom", O_PATH | O_CLOEXEC);
 	places[1].fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (role == ROLE_SERVER)
+		places[2].fd = open("/usr/share/zoneinfo",
+				    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	n += places[2].fd >= 0;
 	bad = places[0].fd < 0 || places[1].fd < 0 ?
 		      err_sys(e, errno, "%s", path) :
-		      confine_files(true, roles[role].tcp, places,
-				    ARRAY_LEN(places), e);
-	fd_close(&places[0].fd);
-	fd_close(&places[1].fd);
+		      confine_files(true, roles[role].tcp, places, n, e);
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		fd_close(&places[i].fd);
 	return bad;
 }
 

@@ -127,7 +127,7 @@ static void on_idle(void *ctx)
 	int64_t now = clock_mono_us();
 	struct err e;
 
-	if (st.live_runs || api_busy(s->api) ||
+	if (st.live_runs || st.schedules || api_busy(s->api) ||
 	    api_requests(s->api) != s->seen_requests) {
 		s->seen_requests = api_requests(s->api);
 		s->busy_us = now;

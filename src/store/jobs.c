@@ -99,8 +99,9 @@ int store_job_put(struct store *s, const struct store_job *j, struct err *e)
 int store_job_delete(struct store *s, struct str project, struct str name,
 		     struct err *e)
 {
-	static const enum db_stmt steps[] = {DB_DELETE_REVISIONS,
-					     DB_DELETE_JOB};
+	/* the job last: its count of rows is the answer */
+	static const enum db_stmt steps[] = {
+		DB_DELETE_REVISIONS, DB_DELETE_SCHEDULES, DB_DELETE_JOB};
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		struct query q CLEANUP_QUERY = {0};
@@ -127,6 +128,23 @@ int store_jobs(struct store *s, struct str project, uint32_t limit,
 	       store_job_fn *fn, void *ctx, struct err *e)
 {
 	return of_project(&s->db, project, 0, limit, fn, ctx, e);
+}
+
+int store_jobs_scheduled(struct store *s, store_job_fn *fn, void *ctx,
+			 struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+	struct store_job j;
+	int r;
+
+	if (query_start(&s->db, DB_JOBS_SCHEDULED, &q, e))
+		return -1;
+	while ((r = query_step(&q, e)) > 0) {
+		get_job(&q, true, &j);
+		if (fn(ctx, &j, e))
+			return -1;
+	}
+	return r;
 }
 
 /* --- reading ------------------------------------------------------------ */

@@ -35,6 +35,32 @@ MUST_USE int store_job_delete(struct store *s, struct str project,
 MUST_USE int store_job_get(struct store *s, struct str project, struct str name,
 			   store_job_fn *fn, void *ctx, struct err *e);
 
+/* The current ones that have schedules, whole. */
+MUST_USE int store_jobs_scheduled(struct store *s, store_job_fn *fn, void *ctx,
+				  struct err *e);
+
+/* How far a schedule has got. */
+struct store_schedule {
+	struct str project, job, name;
+	int64_t last_s; /* the last time that was dealt with, seconds */
+	bool paused;
+	struct str run;   /* ULID of the last run; "" */
+	struct str error; /* why the last time made none; "" */
+};
+typedef int store_schedule_fn(void *ctx, const struct store_schedule *x,
+			      struct err *e);
+MUST_USE int store_schedule_put(struct store *s, const struct store_schedule *x,
+				struct err *e);
+/* 1 found, 0 not, -1 error; fn sees it. */
+MUST_USE int store_schedule_get(struct store *s, struct str project,
+				struct str job, struct str name,
+				store_schedule_fn *fn, void *ctx,
+				struct err *e);
+MUST_USE int store_read_schedule(struct store_reader *r, struct str project,
+				 struct str job, struct str name,
+				 store_schedule_fn *fn, void *ctx,
+				 struct err *e);
+
 /* Some of a project's. */
 MUST_USE int store_jobs(struct store *s, struct str project, uint32_t limit,
 			store_job_fn *fn, void *ctx, struct err *e);

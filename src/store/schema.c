@@ -131,7 +131,15 @@ static const char v5[] =
 	"CREATE INDEX runs_group ON runs(project, grp) "
 	"WHERE state<3 AND grp<>'';";
 
-static const char *const versions[] = {v1, v2, v3, v4, v5};
+/* How far each schedule has got. */
+static const char v6[] =
+	"CREATE TABLE schedules("
+	" project TEXT NOT NULL, job TEXT NOT NULL, name TEXT NOT NULL,"
+	" last_s INTEGER NOT NULL, paused INTEGER NOT NULL,"
+	" run TEXT NOT NULL, error TEXT NOT NULL,"
+	" PRIMARY KEY(project, job, name)) STRICT, WITHOUT ROWID;";
+
+static const char *const versions[] = {v1, v2, v3, v4, v5, v6};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -319,6 +327,17 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_TOKEN_USED] = "UPDATE tokens SET used_us=? WHERE ulid=?",
 	[DB_TOKEN_DELETE] = "DELETE FROM tokens WHERE ulid=?",
 	[DB_TOKENS_DELETE] = "DELETE FROM tokens WHERE subject=?",
+	[DB_JOBS_SCHEDULED] =
+		"SELECT " JOB_COLUMNS ",v.text,v.canonical" JOB_TABLES
+		"WHERE j.revision=v.id AND "
+		"json_extract(v.canonical,'$.triggers.schedule') IS NOT NULL",
+	[DB_SCHEDULE_PUT] = "INSERT OR REPLACE INTO schedules(project,job,name,"
+			    "last_s,paused,run,error) VALUES(?,?,?,?,?,?,?)",
+	[DB_SCHEDULE_GET] =
+		"SELECT project,job,name,last_s,paused,run,error FROM schedules "
+		"WHERE project=? AND job=? AND name=?",
+	[DB_DELETE_SCHEDULES] =
+		"DELETE FROM schedules WHERE project=? AND job=?",
 	[DB_MAX_FENCE] = "SELECT seq FROM sqlite_sequence "
 			 "WHERE name='attempts'",
 };

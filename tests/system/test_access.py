@@ -65,7 +65,8 @@ def operations(server, run, job):
     names = {"project": "default", "run": run["id"], "task": "t",
              "attempt": "1", "artifact": "t.a", "name": "absent", "job": job,
              "digest": "0" * 64, "user": "absent", "group": "absent",
-             "role": "absent", "token": "tok_absent"}
+             "role": "absent", "token": "tok_absent",
+             "schedule": "absent"}
     for path, item in document["paths"].items():
         filled = re.sub(r"\{(\w+)\}", lambda m: names[m[1]], path)
         for method, op in item.items():

@@ -20,7 +20,8 @@ def operations(nfo):
     names = {"project": "default", "run": NOBODY, "task": "t", "attempt": "1",
              "artifact": "t.a", "name": "absent", "job": "absent",
              "digest": "0" * 64, "user": "absent", "group": "absent",
-             "role": "absent", "token": "tok_absent"}
+             "role": "absent", "token": "tok_absent",
+             "schedule": "absent"}
     for path, item in document["paths"].items():
         filled = re.sub(r"\{(\w+)\}", lambda m: names[m[1]], path)
         for method, operation in item.items():

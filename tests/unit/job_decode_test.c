@@ -124,7 +124,7 @@ static void full_example(void **state)
 		"/source/git",
 		"/source/ref",
 		"/source/secret",
-		"/triggers",
+		"/triggers/webhook",
 		"/secrets/git_ro/vault",
 		"/secrets/git_ro/field",
 		"/secrets/sign_key/vault",
