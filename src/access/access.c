@@ -285,6 +285,13 @@ struct str access_user_of_uid(const struct access *a, uint32_t uid)
 	return STR("");
 }
 
+bool access_is_known(const struct access *a, struct str subject)
+{
+	const struct user *u = map_get(a->users, subject);
+
+	return map_get(a->admins, subject) || (u && !u->disabled);
+}
+
 bool access_has_user(const struct access *a, struct str name)
 {
 	for (size_t i = 0; i < a->n_users; i++)

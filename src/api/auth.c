@@ -232,14 +232,10 @@ static enum access_level wanted(const struct request *r)
 	return r->route->may < MAY_VIEW ? ACCESS_NONE : roles[r->route->may];
 }
 
-/* Known to the server: the token was there, a uid has a user or is an owner. */
 static bool is_known(const struct request *r)
 {
-	const struct access *set = r->api->identity.set;
-	struct str who = str_from(r->who.name);
-
-	return r->who.kind == WHO_TOKEN || str_starts(who, STR("user:")) ||
-	       access_best(set, who, STR("")) > ACCESS_NONE;
+	return r->who.kind != WHO_NOBODY &&
+	       access_is_known(r->api->identity.set, str_from(r->who.name));
 }
 
 static int refuse(struct request *r, enum access_level have,

@@ -62,6 +62,12 @@ static const struct verb verbs[] = {
 	 "  nfo secret list\n"
 	 "  nfo secret rm sign_key",
 	 verb_secret},
+	{"schedule", "list|next|pause|resume JOB [SCHEDULE]",
+	 "When stored jobs run by themselves",
+	 "  nfo schedule list release\n"
+	 "  nfo schedule next release nightly\n"
+	 "  nfo schedule pause release nightly",
+	 verb_schedule},
 	{"token", "create|list|rm [NAME|TOKEN]",
 	 "What lets a program in: made once, shown once",
 	 "  nfo token create ci --role operator --project web --ttl 30d\n"

@@ -21,6 +21,8 @@ int verb_run(int argc, char **argv, const struct verb *v);
 int verb_job(int argc, char **argv, const struct verb *v);
 /* api.c */
 int verb_api(int argc, char **argv, const struct verb *v);
+/* schedule.c */
+int verb_schedule(int argc, char **argv, const struct verb *v);
 /* token.c */
 int verb_token(int argc, char **argv, const struct verb *v);
 /* runs.c */

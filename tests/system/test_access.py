@@ -172,7 +172,9 @@ def test_a_user_that_is_disabled_or_gone_may_nothing(tcp):
     ann = somebody(tcp, "ann", "admin", ["*"])
     assert ann.ask("GET", "/v1/users")[0] == 200
     tcp.ask("PUT", "/v1/users/ann", {"disabled": True}, {"If-Match": "*"})
-    assert ann.ask("GET", "/v1/users")[0] == 403
+    for path in ("/v1/users", "/v1/whoami", "/v1/tokens", "/v1/nothing"):
+        assert ann.ask("GET", path)[0] == 403, path
+    assert ann.ask("POST", "/v1/tokens", {"name": "later"})[0] == 403
     tcp.ask("PUT", "/v1/users/ann", {}, {"If-Match": "*"})
     assert ann.ask("GET", "/v1/users")[0] == 200
     named = tcp.ask("DELETE", "/v1/users/ann", headers={"If-Match": "*"})

@@ -158,3 +158,17 @@ def test_a_job_that_goes_takes_its_schedules_along(nfo):
     nfo.ask("DELETE", f"{JOBS}/clock", headers={"If-Match": "*"})
     put(nfo, "{ name: s, cron: '0 * * * *' }")
     assert schedule(nfo)["paused"] is False
+
+
+def test_the_command_line(nfo):
+    put(nfo, "{ name: s, cron: '30 2 * * *', timezone: Asia/Kolkata }")
+    listed = nfo("schedule", "list", "clock").out
+    assert "30 2 * * *" in listed and "Asia/Kolkata" in listed
+    times = nfo("schedule", "next", "clock", "s").out.splitlines()
+    assert len(times) == 10 and all(t.endswith("T02:30:00+05:30")
+                                    for t in times)
+    nfo("schedule", "pause", "clock", "s")
+    assert "paused" in nfo("schedule", "list", "clock").out
+    nfo("schedule", "resume", "clock", "s")
+    assert "paused" not in nfo("schedule", "list", "clock").out
+    assert "no such job" in nfo("schedule", "list", "absent", code=2).err

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `nfo schedule`: when stored jobs run by themselves. */
+#include "base/hex.h"
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void path_of(struct buf *b, const char *project, const char *job,
+		    const char *schedule, const char *rest)
+{
+	buf_puts(b, "/v1/projects/");
+	percent_encode(b, str_from(project));
+	buf_puts(b, "/jobs/");
+	percent_encode(b, str_from(job));
+	buf_puts(b, "/schedules");
+	if (schedule) {
+		buf_putc(b, '/');
+		percent_encode(b, str_from(schedule));
+	}
+	buf_puts(b, rest);
+}
+
+static void put_row(struct table *t, const struct doc_node *n)
+{
+	bool paused = str_is(cli_text(n, "paused"), "true");
+	char next[24];
+
+	cli_time(cli_text(n, "next_at"), next);
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "name")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "cron")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "timezone")));
+	table_cell(t, "%s", paused ? "paused" : next);
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "last_run")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "error")));
+}
+
+static int list(const char *path)
+{
+	static const char *const heads[] = {"SCHEDULE",   "CRON",     "ZONE",
+					    "NEXT (UTC)", "LAST RUN", "ERROR"};
+	const struct doc_node *items;
+	struct http_answer a;
+	struct table t;
+	struct doc *d;
+	int code = cli_get(path, &a, &d);
+
+	if (code)
+		return code;
+	items = doc_get(d ? d->root : NULL, "items");
+	if (d)
+		table_begin(&t, ARRAY_LEN(heads), heads);
+	for (const struct doc_node *n = items ? items->first : NULL; n;
+	     n = n->next)
+		put_row(&t, n);
+	if (d)
+		table_print(&t);
+	doc_free(d);
+	http_answer_done(&a);
+	return EXIT_DONE;
+}
+
+static int next(const char *path)
+{
+	const struct doc_node *items;
+	struct http_answer a;
+	struct doc *d;
+	int code = cli_get(path, &a, &d);
+
+	if (code)
+		return code;
+	items = doc_get(d ? d->root : NULL, "items");
+	for (const struct doc_node *n = items ? items->first : NULL; n;
+	     n = n->next)
+		printf(STR_FMT "\n", STR_ARG(cli_text(n, "local")));
+	doc_free(d);
+	http_answer_done(&a);
+	return EXIT_DONE;
+}
+
+static int post(const char *path)
+{
+	struct http_call c = {.method = "POST", .path = path};
+	struct http_answer a;
+	int code = cli_ask(&c, &a);
+
+	if (code)
+		return code;
+	if (globals.json)
+		fwrite(a.body.data, 1, a.body.len, stdout);
+	http_answer_done(&a);
+	return EXIT_DONE;
+}
+
+static const struct {
+	const char *name, *rest;
+	bool one; /* of one schedule */
+	int (*fn)(const char *path);
+} actions[] = {
+	{"list",   "",         false, list},
+	{"next",   "/preview", true,  next},
+	{"pause",  "/pause",   true,  post},
+	{"resume", "/resume",  true,  post},
+};
+
+int verb_schedule(int argc, char **argv, const struct verb *v)
+{
+	CLEANUP_BUF struct buf path = BUF_INIT(1024);
+	const char *project = "default";
+	const struct opt opts[] = {
+		{"project", 'p', OPT_TEXT, &project, "NAME",
+		 "the job's project; default"}
+        };
+	size_t n;
+	int r;
+
+	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
+	if (r)
+		return r > 0 ? EXIT_DONE : EXIT_USAGE;
+	for (size_t i = 0; n && i < ARRAY_LEN(actions); i++) {
+		if (strcmp(argv[0], actions[i].name) != 0 ||
+		    n != (actions[i].one ? 3U : 2U))
+			continue;
+		path_of(&path, project, argv[1],
+			actions[i].one ? argv[2] : NULL, actions[i].rest);
+		return actions[i].fn(buf_cstr(&path));
+	}
+	return cli_usage(v);
+}
