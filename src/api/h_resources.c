@@ -265,10 +265,6 @@ static int read_put(struct request *r, struct put *p)
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 	struct err e;
 
-	if (doc_syntax_of_type(request_header(r, "Content-Type")) != DOC_JSON)
-		return reply_problem(r, 415, "unsupported-type",
-				     "application/json is wanted"),
-		       -1;
 	if (doc_parse_max(buf_view(&r->body), DOC_JSON, RESOURCE_BODY_MAX,
 			  &p->doc, ps))
 		return reply_problems(r, 400, "malformed", ps), -1;

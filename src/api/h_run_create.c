@@ -41,6 +41,24 @@ static void made_free(void *state)
 	mem_free(m);
 }
 
+/* Prefer: wait=10 (RFC 7240), seconds; what is odd is nobody's wish. */
+static int64_t preferred_wait(const struct request *r)
+{
+	struct str prefer = request_header(r, "Prefer");
+	uint64_t s;
+
+	while (prefer.p) {
+		struct str one = str_trim(str_cut(&prefer, ','));
+
+		if (str_starts(one, STR("wait=")) &&
+		    !str_to_u64(str_from_at(one, 5), UINT32_MAX, &s))
+			return s * 1000000 < WAIT_MAX_US ?
+				       (int64_t)s * 1000000 :
+				       WAIT_MAX_US;
+	}
+	return 0;
+}
+
 static void answer(struct made *m)
 {
 	struct request *r = m->r;
@@ -58,6 +76,8 @@ static void answer(struct made *m)
 	reply_header(r, "Location", location);
 	if (m->replayed)
 		reply_header(r, "Idempotency-Replayed", "true");
+	if (preferred_wait(r))
+		reply_header(r, "Preference-Applied", "wait");
 }
 
 static void on_timeout(void *ctx)
@@ -182,6 +202,8 @@ static int create(struct request *r, asked_fn *read)
 
 	if (request_query_duration(r, "wait", WAIT_MAX_US, &wait_us))
 		return 0;
+	if (!wait_us)
+		wait_us = preferred_wait(r);
 	asked_init(&q);
 	if (!read(r, &q, ps) && !source_given(r, &q))
 		order(r, &q, wait_us, ps);

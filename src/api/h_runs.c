@@ -52,13 +52,29 @@ static int filter_times(struct request *r, struct store_filter *f)
 	return 0;
 }
 
+static int filter_labels(struct request *r, struct store_filter *f)
+{
+	struct str key, value;
+
+	for (unsigned i = 0;
+	     request_query_prefixed(r, "label.", i, &key, &value); i++) {
+		if (i == STORE_FILTER_LABELS)
+			return bad(r, "label", "at most eight");
+		f->labels[i].key = key;
+		f->labels[i].value = value;
+		f->n_labels++;
+	}
+	return 0;
+}
+
 static int filter_of(struct request *r, struct store_filter *f)
 {
 	struct page page;
 	struct str s;
 
 	*f = (struct store_filter){0};
-	if (filter_states(r, f) || filter_times(r, f) || page_of(r, &page))
+	if (filter_states(r, f) || filter_times(r, f) || filter_labels(r, f) ||
+	    page_of(r, &page))
 		return -1;
 	f->limit = page.limit;
 	f->before = page.before;

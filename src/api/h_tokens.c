@@ -230,10 +230,6 @@ static int read_body(struct request *r, struct made *m, int64_t *ttl_us)
 {
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 
-	if (doc_syntax_of_type(request_header(r, "Content-Type")) != DOC_JSON)
-		return reply_problem(r, 415, "unsupported-type",
-				     "application/json is wanted"),
-		       -1;
 	if (doc_parse_max(buf_view(&r->body), DOC_JSON, BODY_MAX, &m->doc, ps))
 		return reply_problems(r, 400, "malformed", ps), -1;
 	if (m->doc->root->kind != DOC_MAP)

@@ -98,6 +98,19 @@ static int claimed_length(struct request *r, uint64_t *ret)
 	return 0;
 }
 
+/* Where only JSON is taken. */
+static int check_type(struct request *r)
+{
+	struct str type = request_header(r, "Content-Type");
+
+	if (r->route->body != BODY_JSON ||
+	    str_starts(type, STR("application/json")))
+		return 0;
+	return reply_problem(r, 415, "unsupported-type",
+			     "application/json is wanted"),
+	       -1;
+}
+
 /* Everything that can be refused before the body is read. */
 static void begin(struct request *r, const char *method)
 {
@@ -117,8 +130,8 @@ static void begin(struct request *r, const char *method)
 	} else if (status == 204) { /* OPTIONS */
 		reply_empty(r, 204);
 		reply_header(r, "Allow", buf_cstr(&allow));
-	} else if (!request_query_check(r) && !claimed_length(r, &len) &&
-		   r->route->body != BODY_NONE) {
+	} else if (!request_query_check(r) && !check_type(r) &&
+		   !claimed_length(r, &len) && r->route->body != BODY_NONE) {
 		upload_begin(r); /* only where it is multipart */
 	}
 }

@@ -93,7 +93,7 @@ static void put_path(const struct request *r, struct buf *b)
 static void next_link(struct request *r, struct str cursor, struct buf *b)
 {
 	const struct route_query *q = r->route->query;
-	struct str value;
+	struct str key, value;
 
 	buf_putc(b, '<');
 	put_path(r, b);
@@ -106,6 +106,14 @@ static void next_link(struct request *r, struct str cursor, struct buf *b)
 			percent_encode(b, value);
 			buf_putc(b, '&');
 		}
+	for (unsigned k = 0;
+	     request_query_prefixed(r, "label.", k, &key, &value); k++) {
+		buf_puts(b, "label.");
+		percent_encode(b, key);
+		buf_putc(b, '=');
+		percent_encode(b, value);
+		buf_putc(b, '&');
+	}
 	buf_printf(b, "cursor=" STR_FMT ">; rel=\"next\"", STR_ARG(cursor));
 }
 

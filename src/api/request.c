@@ -70,6 +70,51 @@ struct str request_param(const struct request *r, unsigned i)
 	return i < REQUEST_PARAMS_MAX ? r->params[i] : str_n(NULL, 0);
 }
 
+static bool ends_in_dot(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && name[len - 1] == '.';
+}
+
+/* "label." stands for all that begin so and go on. */
+static bool is_prefix(const char *name, const char *key)
+{
+	size_t len = strlen(name);
+
+	return ends_in_dot(name) && !strncmp(name, key, len) && key[len];
+}
+
+struct prefixed {
+	const char *prefix, *key, *value;
+	unsigned skip;
+};
+
+static enum MHD_Result find_prefixed(void *cls, enum MHD_ValueKind kind,
+				     const char *key, const char *value)
+{
+	struct prefixed *p = cls;
+
+	(void)kind;
+	if (!is_prefix(p->prefix, key) || p->skip--)
+		return MHD_YES;
+	p->key = key + strlen(p->prefix);
+	p->value = value ? value : "";
+	return MHD_NO;
+}
+
+bool request_query_prefixed(struct request *r, const char *prefix,
+			    unsigned index, struct str *ret_key,
+			    struct str *ret_value)
+{
+	struct prefixed p = {.prefix = prefix, .skip = index};
+
+	(void)MHD_get_connection_values(r->conn, MHD_GET_ARGUMENT_KIND,
+					find_prefixed, &p);
+	return p.key && !decode(r, p.key, ret_key) &&
+	       !decode(r, p.value, ret_value);
+}
+
 struct only {
 	struct request *r;
 	const char *unknown, *bad;
@@ -88,7 +133,8 @@ static enum MHD_Result check_one(void *cls, enum MHD_ValueKind kind,
 		return MHD_NO;
 	}
 	for (size_t i = 0; i < ROUTE_QUERY_MAX && q[i].name; i++)
-		if (!strcmp(key, q[i].name))
+		if (ends_in_dot(q[i].name) ? is_prefix(q[i].name, key) :
+					     !strcmp(key, q[i].name))
 			return MHD_YES;
 	o->unknown = key;
 	return MHD_NO;

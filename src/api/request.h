@@ -74,6 +74,10 @@ struct str request_header(const struct request *r, const char *name);
 /* A query parameter, decoded; repeated ones by index.  False when absent. */
 bool request_query(struct request *r, const char *name, unsigned index,
 		   struct str *ret);
+/* Those whose name begins so, "label.": what follows, and the value. */
+bool request_query_prefixed(struct request *r, const char *prefix,
+			    unsigned index, struct str *ret_key,
+			    struct str *ret_value);
 /* Is parameter i of the path equal to this? */
 struct str request_param(const struct request *r, unsigned i);
 /* Only parameters that the route names were given, well escaped; the

@@ -36,6 +36,7 @@ const struct route run_routes[] = {
 		   {"state", "string", "in this state; may be repeated"},
 		   {"kind", "string", "failed in this way; may be repeated"},
 		   {"trigger", "string", "started by this"},
+		   {"label.", "string", "label.K=V: with this label"},
 		   {"since", "string", "made at or after (RFC 3339)"},
 		   {"until", "string", "made before (RFC 3339)"},
 		   PAGE_QUERY},

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The OpenAPI document is sound, and answers are what it says."""
+import json
+import re
+
+import jsonschema
+
+YAML = {"Content-Type": "application/yaml"}
+JOB = """\
+nfo: 1
+name: j
+triggers: { schedule: [ { name: s, cron: "0 0 * * *" } ] }
+tasks: { t: { run: echo hi > f; cat f, artifacts: { f: { path: f } } } }
+"""
+
+
+def refs(node):
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from refs(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from refs(value)
+
+
+def resolve(document, ref):
+    node = document
+    for part in ref.removeprefix("#/").split("/"):
+        node = node[part]
+    return node
+
+
+def test_the_document_is_sound(nfo):
+    document = nfo.get("/v1/openapi.json").json
+    assert document["openapi"].startswith("3.1")
+    for ref in refs(document):
+        assert resolve(document, ref)
+    for name, schema in document["components"]["schemas"].items():
+        jsonschema.Draft202012Validator.check_schema(schema), name
+    ids, used = [], set()
+    for path, item in document["paths"].items():
+        for op in item.values():
+            ids.append(op["operationId"])
+            assert op["summary"] and op["x-nfo-role"] != "nobody"
+            in_path = {p["name"] for p in op["parameters"]
+                       if p["in"] == "path"}
+            assert in_path == set(re.findall(r"\{(\w+)\}", path)), path
+            good = {s: a for s, a in op["responses"].items()
+                    if s[0] in "23"}
+            assert good, path
+            for answer in good.values():
+                for kind, content in answer.get("content", {}).items():
+                    if kind == "application/json" and \
+                            path != "/v1/openapi.json":
+                        assert "$ref" in content["schema"], path
+                        used.add(content["schema"]["$ref"])
+    assert len(ids) == len(set(ids)) and len(used) > 15
+
+
+def test_answers_are_what_it_says(nfo):
+    """Every GET that gives JSON, on things that are there."""
+    document = nfo.get("/v1/openapi.json").json
+    nfo.ask("PUT", "/v1/projects/default", {"description": "x"})
+    nfo.ask("PUT", "/v1/users/ann", {"full_name": "Ann"})
+    nfo.ask("PUT", "/v1/groups/devs", {"members": ["ann"]})
+    nfo.ask("PUT", "/v1/roles/r", {"role": "viewer", "projects": ["*"],
+                                   "members": ["group/devs"]})
+    token = nfo.ask("POST", "/v1/tokens", {"name": "t"}).json
+    job = nfo.ask("PUT", "/v1/projects/default/jobs/j", JOB.encode(), YAML)
+    run = nfo.ask("POST",
+                  "/v1/projects/default/jobs/j/runs?wait=60s").json
+    nfo("secret", "put", "key", stdin="correct horse")
+    names = {"project": "default", "user": "ann", "group": "devs",
+             "role": "r", "token": token["id"], "job": "j", "schedule": "s",
+             "digest": job.json["definition_digest"], "run": run["id"],
+             "task": "t", "attempt": "1", "artifact": "t.f", "name": "key"}
+    checked = []
+    for path, item in document["paths"].items():
+        content = item.get("get", {}).get("responses", {}).get(
+            "200", {}).get("content", {}).get("application/json")
+        if not content or "schema" not in content:
+            continue
+        a = nfo.get(re.sub(r"\{(\w+)\}", lambda m: names[m[1]], path))
+        assert a.status == 200, (path, a)
+        jsonschema.Draft202012Validator(
+            {**content["schema"], "components": document["components"]}
+        ).validate(a.json)
+        checked.append(path)
+        if "items" in a.json and path != "/v1/queue":
+            assert a.json["items"], path  # an empty list shows nothing
+    assert len(checked) > 25, checked
+
+
+def test_a_problem_is_what_it_says(nfo):
+    document = nfo.get("/v1/openapi.json").json
+    check = jsonschema.Draft202012Validator(
+        document["components"]["schemas"]["Problem"])
+    for a in (nfo.get("/v1/runs/x"), nfo.get("/v1/no"),
+              nfo.get("/v1/runs?x=1"), nfo.ask("PATCH", "/v1/runs"),
+              nfo.ask("POST", "/v1/validate", b"a: [", YAML)):
+        assert a.status >= 400
+        check.validate(a.json)
+
+
+# --- conventions
+
+def test_a_body_of_another_type_is_415_before_it_is_read(nfo):
+    for method, path in (("PUT", "/v1/users/x"), ("POST", "/v1/tokens"),
+                         ("PUT", "/v1/system/maintenance")):
+        a = nfo.ask(method, path, b"{}", YAML)
+        assert a.status == 415, (path, a)
+
+
+def test_runs_by_label(nfo):
+    run = nfo.ask("POST", "/v1/projects/default/runs",
+                  {"job": {"nfo": 1, "name": "a",
+                           "tasks": {"t": {"run": "echo"}}},
+                   "labels": {"team": "web", "a b": "c/d"}}).json
+    nfo.run("tasks: { t: { run: echo } }")
+    for query in ("label.team=web", "label.a%20b=c%2Fd",
+                  "label.team=web&label.a%20b=c%2Fd"):
+        items = nfo.get(f"/v1/runs?{query}").json["items"]
+        assert [r["id"] for r in items] == [run["id"]], query
+    assert nfo.get("/v1/runs?label.team=x").json["items"] == []
+    assert nfo.get("/v1/runs?label.=x").status == 400
+    assert nfo.get("/v1/runs?" + "&".join(
+        f"label.l{i}=x" for i in range(9))).status == 400
+    link = nfo.ask("POST", "/v1/projects/default/runs",
+                   {"job": {"nfo": 1, "name": "a",
+                            "tasks": {"t": {"run": "echo"}}},
+                    "labels": {"team": "web"}})
+    assert link.status == 201
+    page = nfo.get("/v1/runs?label.team=web&limit=1")
+    assert "label.team=web" in page.headers["link"]
+
+
+def test_prefer_wait(nfo):
+    body = json.dumps({"job": {"nfo": 1, "name": "a", "tasks": {
+        "t": {"run": "echo"}}}}).encode()
+    a = nfo.ask("POST", "/v1/projects/default/runs", body,
+                {"Content-Type": "application/json",
+                 "Prefer": "respond-async, wait=60"})
+    assert a.json["state"] == "succeeded"
+    assert a.headers["preference-applied"] == "wait"
