@@ -42,6 +42,17 @@ static void put_parameters(struct buf *b, const struct route *r)
 	buf_puts(b, "]");
 }
 
+static void put_type(struct buf *b, size_t i, const char *type,
+		     const char *takes)
+{
+	buf_printf(b, "%s\"%s\":{", i ? "," : "", type);
+	if (takes && !strcmp(type, "application/json"))
+		buf_printf(b,
+			   "\"schema\":{\"$ref\":\"#/components/schemas/%s\"}",
+			   takes);
+	buf_putc(b, '}');
+}
+
 static void put_body(struct buf *b, const struct route *r)
 {
 	static const char *const types[][5] = {
@@ -63,7 +74,7 @@ static void put_body(struct buf *b, const struct route *r)
 	buf_printf(b, ",\"requestBody\":{\"required\":%s,\"content\":{",
 		   r->body == BODY_ORDER ? "false" : "true");
 	for (size_t i = 0; types[r->body][i]; i++)
-		buf_printf(b, "%s\"%s\":{}", i ? "," : "", types[r->body][i]);
+		put_type(b, i, types[r->body][i], r->takes);
 	buf_puts(b, "}}");
 }
 

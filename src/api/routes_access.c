@@ -22,6 +22,7 @@
 	 .of = OF, \
 	 .kind = KIND, \
 	 .body = BODY_JSON, \
+	 .takes = ID "Put", \
 	 .handle = h_resource_put, \
 	 .id = "create" ID, \
 	 .summary = "Make a new " KIND, \
@@ -48,6 +49,7 @@
 	 .of = OF, \
 	 .kind = KIND, \
 	 .body = BODY_JSON, \
+	 .takes = ID "Put", \
 	 .handle = h_resource_put, \
 	 .id = "put" ID, \
 	 .summary = "Make or, with If-Match, replace a " KIND, \
@@ -96,6 +98,7 @@ const struct route access_routes[] = {
 	 .may = MAY_KNOWN,
 	 .of = OF_ANY,
 	 .body = BODY_JSON,
+	 .takes = "TokenAsk",
 	 .handle = h_token_create,
 	 .id = "createToken",
 	 .summary = "A token of one's own, or (admin) of a user: {\"name\", "

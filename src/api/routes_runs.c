@@ -72,6 +72,7 @@ const struct route run_routes[] = {
 	 .may = MAY_OPERATE,
 	 .of = OF_RUN,
 	 .body = BODY_ORDER,
+	 .takes = "Again",
 	 .handle = h_run_again,
 	 .id = "rerun",
 	 .summary = "A new run of the same job, inputs and source: {\"from\": "

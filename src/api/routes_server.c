@@ -100,6 +100,7 @@ const struct route server_routes[] = {
 	 .may = MAY_ADMIN,
 	 .of = OF_SERVER,
 	 .body = BODY_JSON,
+	 .takes = "MaintenancePut",
 	 .handle = h_maintenance_set,
 	 .id = "setMaintenance",
 	 .summary = "{\"on\", \"reason\"}: while it is on runs are taken and "

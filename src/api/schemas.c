@@ -212,6 +212,62 @@ static const struct {
 	 "{\"type\":\"object\",\"required\":[\"on\"],\"properties\":{\"on\":{"
 	 "\"type\":\"boolean\"},\"reason\":" STRING ",\"since\":" STRING
 	 ",\"by\":" STRING "}}"},
+	{"ProjectPut",
+	 "{\"type\":\"object\",\"required\":[],\"properties\":{\"descripti"
+	 "on\":{\"type\":\"string\",\"maxLength\":500},\"paused\":{\"type"
+	 "\":\"boolean\"},\"max_running\":{\"type\":\"integer\",\"minimum"
+	 "\":1,\"maximum\":100000},\"name\":{\"type\":\"string\",\"pattern"
+	 "\":\"^[a-z][a-z0-9_-]{0,62}$\"},\"created_at\":{},\"changed_at\""
+	 ":{},\"changed_by\":{}},\"additionalProperties\":false}"},
+	{"UserPut",
+	 "{\"type\":\"object\",\"required\":[],\"properties\":{\"full_name"
+	 "\":{\"type\":\"string\",\"maxLength\":500},\"email\":{\"type\":"
+	 "\"string\",\"maxLength\":500},\"uid\":{\"type\":\"integer\",\"mi"
+	 "nimum\":0,\"maximum\":4294967294},\"disabled\":{\"type\":\"boole"
+	 "an\"},\"name\":{\"type\":\"string\",\"pattern\":\"^[a-z][a-z0-9_"
+	 "-]{0,62}$\"},\"created_at\":{},\"changed_at\":{},\"changed_by\":"
+	 "{}},\"additionalProperties\":false}"},
+	{"GroupPut",
+	 "{\"type\":\"object\",\"required\":[\"members\"],\"properties\":{"
+	 "\"description\":{\"type\":\"string\",\"maxLength\":500},\"member"
+	 "s\":{\"type\":\"array\",\"maxItems\":1000,\"items\":{\"type\":\""
+	 "string\",\"pattern\":\"^[a-z][a-z0-9_-]{0,62}$\"}},\"name\":{\"t"
+	 "ype\":\"string\",\"pattern\":\"^[a-z][a-z0-9_-]{0,62}$\"},\"crea"
+	 "ted_at\":{},\"changed_at\":{},\"changed_by\":{}},\"additionalPro"
+	 "perties\":false}"},
+	{"RolePut",
+	 "{\"type\":\"object\",\"required\":[\"role\",\"projects\",\"membe"
+	 "rs\"],\"properties\":{\"role\":{\"type\":\"string\",\"enum\":[\""
+	 "viewer\",\"operator\",\"developer\",\"admin\"]},\"projects\":{\""
+	 "type\":\"array\",\"maxItems\":1000,\"items\":{\"type\":\"string"
+	 "\"}},\"members\":{\"type\":\"array\",\"maxItems\":1000,\"items\""
+	 ":{\"type\":\"string\",\"pattern\":\"^(user|group)/[a-z][a-z0-9_-"
+	 "]{0,62}$\"}},\"name\":{\"type\":\"string\",\"pattern\":\"^[a-z]["
+	 "a-z0-9_-]{0,62}$\"},\"created_at\":{},\"changed_at\":{},\"change"
+	 "d_by\":{}},\"additionalProperties\":false}"},
+	{"TokenAsk",
+	 "{\"type\":\"object\",\"required\":[\"name\"],\"properties\":{\"n"
+	 "ame\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":100},\""
+	 "user\":{\"type\":\"string\",\"pattern\":\"^[a-z][a-z0-9_-]{0,62}"
+	 "$\"},\"role\":{\"type\":\"string\",\"enum\":[\"viewer\",\"operat"
+	 "or\",\"developer\",\"admin\"]},\"projects\":{\"type\":\"array\","
+	 "\"minItems\":1,\"maxItems\":100,\"items\":{\"type\":\"string\","
+	 "\"pattern\":\"^[a-z][a-z0-9_-]{0,62}$\"}},\"ttl\":{\"type\":\"st"
+	 "ring\",\"pattern\":\"^[1-9][0-9]{0,3}[smhd]$\"}},\"additionalPro"
+	 "perties\":false}"},
+	{"MaintenancePut",
+	 "{\"type\":\"object\",\"required\":[\"on\"],\"properties\":{\"on"
+	 "\":{\"type\":\"boolean\"},\"reason\":{\"type\":\"string\",\"maxL"
+	 "ength\":500}}}"},
+	{"Order",
+	 "{\"type\":\"object\",\"required\":[],\"properties\":{\"inputs\":"
+	 "{\"type\":\"object\"},\"labels\":{\"type\":\"object\"},\"priorit"
+	 "y\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":100}},\"addi"
+	 "tionalProperties\":false}"},
+	{"Again",
+	 "{\"type\":\"object\",\"required\":[],\"properties\":{\"from\":{"
+	 "\"type\":\"string\",\"enum\":[\"start\",\"failed\",\"task\"]},\""
+	 "task\":{\"type\":\"string\"}},\"additionalProperties\":false}"},
 	{"Artifact",
 	 "{\"type\":\"object\",\"required\":[\"name\",\"file\",\"size\","
 	 "\"sha256\"],\"properties\":{\"name\":" STRING ",\"file\":" STRING

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The OpenAPI document is sound, and answers are what it says."""
 import json
+import os
 import re
+import subprocess
+import sys
 
 import jsonschema
+import pytest
 
 YAML = {"Content-Type": "application/yaml"}
 JOB = """\
@@ -93,6 +97,30 @@ def test_answers_are_what_it_says(nfo):
     assert len(checked) > 25, checked
 
 
+def test_what_may_be_sent_is_what_it_says(nfo):
+    document = nfo.get("/v1/openapi.json").json
+    schemas = document["components"]["schemas"]
+    rows = [("PUT", "/v1/users/x", "UserPut", {"uid": 1}, {"uid": -1}),
+            ("PUT", "/v1/groups/x", "GroupPut", {"members": []}, {}),
+            ("PUT", "/v1/roles/x", "RolePut",
+             {"role": "viewer", "projects": ["*"], "members": []},
+             {"role": "king", "projects": ["*"], "members": []}),
+            ("PUT", "/v1/projects/x", "ProjectPut", {"paused": True},
+             {"max_running": 0}),
+            ("POST", "/v1/tokens", "TokenAsk", {"name": "x", "ttl": "3d"},
+             {"name": "x", "ttl": "d"}),
+            ("PUT", "/v1/system/maintenance", "MaintenancePut",
+             {"on": False}, {"on": 1})]
+    for method, path, name, good, bad in rows:
+        check = jsonschema.Draft202012Validator(schemas[name])
+        assert check.is_valid(good) and not check.is_valid(bad), name
+        assert nfo.ask(method, path, bad).status == 422, name
+        assert nfo.ask(method, path, good).status in (200, 201), name
+        got = nfo.get(path)
+        if method == "PUT" and "created_at" in got.json:
+            assert check.is_valid(got.json), name  # it can be put again
+
+
 def test_a_problem_is_what_it_says(nfo):
     document = nfo.get("/v1/openapi.json").json
     check = jsonschema.Draft202012Validator(
@@ -144,3 +172,29 @@ def test_prefer_wait(nfo):
                  "Prefer": "respond-async, wait=60"})
     assert a.json["state"] == "succeeded"
     assert a.headers["preference-applied"] == "wait"
+
+
+# --- the tools of others
+
+@pytest.mark.skipif(not os.environ.get("NFO_OPENAPI_TOOLS"),
+                    reason="NFO_OPENAPI_TOOLS=1 fetches them from PyPI")
+def test_validator_and_schemathesis(tcp, tmp_path):
+    def run(*argv):
+        return subprocess.run(argv, capture_output=True, text=True,
+                              timeout=600)
+    run(sys.executable, "-m", "venv", tmp_path)
+    if run(tmp_path / "bin/pip", "install", "-q", "schemathesis",
+           "openapi-spec-validator").returncode:
+        pytest.skip("the package index cannot be reached")
+    document = tmp_path / "openapi.json"
+    document.write_bytes(tcp.get("/v1/openapi.json").body)
+    done = run(tmp_path / "bin/openapi-spec-validator", document)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = run(tmp_path / "bin/schemathesis", "run", document, "--url",
+               f"http://127.0.0.1:{tcp.port}", "-H",
+               f"Authorization: Bearer {tcp.token}", "--phases",
+               "examples,coverage,fuzzing", "--checks",
+               "not_a_server_error,response_schema_conformance,"
+               "content_type_conformance", "-n", "8",
+               "--exclude-path-regex", "events|log$")
+    assert done.returncode == 0, done.stdout[-4000:]
