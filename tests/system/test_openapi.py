@@ -181,7 +181,7 @@ def test_prefer_wait(nfo):
 def test_validator_and_schemathesis(tcp, tmp_path):
     def run(*argv):
         return subprocess.run(argv, capture_output=True, text=True,
-                              timeout=600)
+                              timeout=600, cwd=tmp_path)
     run(sys.executable, "-m", "venv", tmp_path)
     if run(tmp_path / "bin/pip", "install", "-q", "schemathesis",
            "openapi-spec-validator").returncode:
