@@ -75,6 +75,15 @@ static const struct verb verbs[] = {
 	 "  nfo token rm tok_01K...\n\n"
 	 "The token is printed alone; give it to a client in NFO_TOKEN.",
 	 verb_token},
+	{"context", "list|set|use|rm [NAME]",
+	 "Servers by name, and which one counts",
+	 "  nfo context set prod --url https://nfo.example.com --token-file prod.tok\n"
+	 "  nfo context use prod\n"
+	 "  nfo runs --context private\n\n"
+	 "They are kept in ~/.config/nfo/config.yaml (NFO_CONFIG names another\n"
+	 "file). --context and NFO_CONTEXT choose for one command; NFO_SERVER\n"
+	 "goes before the one that is in use. `private` is the private server.",
+	 verb_context},
 	{"api", "METHOD PATH [--data FILE]",
 	 "Any request to the API, as it is documented",
 	 "  nfo api GET '/v1/runs?state=failed'\n"

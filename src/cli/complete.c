@@ -7,6 +7,7 @@
  */
 #include "base/hex.h"
 #include "cli/connect.h"
+#include "cli/context.h"
 #include "cli/describe.h"
 #include "cli/verbs.h"
 #include "job/keys.h"
@@ -36,11 +37,16 @@ static void offer_all(const struct typed *t, struct str choices)
 
 static const struct {
 	const char *word, *path, *key, *text;
+	enum {
+		OF_SERVER,
+		OF_PROJECT, /* what context_project() says */
+		OF_RUN      /* that was given */
+	} of;
 } asked[] = {
-	{"RUN",       "/v1/runs?limit=100",                  "id",   "job"        },
-	{"JOB",       "/v1/projects/default/jobs?limit=500", "name", "description"},
-	{"TASK",      "/tasks",			      "name", "state"      },
-	{"TASK.NAME", "/artifacts",                          "name", "file"       },
+	{"RUN",       "/v1/runs?limit=100", "id",   "job",         OF_SERVER },
+	{"JOB",       "/jobs?limit=500",    "name", "description", OF_PROJECT},
+	{"TASK",      "/tasks",             "name", "state",       OF_RUN    },
+	{"TASK.NAME", "/artifacts",         "name", "file",        OF_RUN    },
 };
 
 static void offer_items(const struct typed *t, const char *path,
@@ -73,10 +79,13 @@ static void offer_asked(const struct typed *t, size_t i)
 {
 	CLEANUP_BUF struct buf path = BUF_INIT(1024);
 
-	if (asked[i].path[1] != 'v') { /* of the run that was given */
-		if (!t->run)
-			return;
+	if (asked[i].of == OF_RUN && !t->run)
+		return;
+	if (asked[i].of == OF_RUN)
 		cli_run_path(&path, str_from(t->run));
+	if (asked[i].of == OF_PROJECT) {
+		buf_puts(&path, "/v1/projects/");
+		percent_encode(&path, str_from(context_project(NULL)));
 	}
 	if (buf_puts(&path, asked[i].path))
 		offer_items(t, buf_cstr(&path), asked[i].key, asked[i].text);

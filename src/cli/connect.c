@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/hex.h"
+#include "cli/context.h"
 #include "cli/opts.h"
 #include "policy/builtin.h"
 #include "sandbox/delegate.h"
@@ -289,17 +290,21 @@ static int private_server(struct server *ret, struct err *e)
 	return start(buf_cstr(&state), ret, e);
 }
 
-int connect_server(struct server *ret, struct err *e)
+/* A token that travels in clear belongs to whoever listens. */
+static bool is_loopback(struct str url)
 {
-	const char *url = globals.server ? globals.server : env("NFO_SERVER");
-	const char *token = env("NFO_TOKEN");
+	struct str host = str_from_at(url, 7);
+
+	return str_starts(host, STR("127.")) ||
+	       str_starts(host, STR("[::1]")) || str_is(host, "localhost") ||
+	       str_starts(host, STR("localhost:")) ||
+	       str_starts(host, STR("localhost/"));
+}
+
+static int server_at(const char *url, struct server *ret, struct err *e)
+{
 	size_t len;
 
-	*ret = (struct server){0};
-	if (!url)
-		return private_server(ret, e);
-	if (token)
-		(void)snprintf(ret->token, sizeof(ret->token), "%s", token);
 	if (!strncmp(url, "unix:", 5)) {
 		(void)snprintf(ret->socket, sizeof(ret->socket), "%s", url + 5);
 		(void)snprintf(ret->base, sizeof(ret->base),
@@ -308,12 +313,54 @@ int connect_server(struct server *ret, struct err *e)
 	}
 	if (strncmp(url, "http://", 7) && strncmp(url, "https://", 8))
 		return err_set(e, ERR_INVALID,
-			       "--server %s: unix:PATH, http://... or "
-			       "https://...",
+			       "server %s: unix:PATH, http://... or "
+			       "https://... is wanted",
+			       url);
+	if (ret->token[0] && url[4] == ':' && !is_loopback(str_from(url)))
+		return err_set(e, ERR_DENIED,
+			       "%s: a token would travel in clear; use https",
 			       url);
 	(void)snprintf(ret->base, sizeof(ret->base), "%s", url);
 	len = strlen(ret->base);
 	if (len && ret->base[len - 1] == '/')
 		ret->base[len - 1] = '\0';
 	return 0;
+}
+
+static void copy_path(char to[SERVER_PATH_MAX], const char *from)
+{
+	(void)snprintf(to, SERVER_PATH_MAX, "%s", from);
+}
+
+static int server_of(const struct context *c, struct server *ret, struct err *e)
+{
+	copy_path(ret->ca, c->ca);
+	copy_path(ret->cert, c->cert);
+	copy_path(ret->key, c->key);
+	if (!ret->token[0] && c->token_file[0] &&
+	    context_token(c->token_file, ret, e))
+		return -1;
+	return server_at(c->server, ret, e);
+}
+
+int connect_server(struct server *ret, struct err *e)
+{
+	const char *url = globals.server ? globals.server : env("NFO_SERVER");
+	const char *token = env("NFO_TOKEN");
+	const struct context *c;
+
+	*ret = (struct server){0};
+	if (token && strlen(token) >= sizeof(ret->token))
+		return err_set(e, ERR_INVALID, "NFO_TOKEN: too long");
+	if (token)
+		(void)snprintf(ret->token, sizeof(ret->token), "%s", token);
+	if (context_chosen(&c, e))
+		return -1;
+	if (c)
+		return server_of(c, ret, e);
+	if (!url || globals.context)
+		return private_server(ret, e);
+	if (env("NFO_CA"))
+		copy_path(ret->ca, env("NFO_CA"));
+	return server_at(url, ret, e);
 }

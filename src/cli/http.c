@@ -46,11 +46,19 @@ static void common(CURL *c, const struct server *s, const char *path,
 	curl_easy_setopt(c, CURLOPT_PROXY, "");
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "nfo");
+	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (s->ca[0])
+		curl_easy_setopt(c, CURLOPT_CAINFO, s->ca);
+	if (s->cert[0])
+		curl_easy_setopt(c, CURLOPT_SSLCERT, s->cert);
+	if (s->key[0])
+		curl_easy_setopt(c, CURLOPT_SSLKEY, s->key);
 }
 
 static struct curl_slist *headers(const struct server *s, const char *accept,
 				  const char *type, const char *more)
 {
+	CLEANUP_BUF struct buf bearer = BUF_INIT(SERVER_TOKEN_MAX + 64);
 	struct curl_slist *list = NULL;
 	char line[256];
 
@@ -63,10 +71,9 @@ static struct curl_slist *headers(const struct server *s, const char *accept,
 		list = curl_slist_append(list, line);
 	}
 	if (s->token[0]) {
-		(void)snprintf(line, sizeof(line), "Authorization: Bearer %s",
-			       s->token);
-		list = curl_slist_append(list, line);
-		mem_wipe(line, sizeof(line));
+		buf_printf(&bearer, "Authorization: Bearer %s", s->token);
+		list = curl_slist_append(list, buf_cstr(&bearer));
+		buf_wipe(&bearer);
 	}
 	return more ? curl_slist_append(list, more) : list;
 }

@@ -6,13 +6,18 @@
 #include "base/err.h"
 
 enum {
-	HTTP_ANSWER_MAX = 32 << 20
+	HTTP_ANSWER_MAX = 32 << 20,
+	SERVER_TOKEN_MAX = 8193,
+	SERVER_PATH_MAX = 1024
 };
 
 struct server {
 	char socket[256]; /* a Unix socket's path; "" for TCP */
 	char base[256];   /* "http://localhost" or what --server says */
-	char token[128];  /* bearer token; "" for none */
+	char token[SERVER_TOKEN_MAX]; /* bearer token; "" for none */
+	/* PEM files: who signed the server's certificate ("": whom the system
+	 * trusts), our own certificate and its key ("": none). */
+	char ca[SERVER_PATH_MAX], cert[SERVER_PATH_MAX], key[SERVER_PATH_MAX];
 };
 
 struct http_answer {

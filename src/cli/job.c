@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "cli/connect.h"
+#include "cli/context.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -428,7 +429,7 @@ static const struct {
 
 int verb_job(int argc, char **argv, const struct verb *v)
 {
-	struct asked q = {.project = "default"};
+	struct asked q = {.project = NULL};
 	const struct opt opts[] = {
 		{"project", 'p', OPT_TEXT, &q.project, "NAME",
 		 "whose jobs; default (put: as the file says)"},
@@ -450,6 +451,7 @@ int verb_job(int argc, char **argv, const struct verb *v)
 	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
+	q.project = context_project(q.project);
 	for (size_t i = 1; i < n && i < ARRAY_LEN(words); i++)
 		words[i - 1] = argv[i];
 	for (size_t i = 0; n && i < ARRAY_LEN(actions); i++)

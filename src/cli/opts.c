@@ -13,13 +13,15 @@ static struct opts_of *collecting;
 
 const struct opt opts_common[] = {
 	{"server",   0,   OPT_TEXT, &globals.server,   "URL",
-	 "unix:PATH or http://HOST:PORT; also NFO_SERVER"},
+	 "unix:PATH, http(s)://HOST:PORT; also NFO_SERVER"},
+	{"context",  0,   OPT_TEXT, &globals.context,  "NAME",
+	 "a server of `nfo context`; also NFO_CONTEXT"    },
 	{"state",    0,   OPT_TEXT, &globals.state,    "DIR",
-	 "state of the private server; also NFO_STATE"   },
+	 "state of the private server; also NFO_STATE"    },
 	{"output",   'o', OPT_TEXT, &globals.output,   "text|json",
-	 "text (default) or json"                        },
+	 "text (default) or json"                         },
 	{"no-color", 0,   OPT_FLAG, &globals.no_color, NULL,
-	 "no colours; also NO_COLOR"                     },
+	 "no colours; also NO_COLOR"                      },
 };
 const size_t opts_n_common = ARRAY_LEN(opts_common);
 

@@ -41,7 +41,7 @@ struct verb {
  * Parse argv[1..]; what is no option is moved to the front and counted in
  * *ret_n.  "--" ends the options.  0; 1 when --help was printed; -1 with the
  * mistake said on standard error.  The options of every verb (--server,
- * --state, --output, --no-color) are understood too.
+ * --context, --state, --output, --no-color) are understood too.
  */
 MUST_USE int opts_parse(int argc, char **argv, const struct verb *v,
 			const struct opt *opts, size_t n_opts, size_t *ret_n);
@@ -70,7 +70,7 @@ extern const size_t opts_n_common;
 
 /* Said before every verb; see opts.c. */
 struct globals {
-	const char *server, *state, *output;
+	const char *server, *context, *state, *output;
 	bool no_color;
 	bool json;     /* --output json */
 	bool no_start; /* only a server that runs already */

@@ -2,6 +2,7 @@
 /* `nfo plan`: what a run would be and may touch. */
 #include "base/hex.h"
 #include "cli/connect.h"
+#include "cli/context.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -136,7 +137,7 @@ static int plan_stored(const char *name, const char *project,
 int verb_plan(int argc, char **argv, const struct verb *v)
 {
 	CLEANUP_BUF struct buf request = BUF_INIT(RUN_REQUEST_MAX);
-	const char *project = "default";
+	const char *project = NULL;
 	struct opt_list inputs = {.n = 0};
 	const struct opt opts[] = {
 		{"project", 'p', OPT_TEXT, &project, "NAME",
@@ -151,6 +152,7 @@ int verb_plan(int argc, char **argv, const struct verb *v)
 	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
+	project = context_project(project);
 	if (n != 1)
 		return cli_usage(v);
 	if (run_inputs(&inputs, &request, &e))

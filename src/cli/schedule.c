@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `nfo schedule`: when stored jobs run by themselves. */
 #include "base/hex.h"
+#include "cli/context.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -106,7 +107,7 @@ static const struct {
 int verb_schedule(int argc, char **argv, const struct verb *v)
 {
 	CLEANUP_BUF struct buf path = BUF_INIT(1024);
-	const char *project = "default";
+	const char *project = NULL;
 	const struct opt opts[] = {
 		{"project", 'p', OPT_TEXT, &project, "NAME",
 		 "the job's project; default"}
@@ -117,6 +118,7 @@ int verb_schedule(int argc, char **argv, const struct verb *v)
 	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
+	project = context_project(project);
 	for (size_t i = 0; n && i < ARRAY_LEN(actions); i++) {
 		if (strcmp(argv[0], actions[i].name) != 0 ||
 		    n != (actions[i].one ? 3U : 2U))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `nfo secret`: values come from standard input or a prompt, never from argv. */
 #include "base/hex.h"
+#include "cli/context.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -142,7 +143,7 @@ static int rm(const char *project, const char *name)
 
 int verb_secret(int argc, char **argv, const struct verb *v)
 {
-	const char *project = "default";
+	const char *project = NULL;
 	const struct opt opts[] = {
 		{"project", 'p', OPT_TEXT, &project, "NAME",
 		 "whose secrets; default"}
@@ -153,6 +154,7 @@ int verb_secret(int argc, char **argv, const struct verb *v)
 	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
+	project = context_project(project);
 	if (n == 2 && !strcmp(argv[0], "put"))
 		return put(project, argv[1]);
 	if (n == 1 && !strcmp(argv[0], "list"))

@@ -23,6 +23,8 @@ int verb_job(int argc, char **argv, const struct verb *v);
 int verb_api(int argc, char **argv, const struct verb *v);
 /* schedule.c */
 int verb_schedule(int argc, char **argv, const struct verb *v);
+/* context_verb.c */
+int verb_context(int argc, char **argv, const struct verb *v);
 /* token.c */
 int verb_token(int argc, char **argv, const struct verb *v);
 /* runs.c */
