@@ -35,6 +35,8 @@ int verb_cancel(int argc, char **argv, const struct verb *v);
 int verb_rerun(int argc, char **argv, const struct verb *v);
 int verb_why(int argc, char **argv, const struct verb *v);
 int verb_queue(int argc, char **argv, const struct verb *v);
+/* top.c */
+int verb_top(int argc, char **argv, const struct verb *v);
 /* plan.c */
 int verb_plan(int argc, char **argv, const struct verb *v);
 /* content.c */
