@@ -18,7 +18,7 @@ HOMES = {
     "yaml": {"src/doc", "sandbox"},
     "jansson": {"src/doc", "src/api", "src/cli", "secrets"},
     "toml++/": {"src/doc"},
-    "openssl/": {"secrets", "base"},
+    "openssl/": {"secrets", "base", "src/oidc", "tests/unit"},
     "zlib": {"src/api", "src/cli"},
     "zstd": {"src/api", "src/cli"},
     "cmocka": {"tests/unit"},
