@@ -287,5 +287,6 @@ int verb_artifact(int argc, char **argv, const struct verb *v)
 	buf_puts(&path, "/artifacts/");
 	percent_encode(&path, str_from(argv[1]));
 	c.path = buf_cstr(&path);
+	c.progress = argv[1];
 	return to ? save(&c, to) : print(&c, false);
 }

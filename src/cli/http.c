@@ -3,10 +3,13 @@
 #include "cli/http.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "cli/progress.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Where the bytes of one answer go. */
 struct taker {
@@ -78,6 +81,17 @@ static struct curl_slist *headers(const struct server *s, const char *accept,
 	return more ? curl_slist_append(list, more) : list;
 }
 
+/* What is left of it; -1 where that is not known. */
+static curl_off_t left_of(int fd)
+{
+	struct stat st;
+	off_t at = lseek(fd, 0, SEEK_CUR);
+
+	return at < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) ?
+		       -1 :
+		       (curl_off_t)(st.st_size - at);
+}
+
 static curl_mime *form(CURL *c, const struct http_call *call)
 {
 	curl_mime *mime = curl_mime_init(c);
@@ -92,10 +106,31 @@ static curl_mime *form(CURL *c, const struct http_call *call)
 		if (p->data.p)
 			curl_mime_data(part, p->data.p, p->data.len);
 		else
-			curl_mime_data_cb(part, -1, read_part, NULL, NULL,
-					  (void *)(uintptr_t)p);
+			curl_mime_data_cb(part, left_of(p->fd), read_part, NULL,
+					  NULL, (void *)(uintptr_t)p);
 	}
 	return mime;
+}
+
+/* What is larger on its way is what takes long. */
+static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down,
+		       curl_off_t up_total, curl_off_t up)
+{
+	bool is_up = up > down;
+
+	progress_at(ctx, (uint64_t)(is_up ? up : down),
+		    (uint64_t)(is_up ? up_total : down_total));
+	return 0;
+}
+
+static void watch_progress(CURL *c, struct progress *p, const char *what)
+{
+	progress_begin(p, what);
+	if (!p->what)
+		return;
+	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(c, CURLOPT_XFERINFODATA, p);
+	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 }
 
 static int perform(CURL *c, const struct server *s, struct http_answer *ret,
@@ -125,6 +160,7 @@ int http_do(const struct server *s, const struct http_call *call,
 	CURL *c = curl_easy_init();
 	struct taker taker = {call, ret, c};
 	curl_mime *mime = NULL;
+	struct progress progress;
 	int bad;
 
 	*ret = (struct http_answer){.body = BUF_INIT(HTTP_ANSWER_MAX)};
@@ -143,7 +179,9 @@ int http_do(const struct server *s, const struct http_call *call,
 				 call->body.p ? call->body.p : "");
 	}
 	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, call->method);
+	watch_progress(c, &progress, call->progress);
 	bad = perform(c, s, ret, e);
+	progress_end(&progress);
 	curl_mime_free(mime);
 	curl_slist_free_all(list);
 	curl_easy_cleanup(c);

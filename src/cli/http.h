@@ -45,6 +45,7 @@ struct http_call {
 	/* Takes the body of a good answer, however long; NULL: ret->body. */
 	http_stream_fn *sink;
 	void *sink_ctx;
+	const char *progress; /* what a terminal is told of it; NULL */
 };
 
 /* ERR_UNAVAILABLE: no server answered, or it stopped in the middle.  ERR_LIMIT:

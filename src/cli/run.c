@@ -108,6 +108,7 @@ static int send(const struct server *s, struct asked *q, enum doc_syntax syntax,
 			return -1;
 		fprintf(stderr, "nfo: source: %zu files of %s\n", files,
 			q->source);
+		c.progress = "source";
 		parts[2] = (struct http_part){.name = "source",
 					      .type = "application/x-tar",
 					      .file_name = "source.tar",
