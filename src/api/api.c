@@ -76,6 +76,7 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 	if (a->auth.has_token)
 		memcpy(a->auth.token_hash, o->token_hash.p, HASH_LEN);
 	list_init(&a->followers);
+	slow_begin(a);
 	random_bytes(a->cursor_key, sizeof(a->cursor_key));
 	a->keeper = keeper_new(a->loop, o->keeper_fd);
 	a->beat = loop_timer_new(a->loop, on_beat, a);
@@ -93,6 +94,7 @@ void api_free(struct api *a)
 	if (!a)
 		return;
 	keeper_free(a->keeper);
+	slow_end(a);
 	http_free(a->http);
 	loop_timer_free(a->beat);
 	loop_watch_free(a->engine_watch);

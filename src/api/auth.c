@@ -127,6 +127,8 @@ static int from_unix(struct request *r, int fd)
 
 static int bad_token(struct request *r, const char *why)
 {
+	if (slow_wrong(r))
+		return -1;
 	reply_problem(r, 401, "bad-token", "the token %s", why);
 	reply_header(r, "WWW-Authenticate",
 		     "Bearer realm=\"nfo\", error=\"invalid_token\"");

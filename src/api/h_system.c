@@ -125,6 +125,9 @@ int h_metrics(struct request *r)
 	       "Durable transactions of the store.", "", s.commits);
 	metric(&b, "disk_full", "gauge", "1 while new runs are refused.", "",
 	       s.disk_full);
+	metric(&b, "wrong_tokens_total", "counter",
+	       "Tokens shown that were none, or none any more.", "",
+	       r->api->slow.n_wrong);
 	for (size_t i = 1; i < ARRAY_LEN(r->api->n_by_class); i++) {
 		struct buf l = BUF_INIT(64);
 

@@ -7,6 +7,7 @@
 #include "api/auth.h"
 #include "api/reply.h"
 #include "api/route.h"
+#include "api/slow.h"
 #include "api/upload.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -55,6 +56,7 @@ static void request_free(struct request *r)
 {
 	if (!r)
 		return;
+	slow_forget(r);
 	upload_free(r->upload);
 	if (r->state_free)
 		r->state_free(r->state);
@@ -182,8 +184,17 @@ static void take_body(struct request *r, const char *data, size_t len)
 			(unsigned)REQUEST_BODY_MAX);
 }
 
+static enum MHD_Result sleep_on(struct request *r)
+{
+	r->suspended = true;
+	MHD_suspend_connection(r->conn);
+	return MHD_YES;
+}
+
 static enum MHD_Result send_reply(struct request *r)
 {
+	if (slow_waits(r)) /* we are called again when it may go */
+		return sleep_on(r);
 	if (r->discard_until_us)
 		set_idle(r, CONNECTION_IDLE_S);
 	return MHD_queue_response(r->conn, r->status, r->reply);
@@ -233,9 +244,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		dispatch(r);
 	if (r->phase == REQUEST_ANSWERED)
 		return send_reply(r);
-	r->suspended = true;
-	MHD_suspend_connection(c);
-	return MHD_YES;
+	return sleep_on(r);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *c, void **ctx,

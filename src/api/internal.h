@@ -7,6 +7,7 @@
 #include "api/http.h"
 #include "api/identity.h"
 #include "api/keeper.h"
+#include "api/slow.h"
 #include "base/list.h"
 
 struct api {
@@ -22,6 +23,7 @@ struct api {
 	struct loop_watch *engine_watch, *log_watch;
 	struct auth auth;
 	struct identity identity;
+	struct slow slow; /* answers to wrong tokens */
 	int state_fd;
 	const char *version;
 	int64_t started_us; /* real time */

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/list.h"
 #include "doc/problem.h"
 
 struct MHD_Connection;
@@ -28,6 +29,17 @@ struct who {
 	uint32_t uid;
 	char name[80];  /* the subject: "user:ann", "uid:1000", "token:local" */
 	char token[27]; /* ULID of the token that was shown; "" */
+};
+
+/* An answer that waits; slow.h. */
+enum {
+	CLIENT_MAX = 64
+};
+
+struct slow_wait {
+	struct link link;
+	int64_t until_us; /* 0: it does not */
+	char client[CLIENT_MAX];
 };
 
 enum {
@@ -62,6 +74,7 @@ struct request {
 	/* the answer */
 	struct MHD_Response *reply;
 	unsigned status;
+	struct slow_wait slow;
 	/* what a handler keeps while it waits; freed with the request */
 	void *state;
 	void (*state_free)(void *state);

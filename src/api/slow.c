@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Waiting answers; see slow.h. */
+#include "api/slow.h"
+#include "access/guesses.h"
+#include "api/internal.h"
+#include "api/reply.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static void on_timer(void *ctx);
+
+void slow_begin(struct api *a)
+{
+	a->slow.guesses = guesses_new();
+	a->slow.timer = loop_timer_new(a->loop, on_timer, a);
+	list_init(&a->slow.waiting);
+}
+
+/* --- who ---------------------------------------------------------------- */
+
+/* Of IPv6 the network: an address there costs nothing. */
+static struct str client_of(const struct request *r, char out[CLIENT_MAX])
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_storage room;
+	} peer = {.room = {0}};
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	socklen_t len = sizeof(peer), cred_len = sizeof(struct ucred);
+	int fd = info ? info->connect_fd : -1;
+	char text[INET6_ADDRSTRLEN] = "?";
+	struct ucred cred = {.uid = 0};
+
+	(void)getpeername(fd, &peer.sa, &len);
+	if (peer.sa.sa_family == AF_UNIX) {
+		(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_len);
+		(void)snprintf(text, sizeof(text), "uid:%u", cred.uid);
+	} else if (peer.sa.sa_family == AF_INET6) {
+		memset(peer.in6.sin6_addr.s6_addr + 8, 0, 8);
+		(void)inet_ntop(AF_INET6, &peer.in6.sin6_addr, text,
+				sizeof(text));
+	} else if (peer.sa.sa_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &peer.in.sin_addr, text, sizeof(text));
+	}
+	(void)snprintf(out, CLIENT_MAX, "%s", text);
+	return str_from(out);
+}
+
+/* --- waiting ------------------------------------------------------------ */
+
+static size_t waiting_of(const struct slow *s, const char *client)
+{
+	size_t n = 0;
+
+	LIST_FOR(l, &s->waiting)
+	n += !strcmp(LIST_ENTRY(l, struct request, slow.link)->slow.client,
+		     client);
+	return n;
+}
+
+static void arm(struct slow *s)
+{
+	int64_t next = -1;
+
+	LIST_FOR(l, &s->waiting)
+	{
+		int64_t us =
+			LIST_ENTRY(l, struct request, slow.link)->slow.until_us;
+
+		if (next < 0 || us < next)
+			next = us;
+	}
+	loop_timer_set(s->timer, next);
+}
+
+static void let_go(struct request *r)
+{
+	slow_forget(r);
+	request_resume(r);
+}
+
+static void on_timer(void *ctx)
+{
+	struct api *a = ctx;
+	int64_t now = clock_mono_us();
+
+	LIST_FOR(l, &a->slow.waiting)
+	{
+		struct request *r = LIST_ENTRY(l, struct request, slow.link);
+
+		if (r->slow.until_us <= now)
+			let_go(r);
+	}
+	arm(&a->slow);
+}
+
+static int too_many(struct request *r, int64_t us)
+{
+	char seconds[24];
+
+	reply_problem(r, 429, "slow-down",
+		      "wrong tokens come too fast; the answers to those before "
+		      "still wait");
+	(void)snprintf(seconds, sizeof(seconds), "%lld",
+		       (long long)(us / 1000000 + 1));
+	reply_header(r, "Retry-After", seconds);
+	return -1;
+}
+
+int slow_wrong(struct request *r)
+{
+	struct slow *s = &r->api->slow;
+	int64_t now = clock_mono_us(), us;
+	struct str client = client_of(r, r->slow.client);
+
+	s->n_wrong++;
+	us = guesses_wrong(s->guesses, client, now);
+	if (us == GUESSES_FIRST_US)
+		log_warn("wrong tokens come from %s: they are answered late",
+			 r->slow.client);
+	if (us && (s->n_waiting >= SLOW_MOST ||
+		   waiting_of(s, r->slow.client) >= SLOW_MOST_OF_ONE))
+		return too_many(r, us);
+	if (us)
+		r->slow.until_us = now + us;
+	return 0;
+}
+
+bool slow_waits(struct request *r)
+{
+	struct slow *s = &r->api->slow;
+
+	if (!r->slow.until_us || r->slow.link.next)
+		return false;
+	list_push(&s->waiting, &r->slow.link);
+	s->n_waiting++;
+	arm(s);
+	return true;
+}
+
+void slow_forget(struct request *r)
+{
+	if (!r->slow.link.next)
+		return;
+	list_del(&r->slow.link);
+	r->slow.link.next = NULL;
+	r->slow.until_us = 0;
+	r->api->slow.n_waiting--;
+}
+
+void slow_end(struct api *a)
+{
+	if (!a->slow.timer)
+		return;
+	LIST_FOR(l, &a->slow.waiting)
+	let_go(LIST_ENTRY(l, struct request, slow.link));
+	loop_timer_free(a->slow.timer);
+	a->slow.timer = NULL;
+	guesses_free(a->slow.guesses);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Answers to wrong tokens wait: longer with each (access/guesses.h), on a timer,
+ * with the connection asleep.  How many wait at once is bounded, in all and of
+ * one client; beyond that the answer is 429, at once.
+ *
+ * A right token never waits, whoever else is at its address: it is found by a
+ * hash, which costs less than a refusal, so nothing would be gained by not
+ * looking, and an attacker behind the same proxy could lock out the others.
+ * What keeps guesses out is that tokens have 256 bits; this keeps guessing from
+ * costing others anything.
+ */
+#pragma once
+
+#include "api/request.h"
+
+struct guesses;
+struct loop_timer;
+
+enum {
+	SLOW_MOST = 128,
+	SLOW_MOST_OF_ONE = 8
+};
+
+struct slow {
+	struct guesses *guesses;
+	struct link waiting;
+	size_t n_waiting;
+	struct loop_timer *timer;
+	uint64_t n_wrong; /* so far */
+};
+
+void slow_begin(struct api *a);
+/* Whoever waits is answered now. */
+void slow_end(struct api *a);
+
+/* A wrong token was shown.  0: answer, it will wait as long as it has to.  -1:
+ * answered with 429. */
+MUST_USE int slow_wrong(struct request *r);
+/* Does its answer wait?  Then it is resumed when the time has come. */
+bool slow_waits(struct request *r);
+/* The request is gone. */
+void slow_forget(struct request *r);
