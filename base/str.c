@@ -122,6 +122,38 @@ int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret)
 	return 0;
 }
 
+static int scaled(struct str s, const char *units, const uint64_t *worth,
+		  uint64_t *ret)
+{
+	const char *u = s.len ? strchr(units, s.p[s.len - 1]) : NULL;
+	uint64_t v;
+
+	if (!u || !*u)
+		return -1;
+	if (str_to_u64(str_n(s.p, s.len - 1), INT64_MAX / worth[u - units], &v))
+		return -1;
+	*ret = v * worth[u - units];
+	return 0;
+}
+
+int str_to_duration(struct str s, uint64_t *ret_us)
+{
+	static const uint64_t worth[] = {1000000, 60000000, 3600000000,
+					 86400000000};
+
+	return scaled(s, "smhd", worth, ret_us);
+}
+
+int str_to_size(struct str s, uint64_t *ret_bytes)
+{
+	static const uint64_t worth[] = {1 << 10, 1 << 20, 1 << 30,
+					 (uint64_t)1 << 40};
+
+	if (!str_to_u64(s, INT64_MAX, ret_bytes))
+		return 0;
+	return scaled(s, "KMGT", worth, ret_bytes);
+}
+
 /* The length of the sequence at p, 0 when it is not valid UTF-8. */
 static size_t utf8_len(const unsigned char *p, size_t left)
 {

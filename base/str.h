@@ -37,6 +37,9 @@ struct str str_cut(struct str *s, char sep);
 /* Decimal, all of s, within the bounds; -1 otherwise (*ret untouched). */
 MUST_USE int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret);
 MUST_USE int str_to_u64(struct str s, uint64_t max, uint64_t *ret);
+/* "10s", "5m", "2h", "30d"; "512", "64K", "1G". */
+MUST_USE int str_to_duration(struct str s, uint64_t *ret_us);
+MUST_USE int str_to_size(struct str s, uint64_t *ret_bytes);
 
 /* Valid UTF-8 without surrogates or overlong forms.  NUL is valid UTF-8. */
 bool str_utf8_valid(struct str s);

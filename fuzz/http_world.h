@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "engine/blob.h"
 #include "engine/engine.h"
 #include "engine/paths.h"
@@ -34,6 +35,7 @@ struct world {
 	struct sockaddr_un at;
 	struct loop *loop;
 	struct policy_set *policies;
+	struct config *config;
 	struct engine *engine;
 	struct api *api;
 };
@@ -147,6 +149,8 @@ static inline void start(struct world *w, struct store *s)
 	a.engine = w->engine;
 	a.keeper_fd = keeper[1];
 	a.db_path = db;
+	w->config = config_new();
+	a.config = w->config;
 	must(api_new(&a, &w->api, &e), &e);
 }
 
@@ -177,6 +181,7 @@ static inline void world_drop(struct world *w)
 	api_free(w->api);
 	engine_free(w->engine);
 	policy_set_free(w->policies);
+	config_free(w->config);
 	loop_free(w->loop);
 	fd_close(&w->listener);
 	fd_close(&w->monitor);

@@ -68,6 +68,7 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 	a->loop = o->loop;
 	a->engine = o->engine;
 	a->policies = o->policies;
+	a->config = o->config;
 	a->state_fd = o->state_fd;
 	a->version = o->version;
 	a->started_us = clock_real_us();
@@ -103,6 +104,11 @@ void api_free(struct api *a)
 	store_reader_close(a->reader);
 	identity_free(&a->identity);
 	mem_free(a);
+}
+
+void api_configure(struct api *a, const struct config *config)
+{
+	a->config = config;
 }
 
 uint64_t api_requests(const struct api *a)

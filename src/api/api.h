@@ -13,6 +13,7 @@
 
 struct api;
 struct engine;
+struct config;
 struct policy_set;
 
 struct api_options {
@@ -24,6 +25,7 @@ struct api_options {
 	int keeper_fd;         /* channel to the keeper; taken */
 	const char *db_path;   /* store_path(); borrowed for the call */
 	const struct policy_set *policies; /* borrowed */
+	const struct config *config;       /* borrowed, until api_configure() */
 	struct str token_hash; /* SHA-256 of the bearer token, 32 bytes */
 	uint32_t owner_uid;    /* who may do everything on the Unix socket */
 	const char *version;
@@ -32,5 +34,7 @@ struct api_options {
 MUST_USE int api_new(const struct api_options *o, struct api **ret,
 		     struct err *e);
 void api_free(struct api *a);
+/* After a reload: other settings from now on. */
+void api_configure(struct api *a, const struct config *config);
 uint64_t api_requests(const struct api *a); /* answered so far */
 bool api_busy(const struct api *a);         /* streams are open */

@@ -9,6 +9,7 @@
 #include "api/keeper.h"
 #include "api/slow.h"
 #include "base/list.h"
+#include "config/config.h"
 
 struct api {
 	struct loop *loop;
@@ -17,6 +18,7 @@ struct api {
 	struct keeper *keeper;
 	struct store_reader *reader;
 	const struct policy_set *policies;
+	const struct config *config; /* another after each reload */
 	struct logwatch *logwatch;
 	struct link followers; /* streams that wait for news: follow.h */
 	struct loop_timer *beat;

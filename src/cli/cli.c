@@ -108,10 +108,20 @@ static const struct verb verbs[] = {
 	 "  nfo explain timeout\n"
 	 "  nfo explain sandbox.limits",
 	 verb_explain},
-	{"serve", "[--listen 127.0.0.1:PORT] [--socket PATH] [--policy DIR]",
+	{"serve", "[--config FILE] [--listen 127.0.0.1:PORT] [--socket PATH]",
 	 "The server, in the foreground",
-	 "Without options it serves the private socket of this user.",
+	 "Without options it serves the private socket of this user. An option\n"
+	 "wins over the file; nfo config explain tells what may be in it.",
 	 verb_serve},
+	{"config", "check|show|explain [FILE|KEY]",
+	 "The settings of a server, in a file for nfo serve --config",
+	 "  nfo config check /etc/nfo/server.yaml\n"
+	 "  nfo config show /etc/nfo/server.yaml\n"
+	 "  nfo config explain log.format\n\n"
+	 "check tells every mistake with its place; exit code 2 when there is\n"
+	 "one. show tells every setting, and whether the file or a default says\n"
+	 "so. What a running server has: nfo api GET /v1/system/config.",
+	 verb_config},
 	{"completion", "bash|zsh|fish",
 	 "A script that completes commands, options, runs and files",
 	 "  source <(nfo completion bash)\n"

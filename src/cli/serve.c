@@ -1,24 +1,139 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* `nfo serve`: the same program as the private server, meant to stay. */
+/*
+ * `nfo serve`: the same program as the private server, meant to stay.  Its
+ * settings are checked here, before anything starts; the monitor gets as
+ * options what it needs, and the file and our options to hand on.
+ */
 #include "cli/connect.h"
 #include "cli/verbs.h"
 #include "sandbox/delegate.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-	ARGS_MAX = 64
+	ARGS_MAX = 2 * OPT_LIST_MAX + 64
 };
+
+/* What the monitor is started with. */
+struct start {
+	const char *args[ARGS_MAX];
+	size_t n;
+};
+
+static void add(struct start *s, const char *name, const char *value)
+{
+	assert(s->n + 3 < ARGS_MAX);
+	s->args[s->n++] = name;
+	if (value)
+		s->args[s->n++] = value;
+}
+
+static void add_all(struct start *s, const char *name,
+		    const struct config_texts *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		add(s, name, l->items[i].p);
+}
+
+/* --- options as settings ------------------------------------------------ */
+
+/* "KEY=VALUE"; lives as long as we do. */
+static void set(struct opt_list *settings, const char *key, const char *value)
+{
+	char *text;
+
+	if (!value || settings->n == OPT_LIST_MAX)
+		return;
+	if (asprintf(&text, "%s=%s", key, value) < 0)
+		abort();
+	settings->items[settings->n++] = text;
+}
+
+/* Paths on the command line are relative to where we are; NULL stays NULL. */
+static char *absolute(const char *path)
+{
+	char here[PATH_MAX], *text;
+
+	if (!path)
+		return NULL;
+	if (path[0] == '/' || !getcwd(here, sizeof(here)))
+		here[0] = '\0';
+	if (asprintf(&text, "%s%s%s", here, here[0] ? "/" : "", path) < 0)
+		abort();
+	return text;
+}
+
+static void set_path(struct opt_list *settings, const char *key,
+		     const char *value)
+{
+	char *text = absolute(value);
+
+	set(settings, key, text);
+	free(text);
+}
+
+/* --- starting ----------------------------------------------------------- */
+
+/* The file's word on the state counts for all that looks for it. */
+static int state_of(const struct config *c, struct buf *state, struct err *e)
+{
+	if (c->state.len)
+		globals.state = c->state.p;
+	return connect_state_dir(state, e);
+}
+
+static int start(const struct config *c, const char *file,
+		 const struct opt_list *settings, struct err *e)
+{
+	static struct start s;
+	CLEANUP_BUF struct buf state = BUF_INIT(PATH_MAX);
+	CLEANUP_BUF struct buf program = BUF_INIT(PATH_MAX);
+	char policies[PATH_MAX + 16], socket[PATH_MAX + 16], attempts[24];
+
+	if (state_of(c, &state, e) ||
+	    connect_program("nfo-monitor", &program, e) ||
+	    (!c->policy.len && connect_first_policy(buf_cstr(&state), e)))
+		return -1;
+	(void)snprintf(policies, sizeof(policies), "%s/policies",
+		       buf_cstr(&state));
+	(void)snprintf(socket, sizeof(socket), "%s/run/nfo.sock",
+		       buf_cstr(&state));
+	(void)snprintf(attempts, sizeof(attempts), "%lld",
+		       (long long)c->max_attempts);
+	add(&s, buf_cstr(&program), NULL);
+	add(&s, "--state", buf_cstr(&state));
+	add(&s, "--policy", c->policy.len ? c->policy.p : policies);
+	add(&s, "--cgroups",
+	    c->cgroups == CONFIG_CGROUPS_PREFER ? "prefer" : "require");
+	add(&s, "--max-attempts", attempts);
+	if (!c->sockets.n)
+		add(&s, "--socket", socket);
+	add_all(&s, "--socket", &c->sockets);
+	add_all(&s, "--listen", &c->listen);
+	if (c->allow_no_landlock)
+		add(&s, "--allow-no-landlock", NULL);
+	if (file)
+		add(&s, "--config", file);
+	for (size_t i = 0; i < settings->n; i++)
+		add(&s, "--set", settings->items[i]);
+	sandbox_delegate_exec((char *const *)(uintptr_t)s.args);
+	execv(s.args[0], (char *const *)(uintptr_t)s.args);
+	return err_set(e, ERR_INTERNAL, "%s could not be started", s.args[0]);
+}
 
 int verb_serve(int argc, char **argv, const struct verb *v)
 {
-	struct opt_list listens = {.n = 0}, sockets = {.n = 0};
-	const char *policy = NULL, *cgroups = "require";
+	static struct opt_list settings, listens, sockets;
+	const char *file = NULL, *policy = NULL, *cgroups = NULL;
 	bool no_landlock = false;
 	const struct opt opts[] = {
+		{"config",            0, OPT_TEXT, &file,        "FILE",
+		 "settings in YAML, JSON or TOML (nfo config explain)"                           },
 		{"listen",            0, OPT_LIST, &listens,     "ADDR:PORT",
 		 "TCP on a loopback address, with a bearer token"                                },
 		{"socket",            0, OPT_LIST, &sockets,     "PATH",
@@ -28,48 +143,28 @@ int verb_serve(int argc, char **argv, const struct verb *v)
 		 "require (default): no limit goes unenforced; prefer"                           },
 		{"allow-no-landlock", 0, OPT_FLAG, &no_landlock, NULL,
 		 "go on where the kernel has no Landlock: less keeps the roles apart"            },
+		{"set",               0, OPT_LIST, &settings,    "KEY=VALUE",
+		 "any setting, such as log.level=debug"                                          },
 	};
-	CLEANUP_BUF struct buf state = BUF_INIT(PATH_MAX);
-	CLEANUP_BUF struct buf program = BUF_INIT(PATH_MAX);
-	char policies[PATH_MAX], socket[PATH_MAX];
-	const char *args[ARGS_MAX];
-	size_t n, a = 0;
+	struct config *c;
 	struct err e;
+	size_t n;
 	int r;
 
 	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
 	if (r || n)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
-	if (connect_state_dir(&state, &e) ||
-	    connect_program("nfo-monitor", &program, &e) ||
-	    (!policy && connect_first_policy(buf_cstr(&state), &e)))
-		return cli_fail(&e);
-	(void)snprintf(policies, sizeof(policies), "%s/policies",
-		       buf_cstr(&state));
-	(void)snprintf(socket, sizeof(socket), "%s/run/nfo.sock",
-		       buf_cstr(&state));
-	if (!sockets.n)
-		sockets.items[sockets.n++] = socket;
-	args[a++] = buf_cstr(&program);
-	args[a++] = "--state";
-	args[a++] = buf_cstr(&state);
-	args[a++] = "--policy";
-	args[a++] = policy ? policy : policies;
-	args[a++] = "--cgroups";
-	args[a++] = cgroups;
-	for (size_t i = 0; i < sockets.n && a + 3 < ARGS_MAX; i++) {
-		args[a++] = "--socket";
-		args[a++] = sockets.items[i];
-	}
-	for (size_t i = 0; i < listens.n && a + 3 < ARGS_MAX; i++) {
-		args[a++] = "--listen";
-		args[a++] = listens.items[i];
-	}
-	if (no_landlock)
-		args[a++] = "--allow-no-landlock";
-	args[a] = NULL;
-	sandbox_delegate_exec((char *const *)(uintptr_t)args);
-	execv(args[0], (char *const *)(uintptr_t)args);
-	err_set(&e, ERR_INTERNAL, "%s could not be started", args[0]);
+	set_path(&settings, "state", globals.state);
+	set_path(&settings, "policy", policy);
+	set(&settings, "cgroups", cgroups);
+	set(&settings, "allow_no_landlock", no_landlock ? "true" : NULL);
+	for (size_t i = 0; i < sockets.n; i++)
+		set_path(&settings, "sockets", sockets.items[i]);
+	for (size_t i = 0; i < listens.n; i++)
+		set(&settings, "listen", listens.items[i]);
+	c = config_load(file, &settings);
+	if (!c)
+		return EXIT_USAGE;
+	(void)start(c, absolute(file), &settings, &e);
 	return cli_fail(&e);
 }

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/http.h"
 #include "cli/opts.h"
+#include "config/config.h"
 #include "doc/doc.h"
 
 /* local.c: no server needed */
@@ -13,6 +14,8 @@ int verb_convert(int argc, char **argv, const struct verb *v);
 int verb_import(int argc, char **argv, const struct verb *v);
 int verb_explain(int argc, char **argv, const struct verb *v);
 int verb_version(int argc, char **argv, const struct verb *v);
+/* config.c */
+int verb_config(int argc, char **argv, const struct verb *v);
 /* serve.c */
 int verb_serve(int argc, char **argv, const struct verb *v);
 /* run.c */
@@ -109,6 +112,10 @@ MUST_USE int run_inputs(const struct opt_list *inputs, struct buf *b,
 /* The run that was answered: follow it to its end, or print its id. */
 int run_follow(const struct server *s, const struct http_answer *a,
 	       bool detach);
+
+/* config.c: a file (NULL: none), then options as "PATH=VALUE"; everything that is
+ * wrong is said, and NULL is returned. */
+struct config *config_load(const char *file, const struct opt_list *options);
 
 /* source.c: the tree below dir as a tar in an unlinked file; its descriptor,
  * at its start. */

@@ -32,36 +32,14 @@ const char *job_key_like(const char *where, struct str name)
 	return like;
 }
 
-static int scaled(struct str s, const char *units, const uint64_t *worth,
-		  uint64_t *ret)
-{
-	const char *u = s.len ? strchr(units, s.p[s.len - 1]) : NULL;
-	uint64_t v;
-
-	if (!u || !*u)
-		return -1;
-	if (str_to_u64(str_n(s.p, s.len - 1), INT64_MAX / worth[u - units], &v))
-		return -1;
-	*ret = v * worth[u - units];
-	return 0;
-}
-
 int job_duration(struct str s, uint64_t *ret_us)
 {
-	static const uint64_t worth[] = {1000000, 60000000, 3600000000,
-					 86400000000};
-
-	return scaled(s, "smhd", worth, ret_us);
+	return str_to_duration(s, ret_us);
 }
 
 int job_size(struct str s, uint64_t *ret_bytes)
 {
-	static const uint64_t worth[] = {1 << 10, 1 << 20, 1 << 30,
-					 (uint64_t)1 << 40};
-
-	if (!str_to_u64(s, INT64_MAX, ret_bytes))
-		return 0;
-	return scaled(s, "KMGT", worth, ret_bytes);
+	return str_to_size(s, ret_bytes);
 }
 
 /* Decimal, at most three digits behind the point; 0.01 to 4096. */

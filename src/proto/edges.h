@@ -174,7 +174,8 @@ enum not_enforced {
  *
  *   keeper, spawner   none
  *   zygote            policies (sealed memfd, policy_set_encode)
- *   server            policies, channel to the keeper, listening sockets
+ *   server            policies, channel to the keeper, settings (sealed memfd,
+ *                     config_decode), listening sockets
  */
 enum {
 	INIT_PATH_MAX = 4000,

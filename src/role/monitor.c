@@ -30,7 +30,9 @@ static const struct option options[] = {
 	{"max-attempts",              required_argument, NULL, 'm'},
 	{"ready-fd",                  required_argument, NULL, 'r'},
 	{"allow-no-landlock",              no_argument, NULL, 'n'},
-	{0	      },
+	{"config",               required_argument, NULL, 'f'},
+	{"set",          required_argument, NULL, 'o'},
+	{0	     },
 };
 
 static void die(const struct err *e) NORETURN;
@@ -94,6 +96,13 @@ static void parse(struct monitor_opts *o, int argc, char **argv)
 		case 'm':
 			o->max_attempts = number(optarg, "max-attempts");
 			break;
+		case 'f':
+			o->config = optarg;
+			break;
+		case 'o':
+			if (o->n_settings < SETTINGS_MAX)
+				o->settings[o->n_settings++] = optarg;
+			break;
 		case 'r':
 			o->ready_fd = (int)number(optarg, "ready-fd");
 			break;
@@ -155,13 +164,13 @@ int main(int argc, char **argv)
 	parse(&m->o, argc, argv);
 	list_init(&m->attempts);
 	list_init(&m->retired);
-	m->policies = -1;
+	m->policies = m->config = -1;
 	tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
 	m->has_terminal = tty >= 0;
 	fd_close(&tty);
 	if (find_programs(m, &e) || confine_monitor(&e) || setup_state(m, &e) ||
-	    setup_policies(m, &e) || setup_sockets(m, &e) ||
-	    loop_new(&m->loop, &e) ||
+	    setup_policies(m, &e) || config_bundle(m, &m->config, &e) ||
+	    setup_sockets(m, &e) || loop_new(&m->loop, &e) ||
 	    loop_signals(m->loop, signals, ARRAY_LEN(signals), on_signal, m,
 			 &e) ||
 	    roles_start(m, &e))

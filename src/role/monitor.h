@@ -5,6 +5,7 @@
  *
  *   monitor.c          main: the command line
  *   monitor_setup.c    state directory, users, listening sockets, policies
+ *   monitor_config.c   the settings, as they are handed on
  *   monitor_start.c    one role's birth
  *   monitor_roles.c    what roles say, restarting, replacing, stopping them
  *   monitor_attempts.c attempts: their channels, what passes, their ends
@@ -18,6 +19,7 @@
 
 enum {
 	SOCKETS_MAX = 4,
+	SETTINGS_MAX = 256,
 	STOP_MS = 5000
 };
 
@@ -41,6 +43,9 @@ struct role_process {
 
 struct monitor_opts {
 	const char *state, *policy;
+	const char *config;                 /* a file; NULL: none */
+	const char *settings[SETTINGS_MAX]; /* "KEY=VALUE", for the server */
+	size_t n_settings;
 	const char *sockets[SOCKETS_MAX], *listens[SOCKETS_MAX];
 	size_t n_sockets, n_listens;
 	bool cgroups_required, landlock_optional;
@@ -57,7 +62,7 @@ struct monitor {
 	struct monitor_opts o;
 	struct loop *loop;
 	char state[INIT_PATH_MAX + 1], dir[INIT_PATH_MAX + 1];
-	int lock, policies; /* sealed */
+	int lock, policies, config; /* the last two sealed */
 	int listeners[2 * SOCKETS_MAX];
 	size_t n_listeners;
 	struct role_process *roles[N_ROLES];
@@ -78,6 +83,10 @@ MUST_USE int setup_state(struct monitor *m, struct err *e);
 MUST_USE int setup_sockets(struct monitor *m, struct err *e);
 /* Also for a reload: on failure everything stays as it was. */
 MUST_USE int setup_policies(struct monitor *m, struct err *e);
+
+/* monitor_config.c: the file and the options that win over it, for
+ * config_decode(); *ret is the caller's. */
+MUST_USE int config_bundle(const struct monitor *m, int *ret, struct err *e);
 
 /* monitor_start.c: execute the role's program and say INIT to it. */
 MUST_USE int role_exec(struct role_process *p, const struct chan_ops *ops,

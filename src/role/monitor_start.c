@@ -97,7 +97,7 @@ static int send_init(struct role_process *p, struct err *e)
 		.first_start = p->role == ROLE_SERVER && !m->server_started,
 		.landlock_optional = m->o.landlock_optional,
 	};
-	int fds[2 + 2 * SOCKETS_MAX], pair[2] = {-1, -1}, bad;
+	int fds[3 + 2 * SOCKETS_MAX], pair[2] = {-1, -1}, bad;
 	struct wire_writer w = {.len = 0};
 	size_t n = 0;
 
@@ -109,6 +109,7 @@ static int send_init(struct role_process *p, struct err *e)
 		if (chan_pair(pair, e))
 			return -1;
 		fds[n++] = pair[0];
+		fds[n++] = m->config;
 		for (size_t i = 0; i < m->n_listeners; i++)
 			fds[n++] = m->listeners[i];
 		(void)roles_post(m, ROLE_KEEPER, MSG_SERVER, NULL, &pair[1], 1);

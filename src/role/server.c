@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "engine/engine.h"
 #include "engine/paths.h"
 #include "policy/policy.h"
@@ -27,6 +28,7 @@
 #define VERSION "0.1.0"
 
 enum {
+	FIRST_LISTENER = 3, /* among the descriptors of INIT */
 	POLICIES_MAX = 16 << 20,
 	TOKEN_LEN = 32,
 	IDLE_CHECK_US = 1000000
@@ -40,6 +42,7 @@ struct server {
 	struct engine *engine;
 	struct api *api;
 	struct policy_set *policies;
+	struct config *config;
 	struct hash token;
 	char dir[INIT_PATH_MAX + 16];
 	char db[INIT_PATH_MAX + 64];
@@ -57,6 +60,33 @@ static int load_policies(struct server *s, struct err *e)
 						 e) ?
 		       -1 :
 		       0;
+}
+
+static void tell(const struct problems *ps, const char *file)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(1 << 16);
+	struct str rest, line;
+
+	problems_print(ps, file[0] ? file : "options", &b);
+	rest = buf_view(&b);
+	for (line = str_cut(&rest, '\n'); line.len; line = str_cut(&rest, '\n'))
+		log_error(STR_FMT, STR_ARG(line));
+}
+
+static int load_config(struct server *s, struct err *e)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	CLEANUP_BUF struct buf b = BUF_INIT(CONFIG_BUNDLE_MAX);
+	char name[CONFIG_TEXT_MAX];
+
+	if (fd_memfd_read(s->start.fds[2], &b, e))
+		return -1;
+	if (!config_decode(buf_view(&b), &s->config, name, ps))
+		return 0;
+	tell(ps, name);
+	return err_set(e, ERR_INVALID,
+		       "the settings are wrong (nfo config "
+		       "check FILE)");
 }
 
 /* Made at the first start, mode 0600; only its hash is kept in memory. */
@@ -104,8 +134,9 @@ static int start_api(struct server *s, struct err *e)
 {
 	struct api_options o = {
 		.loop = s->loop,
-		.listeners = s->start.fds + 2,
-		.n_listeners = s->start.n_fds - 2,
+		.listeners = s->start.fds + FIRST_LISTENER,
+		.n_listeners = s->start.n_fds - FIRST_LISTENER,
+		.config = s->config,
 		.state_fd = s->state_fd,
 		.engine = s->engine,
 		.keeper_fd = s->start.fds[1],
@@ -150,14 +181,14 @@ static int set_up(struct server *s, struct err *e)
 {
 	static const int signals[] = {SIGTERM, SIGINT};
 
-	if (s->start.n_fds < 3)
+	if (s->start.n_fds <= FIRST_LISTENER)
 		return err_set(e, ERR_INTERNAL, "INIT without sockets");
 	(void)snprintf(s->dir, sizeof(s->dir), "%s/server",
 		       s->start.init.state);
 	s->state_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->state_fd < 0)
 		return err_sys(e, errno, "%s", s->dir);
-	if (load_policies(s, e) || load_token(s, e) ||
+	if (load_policies(s, e) || load_config(s, e) || load_token(s, e) ||
 	    paths_init(s->state_fd, e) || store_open(s->dir, &s->store, e))
 		return -1;
 	(void)snprintf(s->db, sizeof(s->db), "%s", store_path(s->store));
@@ -191,5 +222,6 @@ int main(void)
 	api_free(s->api);
 	engine_free(s->engine);
 	policy_set_free(s->policies);
+	config_free(s->config);
 	return 0;
 }

@@ -4,7 +4,8 @@
     sh run              run by bash; all of a page's in one shell, in order
     sh                  not run; its options are checked, as everywhere
     yaml|json|toml job  given to `nfo check`, and with `run` to `nfo run`
-    yaml policy         a policy that a server starts with"""
+    yaml policy         a policy that a server starts with
+    yaml settings       a server's, given to `nfo config check`"""
 import json
 import os
 import re
@@ -18,7 +19,7 @@ import nfo as programs
 TOP = programs.TOP
 DOCS = sorted((TOP / "docs").glob("*.md"))
 PAGES = [*DOCS, *sorted(TOP.glob("*.md")), TOP / "policies/README.md"]
-KINDS = {"sh", "sh run", "yaml policy"} | {
+KINDS = {"sh", "sh run", "yaml policy", "yaml settings"} | {
     f"{syntax} job{more}" for syntax in ("yaml", "json", "toml")
     for more in ("", " run")}
 # As root a sandbox is tried where no mount of it could stay.
@@ -68,6 +69,11 @@ def test_a_job(cold, block):
     assert ": ok, " in checked.out and checked.err == ""
     if "run" in block.kind.split():
         assert ": succeeded" in cold("run", path).out
+
+
+@pytest.mark.parametrize("block", of_kind("settings"), ids=str)
+def test_settings(cold, block):
+    cold("config", "check", cold.write("server.yaml", block.text))
 
 
 @pytest.mark.parametrize("page", sorted({b.page for b in of_kind("sh")

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What is true of several settings together, a function each, and what passes
+ * the monitor; see config.h.
+ */
+#include "config/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* At the setting, when it was given in the file. */
+static void wrong_at(struct problems *ps, const struct config *c,
+		     const char *path, const char *code, const char *hint,
+		     const char *text)
+{
+	const struct config_key *k = config_key_find(str_from(path));
+
+	problem_add(ps, c->at[k - config_keys], code, hint, "%s: %s", path,
+		    text);
+}
+
+static void client_limit(const struct config *c, struct problems *ps)
+{
+	if (c->limits.connections_per_client > c->limits.connections)
+		wrong_at(ps, c, "limits.connections_per_client", "out-of-range",
+			 NULL, "one client may not have more than all");
+}
+
+static void (*const checks[])(const struct config *, struct problems *) = {
+	client_limit,
+};
+
+int config_check(const struct config *c, struct problems *ps)
+{
+	size_t before = ps->n;
+
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++)
+		checks[i](c, ps);
+	return ps->n > before ? -1 : 0;
+}
+
+/* --- what passes the monitor -------------------------------------------- */
+
+/* "NAME LENGTH\n", so many bytes, "\n". */
+static int frame(struct str *rest, struct str *ret_name, struct str *ret)
+{
+	struct str head = str_cut(rest, '\n');
+	const char *space = head.len ? memrchr(head.p, ' ', head.len) : NULL;
+	uint64_t len;
+
+	if (!space || !rest->p)
+		return -1;
+	*ret_name = str_n(head.p, (size_t)(space - head.p));
+	if (str_to_u64(str_from_at(head, ret_name->len + 1), rest->len, &len) ||
+	    len == rest->len || rest->p[len] != '\n')
+		return -1;
+	*ret = str_n(rest->p, (size_t)len);
+	*rest = str_from_at(*rest, (size_t)len + 1);
+	return 0;
+}
+
+static int option(struct config *c, struct str text, struct problems *ps)
+{
+	struct str value = text, path = str_cut(&value, '=');
+	struct err e;
+
+	if (value.p && !config_set(c, path, value, &e))
+		return 0;
+	problem_add(ps, (struct doc_place){0, 0}, "bad-option", NULL, "%s",
+		    value.p ? e.text : "an option without a value");
+	return -1;
+}
+
+static int decode(struct config *c, struct str rest, char name[CONFIG_TEXT_MAX],
+		  struct problems *ps)
+{
+	struct str what, text;
+	enum doc_syntax s;
+	int bad = 0;
+
+	while (rest.len) {
+		if (frame(&rest, &what, &text)) {
+			problem_add(ps, (struct doc_place){0, 0}, "malformed",
+				    NULL, "a bundle that is cut");
+			return -1;
+		}
+		if (str_is(what, "-")) {
+			bad |= option(c, text, ps);
+			continue;
+		}
+		s = doc_syntax_of_name(what);
+		(void)snprintf(name, CONFIG_TEXT_MAX, STR_FMT, STR_ARG(what));
+		bad |= config_read(c, text,
+				   s == DOC_SYNTAX_UNKNOWN ? DOC_YAML : s, ps);
+	}
+	return bad || config_check(c, ps) ? -1 : 0;
+}
+
+int config_decode(struct str bundle, struct config **ret,
+		  char ret_name[CONFIG_TEXT_MAX], struct problems *ps)
+{
+	struct config *c = config_new();
+	char name[CONFIG_TEXT_MAX] = "";
+	int bad = decode(c, bundle, name, ps);
+
+	if (ret_name)
+		memcpy(ret_name, name, sizeof(name));
+	if (bad)
+		config_free(c);
+	else
+		*ret = c;
+	return bad;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The settings of a server: a file in YAML, JSON or TOML, checked like a job
+ * against one table of keys (table.c), and options that win over it.
+ *
+ * How a setting gets to who needs it:
+ *
+ *   nfo serve     reads and checks the file (all mistakes, each with its
+ *                 place), overlays its options, and makes of it what the
+ *                 monitor takes as options
+ *   nfo-monitor   opens the file again, hands the bytes on as they are
+ *   nfo-server    config_decode(): reads them again, the same code; the API
+ *                 has the result as `config` (src/api/internal.h)
+ *
+ * To add a key: a member of `struct config` and a row in table.c.  To add a
+ * section: a struct here, a row of CONFIG_MAP (or CONFIG_MAPS, for a list of
+ * maps) and rows whose `where` is its name.  What is true of several keys
+ * together goes into the list of checks in check.c.  `nfo config`, the messages
+ * and docs/operations.md follow from the rows, and a test holds them to it.
+ *
+ * A setting that a reload changes is read from the struct each time it is
+ * needed, and never kept beyond a turn of the loop: the struct is replaced and
+ * freed by the next reload.
+ */
+#pragma once
+
+#include "doc/doc.h"
+
+enum {
+	CONFIG_KEYS_MAX = 160,
+	CONFIG_LIST_MAX = 64,   /* entries of a list */
+	CONFIG_TEXT_MAX = 4000, /* one text */
+	CONFIG_ARENA_MAX = 4 << 20,
+	/* What passes the monitor: the file and the options. */
+	CONFIG_BUNDLE_MAX = DOC_TEXT_MAX + (256 << 10),
+};
+
+/* Each text ends with a NUL behind its length. */
+struct config_texts {
+	struct str *items;
+	size_t n;
+};
+
+struct config_pairs { /* in the order of the file */
+	struct {
+		struct str name, value;
+	} * items;
+	size_t n;
+};
+
+/* CONFIG_MAPS: entries of the row's `size`, one after another. */
+struct config_list {
+	void *items;
+	size_t n;
+};
+
+enum config_cgroups {
+	CONFIG_CGROUPS_REQUIRE,
+	CONFIG_CGROUPS_PREFER
+};
+
+enum config_log_format {
+	CONFIG_LOG_KV,
+	CONFIG_LOG_JSON
+};
+
+struct config_log {
+	unsigned format; /* enum config_log_format */
+	unsigned level;  /* enum log_level */
+	bool requests;
+};
+
+struct config_limits {
+	int64_t connections, connections_per_client; /* 0: as many as all */
+};
+
+struct config_timeouts {
+	int64_t idle_us; /* a connection on which nothing comes or goes */
+	int64_t stop_us; /* from SIGTERM to the end of open answers */
+};
+
+/* Where a value is from. */
+enum config_source {
+	CONFIG_DEFAULT,
+	CONFIG_FILE,
+	CONFIG_OPTION
+};
+
+struct config {
+	struct str state, policy; /* "": the command line's, or its default */
+	struct config_texts listen, sockets;
+	unsigned cgroups; /* enum config_cgroups */
+	bool allow_no_landlock;
+	int64_t max_attempts;
+	struct str base_path; /* "" or "/a/b": no slash at its end */
+	struct config_texts trusted_proxies;
+	struct config_log log;
+	struct config_limits limits;
+	struct config_timeouts timeouts;
+
+	/* By row of the table: where its value is from, and its place. */
+	unsigned char source[CONFIG_KEYS_MAX];
+	struct doc_place at[CONFIG_KEYS_MAX];
+	struct arena *arena;
+};
+
+/* --- the table ---------------------------------------------------------- */
+
+enum config_form {
+	CONFIG_TEXT,  /* struct str */
+	CONFIG_TEXTS, /* struct config_texts: a list; one text is one entry */
+	CONFIG_INT,   /* int64_t */
+	CONFIG_BOOL,  /* bool */
+	CONFIG_DURATION, /* int64_t, microseconds; min and max too */
+	CONFIG_SIZE,     /* int64_t, bytes; min and max too */
+	CONFIG_CHOICE,   /* unsigned: which of `choices` */
+	CONFIG_PAIRS,    /* struct config_pairs: a map of texts */
+	CONFIG_MAP,  /* a map: its keys are the rows of `where` == its path */
+	CONFIG_MAPS, /* struct config_list: a list of such maps */
+};
+
+struct config_key {
+	const char *where; /* "": the top; "log" */
+	const char *name;
+	enum config_form form;
+	size_t at;            /* its place in struct config; below a row of
+				  * CONFIG_MAPS in that row's struct */
+	size_t size;          /* CONFIG_MAPS: of that struct */
+	const char *fallback; /* as one would write it; NULL: none */
+	const char *choices;  /* "a|b" */
+	int64_t min, max;
+	/* What a text has to be; NULL: it is. */
+	const char *(*wrong)(struct str);
+	bool required;      /* within a map of CONFIG_MAPS */
+	bool restart;       /* a reload does not change it */
+	const char *option; /* of `nfo serve`: "listen"; NULL: none */
+	const char *help, *example;
+};
+
+extern const struct config_key config_keys[];
+extern const size_t config_n_keys;
+
+/* "log.format", of a row. */
+void config_key_path(const struct config_key *k, char out[80]);
+/* By "log.format"; NULL. */
+const struct config_key *config_key_find(struct str path);
+/* What it is now, as JSON: durations and sizes as text, "5s"; lists of maps as
+ * the number of their entries. */
+bool config_value_json(const struct config *c, const struct config_key *k,
+		       struct buf *b);
+
+/* A setting of its own: no map, and not within a list. */
+bool config_key_is_told(const struct config_key *k);
+
+/* --- reading ------------------------------------------------------------ */
+
+/* The defaults. */
+struct config *config_new(void) MUST_USE;
+void config_free(struct config *c);
+/* All that is wrong is in ps then. */
+MUST_USE int config_read(struct config *c, struct str text,
+			 enum doc_syntax syntax, struct problems *ps);
+/* An option, "log.format" and "json"; several of a list's are its entries,
+ * and take the place of the file's. */
+MUST_USE int config_set(struct config *c, struct str path, struct str value,
+			struct err *e);
+/* What is true of several keys together; after the above. */
+MUST_USE int config_check(const struct config *c, struct problems *ps);
+
+/*
+ * What the monitor hands on: "NAME LENGTH\n" of the file and its bytes, then
+ * each option as "- LENGTH\nPATH=VALUE"; everything ends with "\n".
+ * ret_name (may be NULL) gets the file's name, "" when there is none.
+ */
+MUST_USE int config_decode(struct str bundle, struct config **ret,
+			   char ret_name[CONFIG_TEXT_MAX], struct problems *ps);
+
+/* --- telling ------------------------------------------------------------ */
+
+/* "10s to 1h", "a list", ...: what a value may be, for people. */
+bool config_key_takes(const struct config_key *k, struct buf *b);
+/* All keys (path ""), or what is at or below one: for people. False: none. */
+bool config_explain(struct str path, struct buf *b);
+/* [{"key","type","default","reload","option","help"}] of the table. */
+bool config_table_json(struct buf *b);
+/* [{"key","value","source","reload"}] of what is in force. */
+bool config_json(const struct config *c, struct buf *b);

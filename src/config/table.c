@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Every setting of a server, once; see config.h. */
+#include "base/log.h"
+#include "config/values.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AT(member) .at = offsetof(struct config, member)
+#define SECOND     INT64_C(1000000)
+
+/* A table this wide reads better as it is. */
+/* clang-format off */
+const struct config_key config_keys[] = {
+	{"", "state", CONFIG_TEXT, AT(state), .restart = true,
+	 .option = "state", .wrong = value_path,
+	 .help = "The state directory; default as of every command.",
+	 .example = "/var/lib/nfo"},
+	{"", "policy", CONFIG_TEXT, AT(policy), .restart = true,
+	 .option = "policy", .wrong = value_path,
+	 .help = "Directory of policy files; default `policies` in the state "
+		 "directory. A reload reads the files anew.",
+	 .example = "/etc/nfo/policies"},
+	{"", "listen", CONFIG_TEXTS, AT(listen), .restart = true,
+	 .option = "listen", .wrong = value_listen, .max = 4,
+	 .help = "TCP addresses, each ADDRESS:PORT.",
+	 .example = "[\"127.0.0.1:7070\"]"},
+	{"", "sockets", CONFIG_TEXTS, AT(sockets), .restart = true,
+	 .option = "socket", .wrong = value_path, .max = 4,
+	 .help = "Unix sockets; default `run/nfo.sock` in the state directory.",
+	 .example = "[/run/nfo/nfo.sock]"},
+	{"", "cgroups", CONFIG_CHOICE, AT(cgroups), .restart = true,
+	 .option = "cgroups", .choices = "require|prefer",
+	 .fallback = "require",
+	 .help = "require: no limit goes unenforced; prefer: go on and say so "
+		 "in each run.",
+	 .example = "prefer"},
+	{"", "allow_no_landlock", CONFIG_BOOL, AT(allow_no_landlock),
+	 .restart = true, .option = "allow-no-landlock", .fallback = "false",
+	 .help = "Go on where the kernel has no Landlock: less keeps the roles "
+		 "apart.",
+	 .example = "true"},
+	{"", "max_attempts", CONFIG_INT, AT(max_attempts), .restart = true,
+	 .fallback = "256", .min = 1, .max = 4096,
+	 .help = "Attempts at once, on this machine.", .example = "64"},
+	{"", "base_path", CONFIG_TEXT, AT(base_path), .fallback = "",
+	 .wrong = value_base_path,
+	 .help = "Where a proxy shows the API, such as /nfo: links begin with "
+		 "it, and requests may.",
+	 .example = "/nfo"},
+	{"", "trusted_proxies", CONFIG_TEXTS, AT(trusted_proxies),
+	 .wrong = value_network,
+	 .help = "Whose Forwarded and X-Forwarded-* are believed: addresses, "
+		 "networks, or `unix` for peers on a Unix socket.",
+	 .example = "[127.0.0.1, \"10.0.0.0/8\", \"fd00::/8\", unix]"},
+
+	{"", "log", CONFIG_MAP, .help = "What is said on standard error."},
+	{"log", "format", CONFIG_CHOICE, AT(log.format), .choices = "kv|json",
+	 .fallback = "kv", .help = "key=value, or JSON; a line a message.",
+	 .example = "json"},
+	{"log", "level", CONFIG_CHOICE, AT(log.level),
+	 .choices = "error|warn|info|debug", .fallback = "info",
+	 .help = "The least that is said.", .example = "warn"},
+	{"log", "requests", CONFIG_BOOL, AT(log.requests),
+	 .fallback = "false", .help = "A line for each HTTP request.",
+	 .example = "true"},
+
+	{"", "limits", CONFIG_MAP, .help = "How much of what at once."},
+	{"limits", "connections", CONFIG_INT, AT(limits.connections),
+	 .restart = true, .fallback = "1024", .min = 1, .max = 16384,
+	 .help = "Connections of all clients.", .example = "2048"},
+	{"limits", "connections_per_client", CONFIG_INT,
+	 AT(limits.connections_per_client), .restart = true, .fallback = "0",
+	 .min = 0, .max = 16384,
+	 .help = "Connections from one address; 0: as many as of all.",
+	 .example = "64"},
+
+	{"", "timeouts", CONFIG_MAP, .help = "How long what may take."},
+	{"timeouts", "idle", CONFIG_DURATION, AT(timeouts.idle_us),
+	 .fallback = "2m", .min = SECOND, .max = 3600 * SECOND,
+	 .restart = true,
+	 .help = "A connection on which nothing comes or goes is closed.",
+	 .example = "30s"},
+	{"timeouts", "stop", CONFIG_DURATION, AT(timeouts.stop_us),
+	 .fallback = "10s", .min = SECOND, .max = 60 * SECOND,
+	 .help = "At the end: for answers that are under way.",
+	 .example = "30s"},
+};
+/* clang-format on */
+const size_t config_n_keys = ARRAY_LEN(config_keys);
+
+_Static_assert(ARRAY_LEN(config_keys) <= CONFIG_KEYS_MAX, "too many rows");
+_Static_assert(LOG_LEVEL_DEBUG == 3, "log.level is in the order of log.h");
+
+void config_key_path(const struct config_key *k, char out[80])
+{
+	(void)snprintf(out, 80, "%s%s%s", k->where, *k->where ? "." : "",
+		       k->name);
+}
+
+const struct config_key *config_key_find(struct str path)
+{
+	char one[80];
+
+	for (size_t i = 0; i < config_n_keys; i++) {
+		config_key_path(&config_keys[i], one);
+		if (str_is(path, one))
+			return &config_keys[i];
+	}
+	return NULL;
+}
+
+bool config_key_is_told(const struct config_key *k)
+{
+	const struct config_key *of = config_key_find(str_from(k->where));
+
+	return k->form != CONFIG_MAP &&
+	       (!*k->where || !of || of->form != CONFIG_MAPS);
+}

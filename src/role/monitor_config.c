@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The settings of the server, which we do not read: the file's bytes and the
+ * options that win over it, framed for config_decode().
+ */
+#include "base/fd.h"
+#include "role/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	CONFIG_FILE_MAX = 1 << 20,
+	BUNDLE_MAX = CONFIG_FILE_MAX + (256 << 10)
+};
+
+static void frame(struct buf *b, const char *name, struct str content)
+{
+	buf_printf(b, "%s %zu\n", name, content.len);
+	buf_str(b, content);
+	buf_putc(b, '\n');
+}
+
+static int add_file(const char *path, struct buf *b, struct err *e)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT(CONFIG_FILE_MAX);
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return err_sys(e, errno, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_DENIED, "%s: not a file", path);
+	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & 022)
+		return err_set(e, ERR_DENIED, "%s: others may change it", path);
+	if (strchr(path, '\n'))
+		return err_set(e, ERR_INVALID, "--config: no such name");
+	if (fd_read_buf(fd, &text, e))
+		return err_wrap(e, "%s", path);
+	frame(b, path, buf_view(&text));
+	return 0;
+}
+
+int config_bundle(const struct monitor *m, int *ret, struct err *e)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(BUNDLE_MAX);
+	int fd;
+
+	if (m->o.config && add_file(m->o.config, &b, e))
+		return -1;
+	for (size_t i = 0; i < m->o.n_settings; i++)
+		frame(&b, "-", str_from(m->o.settings[i]));
+	if (b.failed)
+		return err_set(e, ERR_LIMIT, "the settings are too large");
+	fd = fd_memfd_sealed("config", buf_view(&b), e);
+	if (fd < 0)
+		return -1;
+	*ret = fd;
+	return 0;
+}
