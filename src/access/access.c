@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "doc/doc.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -317,6 +318,53 @@ static bool is_member(const struct access *a, const struct grant *g,
 				return true;
 	}
 	return false;
+}
+
+/* The user that a subject is, also of one who is known by uid; NULL. */
+static const struct user *user_of(const struct access *a, struct str subject)
+{
+	struct str rest = subject;
+	uint64_t uid;
+
+	if (!str_starts(subject, STR("uid:")))
+		return map_get(a->users, subject);
+	rest = str_from_at(subject, 4);
+	if (str_to_u64(rest, UINT32_MAX, &uid))
+		return NULL;
+	return map_get(a->users, access_user_of_uid(a, (uint32_t)uid));
+}
+
+bool access_named(const struct access *a, struct str subject, struct str token,
+		  struct str project, struct str name)
+{
+	const struct user *u = user_of(a, subject);
+	enum access_level least;
+
+	if (str_starts(name, STR("role/")))
+		return !access_role_parse(str_from_at(name, 5), &least) &&
+		       access_role(a, subject, token, project) >= least;
+	if (!u || u->disabled)
+		return false;
+	if (str_starts(name, STR("user/")))
+		return str_eq(str_from_at(name, 5), u->name);
+	for (size_t k = 0; k < a->n_groups; k++)
+		if (str_eq(name, a->groups[k].name) &&
+		    has(&a->groups[k].members, u->name))
+			return true;
+	return false;
+}
+
+struct str access_person(const struct access *a, struct str subject)
+{
+	const struct user *u = user_of(a, subject);
+	char uid[32];
+
+	if (map_get(a->admins, subject))
+		return STR("owner");
+	if (!u)
+		return subject;
+	(void)snprintf(uid, sizeof(uid), "uid:%lld", (long long)u->uid);
+	return map_get(a->admins, str_from(uid)) ? STR("owner") : u->subject;
 }
 
 /* Of a user, whatever token is shown; project NULL: anywhere. */

@@ -70,6 +70,16 @@ bool access_is_known(const struct access *a, struct str subject);
 bool access_has_user(const struct access *a, struct str name);
 
 /*
+ * Is this subject meant by a name: "user/ann", "group/devs", or "role/operator"
+ * (at least that, in the project, with this token)?
+ */
+bool access_named(const struct access *a, struct str subject, struct str token,
+		  struct str project, struct str name);
+/* The same text for all subjects that are one human being: who owns the server
+ * is one, however they came in. */
+struct str access_person(const struct access *a, struct str subject);
+
+/*
  * The decision: what is this subject, with this token (id; "" for none), in
  * this project ("" : of the server as a whole)?
  */

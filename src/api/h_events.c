@@ -33,6 +33,7 @@ static int on_event(void *ctx, const struct store_event *ev, struct err *e)
 		[STORE_EVENT_RUN] = "run",
 		[STORE_EVENT_TASK] = "task",
 		[STORE_EVENT_ARTIFACT] = "artifact",
+		[STORE_EVENT_APPROVAL] = "approval",
 	};
 	struct events *s = ctx;
 

@@ -51,6 +51,11 @@ int h_job_plan(struct request *r);
 /* h_why.c */
 int h_run_why(struct request *r);
 int h_queue(struct request *r);
+/* h_approvals.c */
+int h_run_approvals(struct request *r);
+int h_run_approval(struct request *r);
+int h_run_approve(struct request *r);
+int h_approvals(struct request *r);
 /* h_maintenance.c */
 int h_maintenance(struct request *r);
 int h_maintenance_set(struct request *r);

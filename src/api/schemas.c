@@ -31,7 +31,7 @@ static const struct {
 	 "\"properties\":{\"name\":" STRING
 	 ",\"state\":{\"$ref\":\"#/components/schemas/State\"},"
 	 "\"kind\":" MAYBE(
-		 "string") ",\"attempt\":" INTEGER
+		 "string") ",\"blocked\":" MAYBE("string") ",\"attempt\":" INTEGER
 			   ",\"exit_code\":" MAYBE("integer") ",\"signal\":" MAYBE(
 				   "integer") "}}"},
 	{"State",         "{\"type\":\"string\",\"enum\":[\"queued\",\"blocked\","
@@ -203,7 +203,9 @@ static const struct {
 	{"Waits",
 	 "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
 	 "\"for\",\"text\"],\"properties\":{\"for\":" STRING ",\"text\":" STRING
-	 ",\"runs\":{\"type\":\"array\",\"items\":" STRING "}}}}"},
+	 ",\"runs\":{\"type\":\"array\",\"items\":" STRING "},\"task\":" STRING
+	 ",\"from\":{\"type\":\"array\",\"items\":" STRING
+	 "},\"expires_at\":" MAYBE("string") "}}}"},
 	{"Queue",
 	 "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{"
 	 "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":"
@@ -268,6 +270,30 @@ static const struct {
 	 "{\"type\":\"object\",\"required\":[],\"properties\":{\"from\":{"
 	 "\"type\":\"string\",\"enum\":[\"start\",\"failed\",\"task\"]},\""
 	 "task\":{\"type\":\"string\"}},\"additionalProperties\":false}"},
+	{"Approval",
+	 "{\"type\":\"object\",\"required\":[\"run_id\",\"task\",\"state\","
+	 "\"digest\",\"run_digest\",\"message\",\"from\",\"count\",\"shown\","
+	 "\"decisions\",\"approved\",\"may_decide\",\"asked_at\","
+	 "\"expires_at\"],\"properties\":{\"run_id\":" STRING
+	 ",\"project\":" STRING ",\"job\":" STRING ",\"task\":" STRING
+	 ",\"state\":{\"type\":\"string\",\"enum\":[\"open\",\"granted\","
+	 "\"auto\",\"rejected\",\"expired\",\"cancelled\"]},\"digest\":{"
+	 "\"$ref\":\"#/components/schemas/Digest\"},\"run_digest\":{"
+	 "\"$ref\":\"#/components/schemas/Digest\"},\"message\":" STRING
+	 ",\"submitter\":" STRING ",\"from\":{\"type\":\"array\",\"items\":"
+	 STRING "},\"not\":" STRING ",\"count\":" INTEGER
+	 ",\"shown\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+	 "\"required\":[\"name\",\"file\",\"size\",\"sha256\"]}},"
+	 "\"decisions\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+	 "\"required\":[\"decision\",\"who\",\"comment\",\"at\"]}},"
+	 "\"approved\":" INTEGER ",\"may_decide\":{\"type\":\"boolean\"},"
+	 "\"asked_at\":" STRING ",\"expires_at\":" MAYBE("string") "}}"},
+	{"Decision",
+	 "{\"type\":\"object\",\"required\":[\"decision\",\"digest\"],"
+	 "\"properties\":{\"decision\":{\"type\":\"string\",\"enum\":["
+	 "\"approve\",\"reject\"]},\"digest\":{\"$ref\":"
+	 "\"#/components/schemas/Digest\"},\"comment\":{\"type\":\"string\","
+	 "\"maxLength\":1024}},\"additionalProperties\":false}"},
 	{"Artifact",
 	 "{\"type\":\"object\",\"required\":[\"name\",\"file\",\"size\","
 	 "\"sha256\"],\"properties\":{\"name\":" STRING ",\"file\":" STRING
@@ -289,7 +315,8 @@ static const struct {
 
 static const char *const pages[] = {"Run",   "Task",     "Artifact", "Secret",
 				    "Job",   "Revision", "Project",  "User",
-				    "Group", "Role",     "Token", "Schedule"};
+				    "Group", "Role",     "Token", "Schedule",
+				    "Approval"};
 /* clang-format on */
 
 void openapi_schemas(struct buf *b)

@@ -139,6 +139,12 @@ static bool carry_out(struct run *r, const struct sched_step *s)
 	case SCHED_BLOCK:
 		live_task_set(r, i, STATE_BLOCKED, KIND_NONE, STR(""));
 		return true;
+	case SCHED_ASK:
+		started(r);
+		return approve_ask(r, i);
+	case SCHED_EXPIRE:
+		approve_expire(r, i);
+		return true;
 	}
 	return true;
 }
@@ -203,19 +209,35 @@ static void next_phase(struct run *r)
 	live_put(r);
 }
 
-/* Nothing runs and what waits cannot go on. */
-static void check_blocked(struct run *r)
+/* What a run waits for of which nothing runs, and to which no time comes; "":
+ * it goes on. */
+static struct str stands_still(const struct run *r)
 {
-	bool blocked = false;
+	int64_t now = clock_real_us();
+	struct str why = STR("");
 
 	for (size_t i = 0; i < r->plan->n; i++) {
-		if (r->states[i] == STATE_RUNNING)
-			return;
-		blocked |= r->states[i] == STATE_BLOCKED;
+		if (r->states[i] == STATE_RUNNING ||
+		    (r->states[i] == STATE_QUEUED && r->due_us[i] > now))
+			return STR("");
+		if (r->states[i] == STATE_BLOCKED && !str_is(why, "approval"))
+			why = r->inst[i].blocked;
 	}
-	if (!blocked || r->row.state == STATE_BLOCKED)
+	return why;
+}
+
+static void check_blocked(struct run *r, bool starved)
+{
+	struct str why = starved ? STR("") : stands_still(r);
+
+	if (!why.len) {
+		if (r->row.state == STATE_BLOCKED && r->row.started_us)
+			started(r);
 		return;
-	r->row.blocked = STR("unschedulable");
+	}
+	if (r->row.state == STATE_BLOCKED && str_eq(r->row.blocked, why))
+		return;
+	r->row.blocked = why;
 	live_run_set(r, STATE_BLOCKED);
 }
 
@@ -277,9 +299,8 @@ void advance(struct run *r)
 		}
 	}
 	r->starved = !r->ended && a.starved;
-	/* what waits for room or for its time is not stuck */
-	if (!r->ended && !a.starved && a.due_us == INT64_MAX)
-		check_blocked(r);
+	if (!r->ended)
+		check_blocked(r, a.starved);
 	set_timer(r, a.due_us);
 	mem_free(a.steps);
 }

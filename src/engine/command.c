@@ -57,6 +57,7 @@ void command_free(struct command *c)
 	mem_free(c->who);
 	mem_free(c->action);
 	mem_free(c->what);
+	mem_free(c->decision);
 	mem_free(c);
 }
 
@@ -187,6 +188,9 @@ void command_do(struct engine *g, struct command *c)
 	case COMMAND_EDIT:
 		c->to_save = true;
 		break;
+	case COMMAND_DECIDE:
+		approve_do(g, c);
+		break;
 	}
 	commands_push(&g->waiting, c);
 }
@@ -235,6 +239,8 @@ int command_save(struct engine *g, struct command *c, struct err *e)
 		return save_delete(g, c, e);
 	case COMMAND_EDIT:
 		return save_edit(g, c, e);
+	case COMMAND_DECIDE:
+		return approve_audit(g, c, e);
 	}
 	return 0;
 }

@@ -270,6 +270,31 @@ int engine_delete(struct engine *g, const struct ulid *run, struct str who,
 	return post(g, c, e);
 }
 
+static void copy(char *to, size_t size, struct str s)
+{
+	size_t n = s.len < size ? s.len : size - 1;
+
+	if (n)
+		memcpy(to, s.p, n);
+	to[n] = '\0';
+}
+
+int engine_decide(struct engine *g, const struct engine_decision *x,
+		  engine_reply_fn *fn, void *ctx, struct err *e)
+{
+	struct command *c = command_new(COMMAND_DECIDE, x->who, fn, ctx);
+	struct decision *d = mem_alloc(sizeof(*d));
+
+	c->decision = d;
+	c->run = x->run;
+	d->approves = x->approves;
+	copy(d->task, sizeof(d->task), x->task);
+	copy(d->person, sizeof(d->person), x->person);
+	copy(d->digest, sizeof(d->digest), x->digest);
+	copy(d->comment, sizeof(d->comment), x->comment);
+	return post(g, c, e);
+}
+
 int engine_edit(struct engine *g, struct str who, struct str action,
 		struct str what, engine_edit_fn *edit, engine_reply_fn *fn,
 		void *ctx, struct err *e)

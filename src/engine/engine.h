@@ -126,6 +126,23 @@ MUST_USE int engine_delete(struct engine *g, const struct ulid *run,
 			   struct str who, engine_reply_fn *fn, void *ctx,
 			   struct err *e);
 /*
+ * What somebody says to a task that waits for people.  The caller has seen to
+ * it that they are one of those who are asked.  Done twice it is done
+ * (replayed).  ERR_CONFLICT: err.sys ESTALE when digest is not that of what is
+ * asked now, EALREADY when it is decided.
+ */
+struct engine_decision {
+	struct ulid run;
+	struct str task;   /* the instance */
+	struct str who;    /* the subject */
+	struct str person; /* the same for all subjects of one human being */
+	struct str digest; /* 64 hex digits: to what they say it */
+	struct str comment;
+	bool approves;
+};
+MUST_USE int engine_decide(struct engine *g, const struct engine_decision *d,
+			   engine_reply_fn *fn, void *ctx, struct err *e);
+/*
  * A change of what is stored beside runs.  edit is called in the engine's
  * thread, inside the transaction that also holds the audit row; it returns -1
  * only when the store failed.  To refuse, it sets *refusal (which becomes the

@@ -16,6 +16,7 @@
  *   live.c     a run in memory, and its marks
  *   save.c     what is marked, into the store
  *   advance.c  carries out what sched decides
+ *   approve.c  what people are asked, and what they say
  *   launch.c   one attempt to the monitor; launch_files.c what it is given
  *   result.c   one attempt's end
  *   collect.c  the worker thread: artifacts into blobs, trees removed
@@ -31,9 +32,10 @@
 #include "doc/doc.h"
 #include "engine/engine.h"
 #include "engine/paths.h"
-#include "job/plan.h"
+#include "job/approval.h"
 #include "job/result.h"
 #include "sched/sched.h"
+#include "store/approvals.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -42,7 +44,16 @@
 struct kept {
 	struct str name; /* TASK.NAME */
 	struct str file;
+	uint64_t bytes;
 	char sha256[HASH_HEX_LEN + 1];
+};
+
+/* Of a task that people were asked about. */
+struct approval {
+	struct store_approval row; /* text in the run's arena */
+	/* one more that refuses */
+	struct store_decision said[APPROVAL_COUNT_MAX + 1];
+	uint32_t n_said;
 };
 
 struct instance {
@@ -60,7 +71,8 @@ struct instance {
 	bool has_slot;
 	struct job_pair *outputs;
 	size_t n_outputs;
-	struct job_attempt *job; /* while it is prepared */
+	struct job_attempt *job;   /* while it is prepared */
+	struct approval *approval; /* NULL: not asked for yet */
 };
 
 struct run {
@@ -100,6 +112,15 @@ enum command_type {
 	COMMAND_CANCEL,
 	COMMAND_DELETE,
 	COMMAND_EDIT,
+	COMMAND_DECIDE,
+};
+
+/* What somebody said; its text is the command's. */
+struct decision {
+	char task[STORE_NAME_MAX + 1], person[80];
+	char digest[HASH_HEX_LEN + 1];
+	char comment[APPROVAL_COMMENT_MAX + 1];
+	bool approves;
 };
 
 struct command {
@@ -108,6 +129,7 @@ struct command {
 	struct engine_order *order;
 	struct ulid run;
 	char *who, *action, *what;
+	struct decision *decision;
 	engine_edit_fn *edit; /* NULL: only the audit row */
 	engine_reply_fn *fn;
 	void *ctx;
@@ -231,8 +253,11 @@ void live_task_set(struct run *r, size_t i, enum run_state s,
 void live_run_set(struct run *r, enum run_state s);
 void live_attempt_changed(struct run *r, size_t i);
 void live_artifact(struct run *r, const struct store_artifact *a);
+void live_approval(struct run *r, size_t i);
 void live_keep(struct run *r, struct str name, struct str file,
-	       const char *sha256);
+	       const char *sha256, uint64_t bytes);
+/* By TASK.NAME; NULL: it was not made. */
+const struct kept *live_kept(const struct run *r, struct str name);
 void live_keep_output(struct run *r, size_t i, struct str name,
 		      struct str value);
 struct job_stand live_stand(struct run *r);
@@ -269,6 +294,16 @@ MUST_USE int gate_load(struct engine *g, struct err *e);
 
 /* advance.c */
 void advance(struct run *r);
+
+/* approve.c */
+/* It is its turn: true when people are asked now, false when it has ended. */
+bool approve_ask(struct run *r, size_t i);
+void approve_expire(struct run *r, size_t i);
+void approve_do(struct engine *g, struct command *c);
+MUST_USE int approve_save(struct run *r, size_t i, struct err *e);
+MUST_USE int approve_audit(struct engine *g, const struct command *c,
+			   struct err *e);
+MUST_USE int approve_load(struct run *r, struct err *e); /* after a restart */
 
 /* turn.c */
 void turn(struct engine *g);

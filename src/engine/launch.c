@@ -41,13 +41,11 @@ static int find_files(struct run *r, struct job_attempt *a, struct err *e)
 	for (size_t k = 0; k < a->n_files; k++) {
 		struct job_file *f = &a->files[k];
 		char name[320], staged[32];
-		const struct kept *found = NULL;
+		const struct kept *found;
 
 		(void)snprintf(name, sizeof(name), STR_FMT "." STR_FMT,
 			       STR_ARG(f->task), STR_ARG(f->file));
-		for (size_t i = 0; i < r->n_kept; i++)
-			if (str_is(r->kept[i].name, name))
-				found = &r->kept[i];
+		found = live_kept(r, str_from(name));
 		if (!found)
 			return err_set(e, ERR_NOT_FOUND,
 				       "files: %s was not made", name);

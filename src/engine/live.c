@@ -149,7 +149,10 @@ void live_task_set(struct run *r, size_t i, enum run_state s,
 	r->states[i] = s;
 	in->kind = kind;
 	in->error = error;
-	in->blocked = s == STATE_BLOCKED ? STR("unschedulable") : STR("");
+	in->blocked = s != STATE_BLOCKED ? STR("") :
+		      r->plan->instances[i].action == ACTION_APPROVAL ?
+					   STR("approval") :
+					   STR("unschedulable");
 	if (s != STATE_QUEUED)
 		r->due_us[i] = 0;
 	in->task_dirty = true;
@@ -177,15 +180,32 @@ void live_artifact(struct run *r, const struct store_artifact *a)
 	r->artifacts = grow(r->artifacts, r->n_artifacts, &r->cap_artifacts,
 			    sizeof(*r->artifacts));
 	r->artifacts[r->n_artifacts++] = *a;
-	live_keep(r, a->name, a->file, a->sha256);
+	live_keep(r, a->name, a->file, a->sha256, a->bytes);
 	event(r, STORE_EVENT_ARTIFACT, a->name, a->attempt, STATE_SUCCEEDED,
 	      KIND_NONE);
 }
 
+/* People are asked, somebody said something, or it is decided. */
+void live_approval(struct run *r, size_t i)
+{
+	r->inst[i].task_dirty = true;
+	r->tasks_dirty = true;
+	event(r, STORE_EVENT_APPROVAL, r->plan->instances[i].name, 0,
+	      r->states[i], r->inst[i].kind);
+}
+
 /* --- what later tasks may use ------------------------------------------- */
 
+const struct kept *live_kept(const struct run *r, struct str name)
+{
+	for (size_t i = 0; i < r->n_kept; i++)
+		if (str_eq(r->kept[i].name, name))
+			return &r->kept[i];
+	return NULL;
+}
+
 void live_keep(struct run *r, struct str name, struct str file,
-	       const char *sha256)
+	       const char *sha256, uint64_t bytes)
 {
 	struct kept *k = NULL;
 
@@ -199,6 +219,7 @@ void live_keep(struct run *r, struct str name, struct str file,
 	}
 	k->name = name;
 	k->file = file;
+	k->bytes = bytes;
 	memcpy(k->sha256, sha256, sizeof(k->sha256));
 }
 

@@ -33,6 +33,8 @@ static int decide(const struct policy_set *policies,
 		struct policy_verdict v;
 		struct job_attempt *a;
 
+		if (plan->instances[i].action != ACTION_COMMAND)
+			continue; /* nothing is launched */
 		if (job_plan_attempt(plan, i, NULL, &a, e))
 			return -1;
 		policy_decide(policies, a, &v);
@@ -79,8 +81,8 @@ int engine_order_new(const struct policy_set *policies,
 {
 	struct ulid ulid = ulid_new();
 	char id[ULID_LEN + 8];
-	struct job_run_facts facts = {str_from(id), ask->trigger,
-				      ask->submitter};
+	struct job_run_facts facts = {
+		.trigger = ask->trigger, .submitter = ask->submitter};
 	struct hash def = hash_sha256(ask->canonical.p, ask->canonical.len);
 	struct hash digest = policy_set_digest(policies), run;
 	uint32_t from_task = 0;
@@ -90,6 +92,7 @@ int engine_order_new(const struct policy_set *policies,
 	struct arena *a;
 
 	(void)snprintf(id, sizeof(id), "run_%s", ulid.s);
+	facts.run_id = str_from(id);
 	if (job_plan_new(job, ask->inputs, &facts, &p, ps))
 		return err_set(e, ERR_INVALID, "the inputs are wrong");
 	if (decide(policies, p, ps, e)) {

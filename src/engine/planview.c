@@ -107,14 +107,45 @@ static void verdict(struct view *v, const struct job_attempt *a)
 	buf_putc(v->b, ']');
 }
 
-static int instance(struct view *v, size_t i, struct err *e)
+static int command(struct view *v, size_t i, struct err *e)
 {
-	const struct job_instance *in = &v->p->instances[i];
-	const struct doc_node *node = v->p->job->tasks[in->task].node;
 	struct job_attempt *a;
 
 	if (job_plan_attempt(v->p, i, NULL, &a, e))
 		return -1;
+	text(v->b, "action", STR("command"));
+	text(v->b, "profile", a->profile);
+	text(v->b, "network", a->network);
+	secrets(v->b, a);
+	names(v->b, a);
+	verdict(v, a);
+	job_attempt_free(a);
+	return 0;
+}
+
+/* Nothing is launched for it: it may touch nothing. */
+static int step(struct view *v, const struct doc_node *what, const char *action,
+		struct err *e)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(DOC_TEXT_MAX);
+
+	text(v->b, "action", str_from(action));
+	if (doc_write_canonical(what, &b, e))
+		return -1;
+	buf_printf(v->b, ",\"%s\":", action);
+	buf_str(v->b, buf_view(&b));
+	buf_puts(v->b, ",\"profile\":\"\",\"network\":\"none\",\"secrets\":[],"
+		       "\"artifacts\":[],\"files\":[],\"allowed\":true,"
+		       "\"reasons\":[]");
+	return 0;
+}
+
+static int instance(struct view *v, size_t i, struct err *e)
+{
+	const struct job_instance *in = &v->p->instances[i];
+	const struct doc_node *node = v->p->job->tasks[in->task].node;
+	int bad;
+
 	buf_puts(v->b, i ? ",{\"name\":\"" : "{\"name\":\"");
 	buf_json(v->b, in->name);
 	buf_putc(v->b, '"');
@@ -122,14 +153,14 @@ static int instance(struct view *v, size_t i, struct err *e)
 	if (doc_get(node, "if"))
 		text(v->b, "if", doc_get(node, "if")->text);
 	pairs(v->b, "matrix", in->matrix, in->n_matrix);
-	text(v->b, "profile", a->profile);
-	text(v->b, "network", a->network);
-	secrets(v->b, a);
-	names(v->b, a);
-	verdict(v, a);
+	if (in->action == ACTION_APPROVAL)
+		bad = step(v, doc_get(node, "approval"), "approval", e);
+	else if (in->action == ACTION_CALL)
+		bad = step(v, doc_get(node, "job"), "job", e);
+	else
+		bad = command(v, i, e);
 	buf_putc(v->b, '}');
-	job_attempt_free(a);
-	return 0;
+	return bad;
 }
 
 static int write_plan(struct view *v, struct str canonical, struct err *e)

@@ -22,13 +22,14 @@ static int plan_again(struct engine *g, const struct store_run *row,
 {
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 	char id[ULID_LEN + 8];
-	struct job_run_facts facts = {str_from(id), row->trigger,
-				      row->submitter};
+	struct job_run_facts facts = {
+		.trigger = row->trigger, .submitter = row->submitter};
 	struct job_plan *p;
 	struct job *j;
 	struct run *r;
 
 	(void)snprintf(id, sizeof(id), "run_%s", row->ulid.s);
+	facts.run_id = str_from(id);
 	if (job_parse_stored(row->canonical, &j, ps) ||
 	    job_plan_new(j, row->inputs, &facts, &p, ps))
 		return err_set(e, ERR_INVALID,
@@ -213,7 +214,8 @@ static int on_artifact(void *ctx, const struct store_artifact *a, struct err *e)
 	struct run *r = ctx;
 
 	(void)e;
-	live_keep(r, live_str(r, a->name), live_str(r, a->file), a->sha256);
+	live_keep(r, live_str(r, a->name), live_str(r, a->file), a->sha256,
+		  a->bytes);
 	return 0;
 }
 
@@ -233,7 +235,8 @@ int recover_load(struct engine *g, struct err *e)
 
 		if (store_tasks(g->store, r->row.id, on_task, r, e) ||
 		    store_attempts(g->store, r->row.id, on_attempt, r, e) ||
-		    store_artifacts(g->store, r->row.id, on_artifact, r, e))
+		    store_artifacts(g->store, r->row.id, on_artifact, r, e) ||
+		    approve_load(r, e))
 			return -1;
 	}
 	return 0;

@@ -36,6 +36,8 @@ static int save_task(struct run *r, size_t i, struct err *e)
 		.due_us = r->due_us[i],
 	};
 
+	if (in->approval && approve_save(r, i, e))
+		return -1;
 	return store_task_put(r->g->store, r->row.id, &t, e);
 }
 

@@ -210,12 +210,14 @@ static int on_task(void *ctx, const struct store_task *t, struct err *e)
 	if (!o.own_state) {
 		buf_printf(x->b, "\"state\":\"%s\",", state_name(t->state));
 		kind(x->b, t->kind);
+		maybe(x->b, "blocked", t->blocked);
 	}
 	if (number) {
 		if (store_read_attempt(x->r, x->run, t->index, number,
 				       on_attempt, &o, e))
 			return -1;
 	} else {
+		maybe(x->b, "error", t->error);
 		buf_puts(x->b, "\"attempt\":0,\"exit_code\":null,"
 			       "\"signal\":null,\"outputs\":{},");
 	}

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/view.h"
+#include "engine/why_people.h"
 #include "job/job.h"
 #include "job/plan.h"
 #include "store/resources.h"
@@ -195,7 +196,7 @@ static bool others_open(const struct why *w)
 	return false;
 }
 
-static void task_reasons(struct why *w, size_t i)
+static int task_reasons(struct why *w, size_t i, struct err *e)
 {
 	const struct job_instance *in = &w->plan->instances[i];
 	char when[CLOCK_TEXT_LEN + 1];
@@ -203,7 +204,7 @@ static void task_reasons(struct why *w, size_t i)
 	if (!w->started && !w->cancelled) {
 		reason(w, "run");
 		buf_puts(w->b, "the run has not begun\"}");
-		return;
+		return 0;
 	}
 	for (size_t k = 0; k < in->n_needs; k++)
 		if (!state_final(w->states[in->needs[k]]))
@@ -212,6 +213,9 @@ static void task_reasons(struct why *w, size_t i)
 		reason(w, "finally");
 		buf_puts(w->b, "it comes when all other tasks have ended\"}");
 	}
+	if (str_is(w->blocked_by[i], "approval"))
+		return why_people(w->reader, &w->ulid, in->name, w->b,
+				  &w->n_reasons, e);
 	if (w->due_us[i] > clock_real_us()) {
 		clock_format(w->due_us[i], when);
 		reason(w, "retry");
@@ -224,12 +228,13 @@ static void task_reasons(struct why *w, size_t i)
 		buf_puts(w->b, "\"}");
 	}
 	if (w->n_reasons)
-		return;
+		return 0;
 	reason(w, "room");
 	buf_printf(w->b,
 		   "a place: %" PRIu64 " attempts are running on this server, "
 		   "or the job's own limits\"}",
 		   w->stats->running_attempts);
+	return 0;
 }
 
 static int put_tasks(struct why *w, struct err *e)
@@ -248,7 +253,8 @@ static int put_tasks(struct why *w, struct err *e)
 		buf_printf(w->b, "\",\"state\":\"%s\",\"waits\":[",
 			   state_name(w->states[i]));
 		w->n_reasons = 0;
-		task_reasons(w, i);
+		if (task_reasons(w, i, e))
+			return -1;
 		buf_puts(w->b, "]}");
 		first = false;
 	}
@@ -285,6 +291,10 @@ static int write_all(struct why *w, struct err *e)
 		   (int)w->blocked.len, w->blocked.p);
 	buf_puts(w->b, ",\"waits\":[");
 	if (!state_final(w->state) && !w->started && run_reasons(w, e))
+		return -1;
+	if (!state_final(w->state) && w->started &&
+	    why_people(w->reader, &w->ulid, str_n(NULL, 0), w->b, &w->n_reasons,
+		       e))
 		return -1;
 	return put_tasks(w, e);
 }

@@ -102,6 +102,11 @@ static void find_stdin(struct graph *g, struct job_task *t)
 	else if (writer->is_finally != t->is_finally)
 		problem_at(g->ps, n, "bad-stdin", NULL,
 			   "a pipe across `finally`");
+	else if (doc_get(writer->node, "approval") ||
+		 doc_get(writer->node, "job"))
+		problem_at(g->ps, n, "bad-stdin", NULL,
+			   "stdin: \"" STR_FMT "\" writes nothing",
+			   STR_ARG(from));
 	else
 		t->stdin_from = i;
 }

@@ -19,6 +19,8 @@ void check_job(struct job *j, struct problems *ps);
 /* check_task.c: one task by itself. */
 void check_task(const struct job *j, const struct job_task *t,
 		struct problems *ps);
+/* check_steps.c: approvals and calls. */
+void check_step(const struct job_task *t, struct problems *ps);
 void check_defaults(const struct job *j, struct problems *ps);
 /* Names that would be the same variable behind prefix. */
 void check_collisions(const struct doc_node *map, const char *prefix,

@@ -271,6 +271,7 @@ void check_task(const struct job *j, const struct job_task *t,
 	if (t->node->kind != DOC_MAP)
 		return;
 	check_kind(t, ps);
+	check_step(t, ps);
 	check_shell(doc_get(t->node, "shell"), ps);
 	check_env(doc_get(t->node, "env"), CHECK_ENV_LEN_MAX, ps);
 	check_deliveries(j, t, ps);

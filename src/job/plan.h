@@ -10,6 +10,13 @@
 #include "job/job.h"
 #include "proto/state.h"
 
+/* What carries a task out. */
+enum job_action {
+	ACTION_COMMAND,  /* run or argv: an attempt in a sandbox */
+	ACTION_APPROVAL, /* people: approval.h */
+	ACTION_CALL,     /* a run of another job: call.h */
+};
+
 struct job_instance {
 	/* "test@unit"; values in the order of the lists' names: maps have no
 	 * order of their own, in JSON, TOML and the canonical text. */
@@ -21,6 +28,7 @@ struct job_instance {
 	size_t n_needs;
 	int32_t stdin_from; /* instance; -1: none */
 	uint32_t group;     /* pipe group: index of its first member */
+	enum job_action action;
 	bool is_finally;
 	bool uninterruptible;
 };

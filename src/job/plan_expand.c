@@ -2,6 +2,7 @@
 /* From tasks to instances: matrix, order, relations; see plan_expand.h. */
 #include "job/plan_expand.h"
 #include "base/map.h"
+#include "job/approval.h"
 #include "job/check.h"
 #include "job/inputs.h"
 
@@ -71,6 +72,13 @@ static struct str instance_name(struct job_plan *p, struct str task,
 	return b.failed ? str_n(NULL, 0) : keep(p->arena, buf_view(&b));
 }
 
+static enum job_action action_of(const struct doc_node *task)
+{
+	if (doc_get(task, "approval"))
+		return ACTION_APPROVAL;
+	return doc_get(task, "job") ? ACTION_CALL : ACTION_COMMAND;
+}
+
 static int add_instance(struct job_plan *p, size_t task,
 			const struct job_pair *m, size_t n, struct problems *ps)
 {
@@ -95,6 +103,7 @@ static int add_instance(struct job_plan *p, size_t task,
 		.name = name,
 		.task = (uint32_t)task,
 		.stdin_from = -1,
+		.action = action_of(t->node),
 		.is_finally = t->is_finally,
 		.uninterruptible = str_is(
 			job_text(doc_get(t->node, "uninterruptible"), "false"),
@@ -200,27 +209,51 @@ static void relate(struct job_plan *p, struct job_instance *in,
 		in->stdin_from = (int32_t)ranges[t->stdin_from].from;
 }
 
+static void check_artifacts(const struct job_plan *p,
+			    const struct doc_node *list, struct problems *ps)
+{
+	struct str task, name;
+
+	for (const struct doc_node *n = list ? list->first : NULL; n;
+	     n = n->next)
+		if (job_artifact_split(n->text, &task, &name) ||
+		    job_plan_find(p, task) < 0)
+			problem_at(ps, n, "unknown-artifact", NULL,
+				   STR_FMT ": no task instance \"" STR_FMT "\"",
+				   STR_ARG(list->key), STR_ARG(task));
+}
+
+static void check_approval(const struct job_plan *p, size_t i,
+			   struct problems *ps)
+{
+	const struct doc_node *n =
+		doc_get(p->job->tasks[p->instances[i].task].node, "approval");
+	struct arena *a = arena_new(1 << 20);
+	struct job_approval x;
+	struct err e;
+
+	if (job_plan_approval(p, i, NULL, a, &x, &e))
+		problem_at_key(ps, n, "bad-expression", NULL, "approval: %s",
+			       e.text);
+	arena_free(a);
+}
+
 /* What only the expanded job can tell: instances that are named, conditions
  * that nothing evaluates before the task's turn. */
 static void check_instance(const struct job_plan *p, size_t i,
 			   struct problems *ps)
 {
 	const struct job_task *t = &p->job->tasks[p->instances[i].task];
-	const struct doc_node *files = doc_get(t->node, "files");
 	const struct doc_node *cond = doc_get(t->node, "if");
-	struct str task, name;
 	struct err e;
 	bool truth;
 
-	for (const struct doc_node *n = files ? files->first : NULL; n;
-	     n = n->next)
-		if (job_artifact_split(n->text, &task, &name) ||
-		    job_plan_find(p, task) < 0)
-			problem_at(ps, n, "unknown-artifact", NULL,
-				   "files: no task instance \"" STR_FMT "\"",
-				   STR_ARG(task));
+	check_artifacts(p, doc_get(t->node, "files"), ps);
 	if (cond && inputs_eval_if(p, i, NULL, cond->text, &truth, &e))
 		problem_at(ps, cond, "bad-expression", NULL, "%s", e.text);
+	check_artifacts(p, doc_get(doc_get(t->node, "approval"), "show"), ps);
+	if (p->instances[i].action == ACTION_APPROVAL)
+		check_approval(p, i, ps);
 }
 
 static void group(struct job_plan *p)

@@ -36,6 +36,7 @@ static void step(struct pass *p, enum sched_do what, size_t i)
 		[SCHED_START] = STATE_RUNNING,    [SCHED_SKIP] = STATE_SKIPPED,
 		[SCHED_CANCEL] = STATE_CANCELLED, [SCHED_STOP] = STATE_RUNNING,
 		[SCHED_REFUSE] = STATE_FAILED,    [SCHED_BLOCK] = STATE_BLOCKED,
+		[SCHED_ASK] = STATE_BLOCKED,      [SCHED_EXPIRE] = STATE_FAILED,
 	};
 
 	p->states[i] = after[what];
@@ -183,6 +184,16 @@ static bool run_allows(const struct pass *p, size_t first)
 	return !most || p->task_running[instance(p, first)->task] < most;
 }
 
+/* People take no room; asked once, they have until it is due. */
+static bool ask(struct pass *p, size_t i)
+{
+	if (p->states[i] == STATE_QUEUED)
+		step(p, SCHED_ASK, i);
+	else if (p->r->due_us[i]) /* else group_verdict() would wait */
+		step(p, SCHED_EXPIRE, i);
+	return p->states[i] == STATE_FAILED;
+}
+
 /* True when a state has changed that others may have waited for. */
 static bool start_one(struct pass *p, size_t first)
 {
@@ -194,6 +205,8 @@ static bool start_one(struct pass *p, size_t first)
 		each_of_group(p, SCHED_SKIP, first);
 		return true;
 	case MAY_RUN:
+		if (instance(p, first)->action == ACTION_APPROVAL)
+			return ask(p, first);
 		if (never_fits(p, first))
 			each_of_group(p, SCHED_BLOCK, first);
 		else if (!run_allows(p, first))

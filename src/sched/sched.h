@@ -17,6 +17,8 @@ enum sched_do {
 	SCHED_STOP,   /* it runs: ask the monitor to end it */
 	SCHED_REFUSE, /* its condition cannot be evaluated: -> failed, setup */
 	SCHED_BLOCK,  /* its group can never fit: -> blocked, unschedulable */
+	SCHED_ASK,    /* an approval: -> blocked, approval */
+	SCHED_EXPIRE, /* and nobody gave it in time: -> failed, expired */
 };
 
 struct sched_step {
@@ -28,7 +30,9 @@ struct sched_step {
 struct sched_run {
 	const struct job_plan *plan;
 	const enum run_state *states; /* of every instance */
-	const int64_t *due_us;        /* of every instance; 0: at once */
+	/* Of every instance: not before; 0: at once.  Of an approval that was
+	 * asked for: until then; 0: for ever. */
+	const int64_t *due_us;
 	struct job_stand stand;       /* for conditions; its states are ours */
 	bool in_finally;
 	bool cancelled, timed_out; /* the phase is to end */

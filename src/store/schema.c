@@ -139,7 +139,23 @@ static const char v6[] =
 	" run TEXT NOT NULL, error TEXT NOT NULL,"
 	" PRIMARY KEY(project, job, name)) STRICT, WITHOUT ROWID;";
 
-static const char *const versions[] = {v1, v2, v3, v4, v5, v6};
+/* What people are asked, and what they said. */
+static const char v7[] =
+	"CREATE TABLE approvals("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL,"
+	" idx INTEGER NOT NULL, task TEXT NOT NULL, state INTEGER NOT NULL,"
+	" digest TEXT NOT NULL, message TEXT NOT NULL, named TEXT NOT NULL,"
+	" shown TEXT NOT NULL, count INTEGER NOT NULL,"
+	" submitter_may INTEGER NOT NULL, asked_us INTEGER NOT NULL,"
+	" expires_us INTEGER NOT NULL, UNIQUE(run, idx)) STRICT;"
+	"CREATE INDEX approvals_open ON approvals(id) WHERE state=1;"
+	"CREATE TABLE decisions("
+	" run INTEGER NOT NULL, idx INTEGER NOT NULL, person TEXT NOT NULL,"
+	" who TEXT NOT NULL, approves INTEGER NOT NULL,"
+	" comment TEXT NOT NULL, ts_us INTEGER NOT NULL,"
+	" PRIMARY KEY(run, idx, person)) STRICT, WITHOUT ROWID;";
+
+static const char *const versions[] = {v1, v2, v3, v4, v5, v6, v7};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -189,6 +205,11 @@ int db_migrate(struct db *db, struct err *e)
 #define TOKEN_COLUMNS                                                          \
 	"id,ulid,hash,name,subject,role,projects,created_us,created_by,"       \
 	"expires_us,used_us"
+
+#define APPROVAL_COLUMNS                                                       \
+	"a.id,a.run,a.idx,a.task,a.state,a.digest,a.message,a.named,a.shown,"  \
+	"a.count,a.submitter_may,a.asked_us,a.expires_us,r.ulid,r.project,"    \
+	"r.job,r.submitter,r.run_digest"
 
 const char *const db_sql[N_DB_STMTS] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -338,6 +359,26 @@ const char *const db_sql[N_DB_STMTS] = {
 		"WHERE project=? AND job=? AND name=?",
 	[DB_DELETE_SCHEDULES] =
 		"DELETE FROM schedules WHERE project=? AND job=?",
+	[DB_APPROVAL_PUT] =
+		"INSERT INTO approvals(run,idx,task,state,digest,message,named,"
+		"shown,count,submitter_may,asked_us,expires_us) "
+		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?) "
+		"ON CONFLICT(run,idx) DO UPDATE SET state=excluded.state",
+	[DB_APPROVALS_OF] = "SELECT " APPROVAL_COLUMNS " FROM approvals a "
+			    "JOIN runs r ON r.id=a.run WHERE r.ulid=? "
+			    "ORDER BY a.idx",
+	[DB_APPROVALS_OPEN] =
+		"SELECT " APPROVAL_COLUMNS " FROM approvals a "
+		"JOIN runs r ON r.id=a.run WHERE a.state=1 AND r.state<3 "
+		"AND a.id<?1 AND (?2='' OR r.project IN "
+		"(SELECT value FROM json_each(?2))) ORDER BY a.id DESC",
+	[DB_DECISION_PUT] =
+		"INSERT OR IGNORE INTO decisions(run,idx,person,who,approves,"
+		"comment,ts_us) VALUES(?,?,?,?,?,?,?)",
+	[DB_DECISIONS] = "SELECT idx,person,who,approves,comment,ts_us "
+			 "FROM decisions WHERE run=? ORDER BY ts_us",
+	[DB_DELETE_APPROVALS] = "DELETE FROM approvals WHERE run=?",
+	[DB_DELETE_DECISIONS] = "DELETE FROM decisions WHERE run=?",
 	[DB_MAX_FENCE] = "SELECT seq FROM sqlite_sequence "
 			 "WHERE name='attempts'",
 };

@@ -54,7 +54,7 @@ struct store_task {
 	enum fail_kind kind;
 	uint32_t attempt; /* the last one made; 0: none yet */
 	struct str blocked, error;
-	int64_t due_us; /* a retry waits for this time */
+	int64_t due_us; /* a retry waits for it; an approval is void then */
 };
 
 struct store_attempt {
@@ -80,6 +80,7 @@ enum store_event_type {
 	STORE_EVENT_RUN = 1,
 	STORE_EVENT_TASK = 2,
 	STORE_EVENT_ARTIFACT = 3,
+	STORE_EVENT_APPROVAL = 4,
 };
 
 struct store_event {

@@ -226,9 +226,9 @@ int store_run_delete(struct store *s, int64_t run, struct err *e)
 {
 	/* the run last: what is before it looks it up */
 	static const enum db_stmt steps[] = {
-		DB_GARBAGE_OF_RUN, DB_DELETE_TASKS,     DB_DELETE_ATTEMPTS,
-		DB_DELETE_EVENTS,  DB_DELETE_ARTIFACTS, DB_DELETE_KEYS,
-		DB_DELETE_RUN,
+		DB_GARBAGE_OF_RUN,   DB_DELETE_TASKS,     DB_DELETE_ATTEMPTS,
+		DB_DELETE_EVENTS,    DB_DELETE_ARTIFACTS, DB_DELETE_KEYS,
+		DB_DELETE_APPROVALS, DB_DELETE_DECISIONS, DB_DELETE_RUN,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
