@@ -50,6 +50,15 @@ static const struct verb verbs[] = {
 	 "  nfo rerun run_01K... --from deploy\n\n"
 	 "From a task: it, and what needs it, run anew.",
 	 verb_rerun},
+	{"approvals", "[--all]",
+	 "What waits for your approval", NULL, verb_approvals},
+	{"approve", "RUN [TASK] [--reject] [--comment TEXT]",
+	 "Look at what waits for an approval, and give or refuse it",
+	 "  nfo approve run_01K... ship --comment 'looks good'\n"
+	 "  nfo approve run_01K... --reject\n\n"
+	 "Shows the message and the artifacts with their SHA-256; the answer\n"
+	 "is bound to these. On a terminal it asks first.",
+	 verb_approve},
 	{"why", "RUN",
 	 "What a run and its tasks wait for", NULL, verb_why},
 	{"queue", "",

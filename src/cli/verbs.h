@@ -40,6 +40,9 @@ int verb_why(int argc, char **argv, const struct verb *v);
 int verb_queue(int argc, char **argv, const struct verb *v);
 /* top.c */
 int verb_top(int argc, char **argv, const struct verb *v);
+/* approve.c */
+int verb_approvals(int argc, char **argv, const struct verb *v);
+int verb_approve(int argc, char **argv, const struct verb *v);
 /* plan.c */
 int verb_plan(int argc, char **argv, const struct verb *v);
 /* content.c */

@@ -197,6 +197,16 @@ static void follow_task(struct watch *w, struct str name, struct str attempt)
 
 /* --- the run's events --------------------------------------------------- */
 
+/* It waits for people: who follows should know how they say it. */
+static void put_waiting(struct watch *w, struct str task)
+{
+	status_clear(w);
+	printf("%-*.*s | waits for an approval: nfo approve " STR_FMT
+	       " " STR_FMT "\n",
+	       (int)w->width, (int)task.len, task.p, STR_ARG(w->run),
+	       STR_ARG(task));
+}
+
 static void on_event(void *ctx, const struct sse_event *ev)
 {
 	struct watch *w = ctx;
@@ -209,6 +219,8 @@ static void on_event(void *ctx, const struct sse_event *ev)
 	if (str_is(ev->type, "task") && cli_text(d->root, "attempt").len)
 		follow_task(w, cli_text(d->root, "task"),
 			    cli_text(d->root, "attempt"));
+	if (str_is(ev->type, "approval") && str_is(state, "blocked"))
+		put_waiting(w, cli_text(d->root, "task"));
 	if (str_is(ev->type, "run") &&
 	    (str_is(state, "succeeded") || str_is(state, "failed") ||
 	     str_is(state, "cancelled")))

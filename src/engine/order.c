@@ -81,8 +81,8 @@ int engine_order_new(const struct policy_set *policies,
 {
 	struct ulid ulid = ulid_new();
 	char id[ULID_LEN + 8];
-	struct job_run_facts facts = {
-		.trigger = ask->trigger, .submitter = ask->submitter};
+	struct job_run_facts facts = {.trigger = ask->trigger,
+				      .submitter = ask->submitter};
 	struct hash def = hash_sha256(ask->canonical.p, ask->canonical.len);
 	struct hash digest = policy_set_digest(policies), run;
 	uint32_t from_task = 0;

@@ -22,8 +22,8 @@ static int plan_again(struct engine *g, const struct store_run *row,
 {
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 	char id[ULID_LEN + 8];
-	struct job_run_facts facts = {
-		.trigger = row->trigger, .submitter = row->submitter};
+	struct job_run_facts facts = {.trigger = row->trigger,
+				      .submitter = row->submitter};
 	struct job_plan *p;
 	struct job *j;
 	struct run *r;

@@ -21,7 +21,7 @@ struct why {
 	struct arena *arena;
 	int64_t id;
 	enum run_state state;
-	struct str project, group, blocked, inputs;
+	struct str project, group, blocked, inputs, trigger, submitter;
 	int32_t priority;
 	bool started, cancelled;
 	struct job_plan *plan;
@@ -58,6 +58,8 @@ static int see_run(void *ctx, const struct store_run *run, struct err *e)
 	w->group = keep(w, run->group);
 	w->blocked = keep(w, run->blocked);
 	w->inputs = keep(w, run->inputs);
+	w->trigger = keep(w, run->trigger);
+	w->submitter = keep(w, run->submitter);
 	w->priority = run->priority;
 	w->started = run->started_us != 0;
 	w->cancelled = run->cancelled;
@@ -266,9 +268,13 @@ static int plan_it(struct why *w, struct err *e)
 {
 	CLEANUP_BUF struct buf canonical = BUF_INIT(JOB_CANONICAL_MAX);
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
-	struct job_run_facts facts = {STR(""), STR(""), STR("")};
+	char id[ULID_LEN + 8];
+	struct job_run_facts facts = {.trigger = w->trigger,
+				      .submitter = w->submitter};
 	struct job *j;
 
+	(void)snprintf(id, sizeof(id), "run_%s", w->ulid.s);
+	facts.run_id = str_from(id);
 	if (store_read_canonical(w->reader, &w->ulid, &canonical, e))
 		return -1;
 	if (job_parse_stored(buf_view(&canonical), &j, ps) ||

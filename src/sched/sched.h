@@ -33,7 +33,7 @@ struct sched_run {
 	/* Of every instance: not before; 0: at once.  Of an approval that was
 	 * asked for: until then; 0: for ever. */
 	const int64_t *due_us;
-	struct job_stand stand;       /* for conditions; its states are ours */
+	struct job_stand stand; /* for conditions; its states are ours */
 	bool in_finally;
 	bool cancelled, timed_out; /* the phase is to end */
 	int64_t now_us;            /* the clock of due_us */

@@ -412,3 +412,44 @@ def test_its_time_runs_out_while_the_server_is_down(cold):
     run = cold.ended(run)
     assert (run["state"], run["kind"]) == ("failed", "expired")
     assert look(cold, run)["expires_at"] == asked["expires_at"]
+
+
+# --- the command line
+
+def test_the_commands(tcp):
+    ann, = managers(tcp, "ann")
+    run = start(tcp, ", expires: 1h")
+    tcp.env["NFO_SERVER"] = f"http://127.0.0.1:{tcp.port}"
+    tcp.env["NFO_TOKEN"] = tcp.token
+    assert run["id"] in tcp("approvals", "--all").out
+    assert run["id"] not in tcp("approvals").out
+    assert "asked for the run" in tcp("approve", run["id"], code=3).err
+    tcp.env["NFO_TOKEN"] = ann.token
+    listed = tcp("approvals").out
+    assert run["id"] in listed and "0 of 1" in listed
+    asked = look(tcp, run)
+    assert asked["digest"] in tcp("approvals", "--output", "json").out
+    assert tcp("approve", run["id"], "--digest", "sha256:" + "0" * 64,
+               code=2).err.count("digest-changed") == 1
+    shown = tcp("approve", run["id"], "ask", "--comment", "go").out
+    for text in ("Ship release?", asked["digest"], asked["run_digest"],
+                 asked["shown"][0]["sha256"], "build.bin", "group/managers",
+                 "now granted: 1 of 1"):
+        assert text in shown, text
+    assert "nothing in the run" in tcp("approve", run["id"], code=3).err
+    assert tcp.ended(run)["state"] == "succeeded"
+    assert look(tcp, run)["decisions"][0]["comment"] == "go"
+
+
+def test_who_follows_learns_how(nfo):
+    nfo.write("job.yaml", JOB.replace("[group/managers]", "[role/operator]")
+              % ", not: nobody")
+    with nfo.popen("run", "job.yaml") as p:
+        for line in p.stdout:
+            if b"nfo approve" in line:
+                break
+        words = line.decode().split("nfo approve")[1].split()
+        assert words[1] == "ask"
+        nfo("approve", words[0], "--reject", "--comment", "no")
+        assert b"rejected" in p.stdout.read()
+        assert p.wait() == 1

@@ -63,6 +63,11 @@ def test_the_document_is_sound(nfo):
     assert len(ids) == len(set(ids)) and len(used) > 15
 
 
+ASKING = """
+tasks: { ask: { approval: { from: [role/admin], not: nobody } } }
+"""
+
+
 def test_answers_are_what_it_says(nfo):
     """Every GET that gives JSON, on things that are there."""
     document = nfo.get("/v1/openapi.json").json
@@ -75,6 +80,8 @@ def test_answers_are_what_it_says(nfo):
     job = nfo.ask("PUT", "/v1/projects/default/jobs/j", JOB.encode(), YAML)
     run = nfo.ask("POST",
                   "/v1/projects/default/jobs/j/runs?wait=60s").json
+    asking = nfo.run(ASKING, wait=None)
+    nfo.until_state(asking, "blocked", "ask")
     nfo("secret", "put", "key", stdin="correct horse")
     names = {"project": "default", "user": "ann", "group": "devs",
              "role": "r", "token": token["id"], "job": "j", "schedule": "s",
@@ -86,7 +93,9 @@ def test_answers_are_what_it_says(nfo):
             "200", {}).get("content", {}).get("application/json")
         if not content or "schema" not in content:
             continue
-        a = nfo.get(re.sub(r"\{(\w+)\}", lambda m: names[m[1]], path))
+        here = {**names, "run": asking["id"], "task": "ask"} \
+            if "approvals" in path else names
+        a = nfo.get(re.sub(r"\{(\w+)\}", lambda m: here[m[1]], path))
         assert a.status == 200, (path, a)
         jsonschema.Draft202012Validator(
             {**content["schema"], "components": document["components"]}

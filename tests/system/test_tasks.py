@@ -30,6 +30,17 @@ tasks:
                                                  "version": "v1.2"}
 
 
+def test_expressions_know_the_run(nfo):
+    run = nfo.run("""
+concurrency: { group: "g-${{ run.id }}" }
+tasks:
+  t: { env: { A: "${{ run.id }} ${{ run.job }}" }, run: echo "$A $NFO_RUN_ID" }
+""")
+    assert nfo.log(run, "t").decode() == f"{run['id']} test {run['id']}\n"
+    assert run["group"] == f"g-{run['id']}"
+    assert nfo.get(f"/v1/runs/{run['id']}/why").status == 200
+
+
 def test_output_of_the_wrong_type_fails(nfo):
     run = nfo.run("""
 tasks:

@@ -74,6 +74,50 @@ static void roles(void **state)
 	access_free(a);
 }
 
+static void names(void **state)
+{
+	static const struct {
+		const char *who, *name;
+		bool meant;
+	} rows[] = {
+		{"user:ann", "user/ann",      true },
+		{"user:ann", "user/an",       false},
+		{"user:ann", "group/devs",    false},
+		{"user:bob", "group/devs",    true },
+		{"user:bob", "group/dev",     false},
+		{"user:eve", "group/devs",    false}, /* disabled */
+		{"user:eve", "user/eve",      false},
+		{"uid:7",    "user/ann",      true }, /* the same human being */
+		{"uid:0",    "user/ann",      false},
+		{"uid:0",    "role/admin",    true },
+		{"user:bob", "role/operator", true },
+		{"user:eve", "role/viewer",   false},
+		{"user:bob", "role/king",     false},
+		{"user:bob", "bob",           false},
+		{"",         "user/",         false},
+	};
+	struct access *a = world();
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (access_named(a, str_from(rows[i].who), STR(""), STR("web"),
+				 str_from(rows[i].name)) != rows[i].meant)
+			fail_msg("%s as %s", rows[i].who, rows[i].name);
+	assert_false(access_named(a, STR("user:bob"), STR(""), STR("other"),
+				  STR("role/viewer")));
+	access_add_admin(a, STR("token:local"));
+	assert_int_equal(
+		access_add_user(a, STR("root"), STR("{\"uid\":0}"), &e), 0);
+	assert_true(str_is(access_person(a, STR("uid:0")), "owner"));
+	assert_true(str_is(access_person(a, STR("token:local")), "owner"));
+	assert_true(str_is(access_person(a, STR("user:root")), "owner"));
+	assert_true(str_is(access_person(a, STR("user:ann")), "user:ann"));
+	assert_true(str_is(access_person(a, STR("uid:7")), "user:ann"));
+	assert_true(str_is(access_person(a, STR("schedule:x")), "schedule:x"));
+	access_free(a);
+}
+
 static void tokens_narrow(void **state)
 {
 	struct access_token t = {.id = STR("T"),
@@ -154,9 +198,8 @@ static void broken(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(roles),
-		cmocka_unit_test(tokens_narrow),
-		cmocka_unit_test(projects),
+		cmocka_unit_test(roles),         cmocka_unit_test(names),
+		cmocka_unit_test(tokens_narrow), cmocka_unit_test(projects),
 		cmocka_unit_test(broken),
 	};
 

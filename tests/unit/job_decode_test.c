@@ -132,7 +132,6 @@ static void full_example(void **state)
 		"/secrets/deploy_key/vault",
 		"/secrets/deploy_key/kind",
 		"/secrets/deploy_key/ttl",
-		"/tasks/approve/approval",
 		"/tasks/deploy/target",
 		"/tasks/rollback/target",
 		"/tasks/smoke/sandbox/network/allow",

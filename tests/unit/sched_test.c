@@ -4,7 +4,8 @@
  *
  * States are one letter an instance in plan order: q queued, b blocked, r
  * running, s succeeded, f failed, c cancelled, k skipped.  Steps are +NAME
- * start, ~NAME skip, -NAME cancel, !NAME stop, ?NAME refuse, #NAME block; then
+ * start, ~NAME skip, -NAME cancel, !NAME stop, ?NAME refuse, #NAME block, @NAME
+ * ask, %NAME expire; then
  * "over" when the phase is, "starved" when only room is missing.
  */
 #include "base/mem.h"
@@ -51,6 +52,9 @@ struct row {
 #define HEAD "nfo: 1\nname: x\n"
 
 /* clang-format off */
+static const char asking[] = HEAD "max_parallel: 1\ntasks:\n"
+	"  a: {run: x}\n  b: {needs: [a], approval: {from: [user/u]}}\n"
+	"  c: {needs: [a], run: x}\n  z: {needs: [b], run: x}\n";
 static const char chain[] = HEAD "tasks:\n"
 	"  - {name: a, run: x}\n  - {name: b, run: x}\n  - {name: c, run: x}\n";
 static const char graph[] = HEAD "tasks:\n"
@@ -103,6 +107,21 @@ static const struct row rows[] = {
 	{.job = ifs, .states = "fqqq", .want = "+bad +ever"},
 	{.job = ifs, .states = "fssq", .want = "+z"},
 	{.job = ifs, .states = "kqqq", .want = "~bad +ever ~z"},
+	/* people: asked once, in no room at all, until it is due */
+	{.job = asking, .states = "qqqq", .want = "+a"},
+	{.job = asking, .states = "sqqq", .want = "@b +c"},
+	{.job = asking, .states = "sqrq", .want = "@b"},
+	{.job = asking, .states = "sbsq", .want = ""},
+	{.job = asking, .states = "sbsq", .due = 50, .now = 10, .want = ""},
+	{.job = asking, .states = "sbsq", .due = 50, .now = 50,
+	 .want = "%b ~z over"},
+	{.job = asking, .states = "sssq", .want = "+z"},
+	{.job = asking, .states = "sfsq", .want = "~z over"},
+	{.job = asking, .states = "sbsq", .cancelled = true,
+	 .want = "-b -z over"},
+	{.job = asking, .states = "sbsq", .timed_out = true,
+	 .want = "-b -z over"},
+	{.job = asking, .states = "fqqq", .want = "~b ~c ~z over"},
 	/* pipes: all or none */
 	{.job = piped, .states = "qqqq", .want = "+w +x1 +x2"},
 	{.job = piped, .states = "qqqq", .room = 3, .want = "+w +x1 +x2"},
@@ -156,7 +175,7 @@ static void say(const struct job_plan *p, const struct sched_answer *a,
 {
 	for (size_t i = 0; i < a->n; i++)
 		buf_printf(b, "%s%c" STR_FMT, b->len ? " " : "",
-			   "+~-!?#"[a->steps[i].what],
+			   "+~-!?#@%"[a->steps[i].what],
 			   STR_ARG(p->instances[a->steps[i].index].name));
 	if (a->starved)
 		buf_puts(b, b->len ? " starved" : "starved");
