@@ -11,7 +11,7 @@
 #include "base/wire.h"
 
 enum {
-	CHAN_FDS_MAX = 16
+	CHAN_FDS_MAX = 32
 };
 
 struct chan_msg {

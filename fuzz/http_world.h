@@ -130,13 +130,15 @@ static inline void start(struct world *w, struct store *s)
 				.policies = w->policies,
 				.monitor_is_new = true,
 				.stay_without_monitor = true};
-	struct api_options a = {.loop = w->loop,
-				.listeners = &w->listener,
-				.n_listeners = 1,
-				.state_fd = w->state_fd,
-				.policies = w->policies,
-				.owner_uid = getuid(),
-				.version = "0"};
+	struct api_options a = {
+		.loop = w->loop,
+		.http = {.listeners = &w->listener, .n_listeners = 1},
+		.control_fd = -1,
+		.state_fd = w->state_fd,
+		.policies = w->policies,
+		.owner_uid = getuid(),
+		.version = "0"
+        };
 	CLEANUP_MEM char *db = mem_strdup(store_path(s));
 	int monitor[2], keeper[2];
 	struct err e;

@@ -41,7 +41,7 @@ struct token {
 
 struct access {
 	struct arena *arena;
-	struct map *users, *admins, *by_hash, *by_id;
+	struct map *users, *admins, *by_hash, *by_id, *by_cert;
 	struct user **list;
 	struct group *groups;
 	struct grant *grants;
@@ -82,6 +82,7 @@ struct access *access_new(void)
 	a->admins = map_new();
 	a->by_hash = map_new();
 	a->by_id = map_new();
+	a->by_cert = map_new();
 	return a;
 }
 
@@ -93,6 +94,7 @@ void access_free(struct access *a)
 	map_free(a->admins, NULL);
 	map_free(a->by_hash, NULL);
 	map_free(a->by_id, NULL);
+	map_free(a->by_cert, NULL);
 	mem_free(a->list);
 	mem_free(a->groups);
 	mem_free(a->grants);
@@ -163,14 +165,35 @@ static bool has(const struct names *names, struct str s)
 	return false;
 }
 
+/* Two users with one certificate are nobody. */
+static void add_certificates(struct access *a, struct user *u,
+			     const struct names *certs)
+{
+	static struct user nobody = {.disabled = true};
+
+	for (size_t i = 0; i < certs->n; i++) {
+		struct user *other = map_put(a->by_cert, certs->items[i], u);
+
+		if (other && other != u)
+			(void)map_put(a->by_cert, certs->items[i], &nobody);
+	}
+}
+
 int access_add_user(struct access *a, struct str name, struct str json,
 		    struct err *e)
 {
+	struct names certs;
 	struct user *u;
 	struct doc *d;
+	int bad;
 
 	if (parse(json, &d, e))
 		return -1;
+	bad = get_names(a, doc_get(d->root, "certificates"), &certs, e);
+	if (bad) {
+		doc_free(d);
+		return -1;
+	}
 	u = arena_alloc(a->arena, sizeof(*u));
 	*u = (struct user){.uid = -1};
 	u->subject = keep2(a, "user:", name);
@@ -183,6 +206,7 @@ int access_add_user(struct access *a, struct str name, struct str json,
 	a->list = mem_resize(a->list, a->n_users + 1, sizeof(*a->list));
 	a->list[a->n_users++] = u;
 	(void)map_put(a->users, u->subject, u);
+	add_certificates(a, u, &certs);
 	return 0;
 }
 
@@ -284,6 +308,13 @@ struct str access_user_of_uid(const struct access *a, uint32_t uid)
 		if (a->list[i]->uid == (int64_t)uid && !a->list[i]->disabled)
 			return a->list[i]->subject;
 	return STR("");
+}
+
+struct str access_user_of_certificate(const struct access *a, struct str id)
+{
+	const struct user *u = map_get(a->by_cert, id);
+
+	return u && !u->disabled ? u->subject : STR("");
 }
 
 bool access_is_known(const struct access *a, struct str subject)

@@ -65,6 +65,9 @@ struct access_token *access_token_at(const struct access *a, size_t i);
 
 /* "user:ann" of a user with that uid who is not disabled; "". */
 struct str access_user_of_uid(const struct access *a, uint32_t uid);
+/* The same of a user who has this certificate, by one of its names
+ * ("sha256:...", "cn:..."); "" also when several users have it. */
+struct str access_user_of_certificate(const struct access *a, struct str id);
 /* May it come in at all: an admin, or a user who is there and not disabled. */
 bool access_is_known(const struct access *a, struct str subject);
 bool access_has_user(const struct access *a, struct str name);

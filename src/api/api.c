@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Putting the API together; see api.h. */
 #include "api/api.h"
+#include "api/control.h"
 #include "api/follow.h"
 #include "api/internal.h"
 #include "base/clock.h"
@@ -44,6 +45,11 @@ static void on_beat(void *ctx)
 	loop_timer_set(a->beat, clock_mono_us() + BEAT_US);
 }
 
+static int take_tls(void *ctx, const int *fds, size_t n, struct err *e)
+{
+	return http_tls_change(((struct api *)ctx)->http, fds, n, e);
+}
+
 struct http *api_http(struct api *a)
 {
 	return a->http;
@@ -58,7 +64,7 @@ static int watch(struct api *a, const struct api_options *o, struct err *e)
 	    loop_add_fd(a->loop, logwatch_fd(a->logwatch), EPOLLIN, on_log, a,
 			&a->log_watch, e))
 		return -1;
-	return http_new(a, a->loop, o->listeners, o->n_listeners, &a->http, e);
+	return http_new(a, a->loop, &o->http, &a->http, e);
 }
 
 int api_new(const struct api_options *o, struct api **ret, struct err *e)
@@ -80,6 +86,7 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 	slow_begin(a);
 	random_bytes(a->cursor_key, sizeof(a->cursor_key));
 	a->keeper = keeper_new(a->loop, o->keeper_fd);
+	a->control = control_new(a->loop, o->control_fd, take_tls, a);
 	a->beat = loop_timer_new(a->loop, on_beat, a);
 	loop_timer_set(a->beat, clock_mono_us() + BEAT_US);
 	if (watch(a, o, e)) {
@@ -94,6 +101,7 @@ void api_free(struct api *a)
 {
 	if (!a)
 		return;
+	control_free(a->control);
 	keeper_free(a->keeper);
 	slow_end(a);
 	http_free(a->http);

@@ -10,16 +10,25 @@
 #include "base/chan.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "proto/edges.h"
 
 struct api;
 struct engine;
 struct config;
 struct policy_set;
 
-struct api_options {
-	struct loop *loop;
+struct http_options {
 	const int *listeners; /* listening sockets: Unix and TCP; borrowed */
 	size_t n_listeners;
+	uint32_t tls_listeners; /* bit i: the i-th of them speaks TLS */
+	const int *tls_fds;     /* enum tls_fd, sealed, PEM; for the call */
+	size_t n_tls_fds;       /* 0: no TLS */
+};
+
+struct api_options {
+	struct loop *loop;
+	struct http_options http;
+	int control_fd;        /* channel to the monitor; taken; -1: none */
 	int state_fd;          /* the server's state directory; borrowed */
 	struct engine *engine; /* borrowed */
 	int keeper_fd;         /* channel to the keeper; taken */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Who asks: on the Unix socket the peer's uid, on TCP a bearer token; and may
- * they: the role that the route wants, in the project that it is about.  Host
- * and Origin are checked on TCP, so that no web page can reach a loopback
- * server through a name of its own (DNS rebinding).
+ * Who asks: on the Unix socket the peer's uid, on TCP a bearer token, with TLS
+ * also a certificate; and may they: the role that the route wants, in the
+ * project that it is about.  Host and Origin are checked on TCP, so that no web
+ * page can reach a loopback server through a name of its own (DNS rebinding).
  */
 #include "api/auth.h"
 #include "api/follow.h"
@@ -12,9 +12,10 @@
 #include "api/route.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "config/config.h"
 #include "store/reader.h"
 
-#include <microhttpd.h>
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,23 +24,6 @@
 enum {
 	OVERFLOW_UID = 65534
 };
-
-static int peer_fd(const struct request *r)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-	return info ? info->connect_fd : -1;
-}
-
-static bool is_unix(int fd)
-{
-	int domain = 0;
-	socklen_t len = sizeof(domain);
-
-	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) &&
-	       domain == AF_UNIX;
-}
 
 /* The name in front of a port: "localhost:80", "[::1]:80". */
 static struct str host_name(struct str host)
@@ -55,11 +39,43 @@ static bool loopback_name(struct str host)
 {
 	static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
 
-	host = host_name(host);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (str_is(host, names[i]))
 			return true;
 	return false;
+}
+
+/* No name, so nobody can point one of theirs here. */
+static bool is_address(struct str host)
+{
+	char text[INET6_ADDRSTRLEN];
+	unsigned char out[16];
+	bool v6 =
+		host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']';
+
+	if (v6)
+		host = str_n(host.p + 1, host.len - 2);
+	if (!host.len || host.len >= sizeof(text))
+		return false;
+	(void)snprintf(text, sizeof(text), STR_FMT, STR_ARG(host));
+	return inet_pton(v6 ? AF_INET6 : AF_INET, text, out) == 1;
+}
+
+static bool is_configured(const struct config *c, struct str host)
+{
+	for (size_t i = 0; i < c->hosts.n; i++)
+		if (str_eq(c->hosts.items[i], host))
+			return true;
+	return false;
+}
+
+/* With TLS the certificate is the name's. */
+static bool our_name(const struct request *r, struct str host)
+{
+	host = host_name(host);
+	return r->peer->creds || loopback_name(host) ||
+	       is_configured(r->api->config, host) ||
+	       (!r->peer->on_loopback && is_address(host));
 }
 
 /* An Origin is what browsers send: only our own pages may. */
@@ -82,9 +98,10 @@ static int check_host(struct request *r)
 {
 	struct str host = request_header(r, "Host");
 
-	if (!loopback_name(host))
+	if (!our_name(r, host))
 		return reply_problem(r, 403, "wrong-host",
-				     "this server answers to localhost only"),
+				     "this server has another name (localhost, "
+				     "or what `hosts` says)"),
 		       -1;
 	if (!origin_ok(r, host))
 		return reply_problem(r, 403, "wrong-origin",
@@ -107,12 +124,12 @@ static void name_uid(struct request *r)
 			       STR_ARG(user));
 }
 
-static int from_unix(struct request *r, int fd)
+static int from_unix(struct request *r)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
+	if (getsockopt(r->peer->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		return reply_problem(r, 401, "no-peer", "who are you?"), -1;
 	if (!cred.pid || cred.uid == OVERFLOW_UID || cred.uid == (uid_t)-1)
 		return reply_problem(r, 403, "foreign-namespace",
@@ -170,6 +187,54 @@ static int from_token(struct request *r)
 	(void)snprintf(r->who.token, sizeof(r->who.token), STR_FMT,
 		       STR_ARG(t->id));
 	return 0;
+}
+
+/* The first of its names that is a user's; a list of texts, see tls_client(). */
+static void name_cert(struct request *r, struct str ids)
+{
+	struct who *w = &r->who;
+
+	w->kind = WHO_CERT;
+	(void)snprintf(w->name, sizeof(w->name), "%s", ids.p);
+	while (ids.len) {
+		struct str user = access_user_of_certificate(
+			r->api->identity.set, str_cut(&ids, '\0'));
+
+		if (!user.len)
+			continue;
+		(void)snprintf(w->name, sizeof(w->name), STR_FMT,
+			       STR_ARG(user));
+		return;
+	}
+}
+
+/* Where a token is shown as well it is the token's subject who asks. */
+static int from_certificate(struct request *r)
+{
+	struct str ids = STR("");
+	struct err e;
+
+	if (http_client_ids(r->api->http, r->peer, &ids, &e))
+		return reply_problem(r, 401, "bad-certificate", "%s", e.text),
+		       -1;
+	if (ids.len && r->who.kind == WHO_NOBODY)
+		name_cert(r, ids);
+	return 0;
+}
+
+/* A stream's: its certificate may be somebody else's by now. */
+static bool same_certificate(struct request *r)
+{
+	struct who was = r->who;
+	struct str ids = STR("");
+	struct err e;
+
+	if (was.kind != WHO_CERT)
+		return true;
+	if (http_client_ids(r->api->http, r->peer, &ids, &e) || !ids.len)
+		return false;
+	name_cert(r, ids);
+	return !strcmp(was.name, r->who.name);
 }
 
 /* --- may they? ---------------------------------------------------------- */
@@ -294,20 +359,16 @@ bool auth_still(struct request *r)
 		return true;
 	r->decided = r->api->identity.generation;
 	return r->route->may == MAY_ANYBODY ||
-	       (is_known(r) && role_of(r) >= wanted(r));
+	       (same_certificate(r) && is_known(r) && role_of(r) >= wanted(r));
 }
 
 int auth_check(struct request *r)
 {
-	int fd = peer_fd(r);
-
 	r->decided = r->api->identity.generation;
-	if (fd < 0)
-		return reply_problem(r, 401, "no-peer", "who are you?"), -1;
-	if (is_unix(fd)) {
-		if (from_unix(r, fd))
+	if (r->peer->is_unix) {
+		if (from_unix(r))
 			return -1;
-	} else if (check_host(r) || from_token(r)) {
+	} else if (check_host(r) || from_token(r) || from_certificate(r)) {
 		return -1;
 	}
 	if (r->route)

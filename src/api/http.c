@@ -5,6 +5,7 @@
  */
 #include "api/http.h"
 #include "api/auth.h"
+#include "api/internal.h"
 #include "api/reply.h"
 #include "api/route.h"
 #include "api/slow.h"
@@ -13,41 +14,44 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/config.h"
 
-#include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
-	CONNECTIONS_MAX = 1024,
-	CONNECTION_MEMORY = 24 * 1024,
-	CONNECTION_IDLE_S = 120,
-	ACCEPT_BURST = 64,
+	/* Holds a request's line and headers, or an answer's.  MHD touches
+	 * all of it, so that it is most of what an idle connection costs. */
+	CONNECTION_MEMORY = 10 * 1024,
+	CERT_IDS_MAX = 8192,
 	/* Of a body whose request is refused already: closing at once would
 	 * reset the connection under a sender that has not read the answer. */
 	DISCARD_MAX = 16 << 20,
 	DISCARD_S = 10,
 };
 
-struct listener {
+/* One of libmicrohttpd's daemons: it does TLS for all of its connections or
+ * for none. */
+struct wheel {
 	struct http *http;
-	int fd;
-	struct loop_watch *watch;
+	struct MHD_Daemon *mhd;
+	struct loop_watch *watch; /* of MHD's epoll descriptor */
+	struct loop_timer *timer; /* MHD's own timeouts */
+};
+
+enum {
+	WHEEL_PLAIN,
+	WHEEL_TLS,
+	N_WHEELS
 };
 
 struct http {
 	struct api *api;
 	struct loop *loop;
-	struct MHD_Daemon *mhd;
-	struct loop_watch *watch; /* of MHD's epoll descriptor */
-	struct loop_timer *timer; /* MHD's own timeouts */
-	struct listener *listeners;
-	size_t n_listeners;
+	struct door *door;
+	struct tls *tls; /* NULL: none */
+	struct wheel wheels[N_WHEELS];
 };
 
 /* --- the life of a request ---------------------------------------------- */
@@ -57,6 +61,10 @@ static void request_free(struct request *r)
 	if (!r)
 		return;
 	slow_forget(r);
+	if (r->peer) {
+		r->peer->request = NULL;
+		peer_enter(r->peer, PEER_IDLE);
+	}
 	upload_free(r->upload);
 	if (r->state_free)
 		r->state_free(r->state);
@@ -196,7 +204,8 @@ static enum MHD_Result send_reply(struct request *r)
 	if (slow_waits(r)) /* we are called again when it may go */
 		return sleep_on(r);
 	if (r->discard_until_us)
-		set_idle(r, CONNECTION_IDLE_S);
+		set_idle(r, door_limits(r->peer->door)->idle_s);
+	peer_enter(r->peer, PEER_ANSWER);
 	return MHD_queue_response(r->conn, r->status, r->reply);
 }
 
@@ -225,6 +234,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		r->path = mem_strdup(url);
 		r->head = !strcmp(method, "HEAD");
 		r->body = BUF_INIT(REQUEST_BODY_MAX);
+		r->peer = peer_of(c);
+		r->peer->request = r;
+		peer_enter(r->peer, PEER_BODY);
 		*ctx = r;
 		begin(r, method);
 		return r->phase == REQUEST_ANSWERED && !discards(r) ?
@@ -244,7 +256,17 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		dispatch(r);
 	if (r->phase == REQUEST_ANSWERED)
 		return send_reply(r);
+	peer_enter(r->peer, PEER_ANSWER);
 	return sleep_on(r);
+}
+
+/* The first line is there: from now on the headers have to come. */
+static void *on_line(void *cls, const char *uri, struct MHD_Connection *c)
+{
+	(void)cls;
+	(void)uri;
+	peer_enter(peer_of(c), PEER_HEADERS);
+	return NULL;
 }
 
 static void on_completed(void *cls, struct MHD_Connection *c, void **ctx,
@@ -266,17 +288,17 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *c, char *s)
 	return strlen(s);
 }
 
-/* --- turning MHD's wheel ------------------------------------------------ */
+/* --- turning MHD's wheels ------------------------------------------------ */
 
-static void turn(struct http *h)
+static void turn(struct wheel *w)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 
-	MHD_run(h->mhd);
-	if (MHD_get_timeout(h->mhd, &ms) == MHD_YES)
-		loop_timer_set(h->timer, clock_mono_us() + (int64_t)ms * 1000);
+	MHD_run(w->mhd);
+	if (MHD_get_timeout(w->mhd, &ms) == MHD_YES)
+		loop_timer_set(w->timer, clock_mono_us() + (int64_t)ms * 1000);
 	else
-		loop_timer_set(h->timer, -1);
+		loop_timer_set(w->timer, -1);
 }
 
 static void on_ready(void *ctx, int fd, uint32_t events)
@@ -293,36 +315,11 @@ static void on_timer(void *ctx)
 
 void http_kick(struct http *h)
 {
-	loop_timer_set(h->timer, clock_mono_us());
-}
+	int64_t now = clock_mono_us();
 
-static void on_accept(void *ctx, int fd, uint32_t events)
-{
-	struct listener *l = ctx;
-	union {
-		struct sockaddr sa;
-		struct sockaddr_storage storage;
-	} peer;
-
-	(void)events;
-	for (int i = 0; i < ACCEPT_BURST; i++) {
-		socklen_t len = sizeof(peer);
-		int one = 1;
-		int c = accept4(fd, &peer.sa, &len,
-				SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (c < 0)
-			break; /* EAGAIN, or out of descriptors: later */
-		if (peer.sa.sa_family != AF_UNIX)
-			(void)setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one,
-					 sizeof(one));
-		/* Unix peers have no address MHD could use; the length 0 is
-		 * what it takes for "none". */
-		if (MHD_add_connection(l->http->mhd, c, &peer.sa, len) !=
-		    MHD_YES)
-			continue; /* over the limit; MHD closed it */
-	}
-	turn(l->http);
+	for (size_t i = 0; i < N_WHEELS; i++)
+		if (h->wheels[i].mhd)
+			loop_timer_set(h->wheels[i].timer, now);
 }
 
 static void on_mhd_log(void *cls, const char *fmt, va_list ap)
@@ -333,66 +330,146 @@ static void on_mhd_log(void *cls, const char *fmt, va_list ap)
 	(void)ap;
 }
 
-static int start_mhd(struct http *h, struct err *e)
+static int start_wheel(struct http *h, struct wheel *w, bool tls, struct err *e)
 {
+	const struct http_limits *l = door_limits(h->door);
+	const struct MHD_OptionItem secure[] = {
+		{MHD_OPTION_HTTPS_PRIORITIES,    0,
+		 (void *)(uintptr_t)tls_priorities      },
+		{MHD_OPTION_HTTPS_CERT_CALLBACK, 0,
+		 (void *)(uintptr_t)tls_no_callback()   },
+		{MHD_OPTION_END,                 0, NULL},
+	};
 	const union MHD_DaemonInfo *info;
 
-	h->mhd = MHD_start_daemon(
+	w->http = h;
+	w->mhd = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
-			MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+			MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+			(tls ? MHD_USE_TLS : 0u),
 		0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER,
 		on_mhd_log, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+		MHD_OPTION_NOTIFY_CONNECTION, door_notify, h->door,
+		MHD_OPTION_URI_LOG_CALLBACK, on_line, h,
 		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)l->connections,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S,
-		MHD_OPTION_END);
-	if (!h->mhd)
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)l->idle_s,
+		MHD_OPTION_ARRAY, tls ? secure : &secure[2], MHD_OPTION_END);
+	if (!w->mhd)
 		return err_set(e, ERR_INTERNAL, "libmicrohttpd did not start");
-	info = MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	info = MHD_get_daemon_info(w->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	if (!info || info->epoll_fd < 0)
 		return err_set(e, ERR_INTERNAL, "libmicrohttpd has no epoll");
-	h->timer = loop_timer_new(h->loop, on_timer, h);
-	return loop_add_fd(h->loop, info->epoll_fd, EPOLLIN, on_ready, h,
-			   &h->watch, e);
+	w->timer = loop_timer_new(h->loop, on_timer, w);
+	return loop_add_fd(h->loop, info->epoll_fd, EPOLLIN, on_ready, w,
+			   &w->watch, e);
 }
 
-int http_new(struct api *api, struct loop *loop, const int *listeners, size_t n,
+/* --- TLS ---------------------------------------------------------------- */
+
+int http_tls_change(struct http *h, const int *fds, size_t n, struct err *e)
+{
+	if (!h->tls)
+		return err_set(e, ERR_CONFLICT, "no TLS is served");
+	return tls_change(h->tls, fds, n, e);
+}
+
+int http_client_ids(struct http *h, struct peer *p, struct str *ret,
+		    struct err *e)
+{
+	CLEANUP_BUF struct buf ids = BUF_INIT(CERT_IDS_MAX);
+
+	if (!p->creds)
+		return 0;
+	if (!p->cert_ids || !tls_is_now(h->tls, p->creds)) {
+		if (tls_client(h->tls, p->creds, peer_session(p), &ids, e))
+			return -1;
+		mem_free(p->cert_ids);
+		p->cert_ids_len = ids.len;
+		p->cert_ids = ids.len ? buf_take(&ids) : NULL;
+	}
+	*ret = str_n(p->cert_ids, p->cert_ids_len);
+	return 0;
+}
+
+/* --- all together ------------------------------------------------------- */
+
+static struct http_limits limits_of(const struct config *c)
+{
+	return (struct http_limits){
+		.connections = (uint32_t)c->limits.connections,
+		.per_client = (uint32_t)c->limits.connections_per_client,
+		.header_s = (uint32_t)(c->timeouts.header_us / 1000000),
+		.idle_s = (uint32_t)(c->timeouts.idle_us / 1000000),
+	};
+}
+
+static int start_tls(struct http *h, const struct http_options *o,
+		     struct err *e)
+{
+	enum client_certs certs = CLIENT_CERTS_NONE;
+
+	if (!o->n_tls_fds)
+		return 0;
+	if (o->n_tls_fds == N_TLS_FDS)
+		certs = h->api->config->tls.client == CONFIG_CLIENT_REQUIRED ?
+				CLIENT_CERTS_REQUIRED :
+				CLIENT_CERTS_OPTIONAL;
+	return tls_new(o->tls_fds, o->n_tls_fds, certs, &h->tls, e);
+}
+
+static int start(struct http *h, const struct http_options *o, struct err *e)
+{
+	const struct http_limits limits = limits_of(h->api->config);
+
+	if (start_tls(h, o, e))
+		return -1;
+	h->door = door_new(h->loop, &limits, h->tls);
+	if (start_wheel(h, &h->wheels[WHEEL_PLAIN], false, e) ||
+	    (h->tls && start_wheel(h, &h->wheels[WHEEL_TLS], true, e)))
+		return -1;
+	for (size_t i = 0; i < o->n_listeners; i++) {
+		bool tls = o->tls_listeners >> i & 1;
+		struct wheel *w = &h->wheels[tls ? WHEEL_TLS : WHEEL_PLAIN];
+
+		if (!w->mhd)
+			return err_set(e, ERR_INTERNAL, "TLS without a key");
+		if (door_listen(h->door, o->listeners[i], w->mhd, tls, on_timer,
+				w, e))
+			return -1;
+	}
+	return 0;
+}
+
+int http_new(struct api *api, struct loop *loop, const struct http_options *o,
 	     struct http **ret, struct err *e)
 {
 	struct http *h = mem_alloc(sizeof(*h));
 
 	h->api = api;
 	h->loop = loop;
-	h->listeners = mem_array(n, sizeof(*h->listeners));
-	if (start_mhd(h, e))
-		goto fail;
-	for (size_t i = 0; i < n; i++) {
-		struct listener *l = &h->listeners[h->n_listeners++];
-
-		*l = (struct listener){.http = h, .fd = listeners[i]};
-		if (fd_set_nonblock(l->fd, true) ||
-		    loop_add_fd(loop, l->fd, EPOLLIN, on_accept, l, &l->watch,
-				e))
-			goto fail;
+	if (start(h, o, e)) {
+		http_free(h);
+		return -1;
 	}
 	*ret = h;
 	return 0;
-fail:
-	http_free(h);
-	return -1;
 }
 
 void http_free(struct http *h)
 {
 	if (!h)
 		return;
-	for (size_t i = 0; i < h->n_listeners; i++)
-		loop_watch_free(h->listeners[i].watch);
-	loop_watch_free(h->watch);
-	if (h->mhd)
-		MHD_stop_daemon(h->mhd);
-	loop_timer_free(h->timer);
-	mem_free(h->listeners);
+	for (size_t i = 0; i < N_WHEELS; i++) {
+		struct wheel *w = &h->wheels[i];
+
+		loop_watch_free(w->watch);
+		if (w->mhd)
+			MHD_stop_daemon(w->mhd);
+		loop_timer_free(w->timer);
+	}
+	door_free(h->door);
+	tls_free(h->tls);
 	mem_free(h);
 }

@@ -2,13 +2,21 @@
 /* The HTTP side of the API; see http.c.  All in the loop's thread. */
 #pragma once
 
+#include "api/door.h"
 #include "api/request.h"
 #include "base/loop.h"
 
 struct http;
 
-MUST_USE int http_new(struct api *api, struct loop *loop, const int *listeners,
-		      size_t n, struct http **ret, struct err *e);
+MUST_USE int http_new(struct api *api, struct loop *loop,
+		      const struct http_options *o, struct http **ret,
+		      struct err *e);
+/* Certificate and key of connections that are yet to come; see tls.h. */
+MUST_USE int http_tls_change(struct http *h, const int *fds, size_t n,
+			     struct err *e);
+/* The list of ids of the client's certificate, or nothing: tls_client(). */
+MUST_USE int http_client_ids(struct http *h, struct peer *p, struct str *ret,
+			     struct err *e);
 /* Every request must have been answered, or at least resumed. */
 void http_free(struct http *h);
 /* After a resume: let libmicrohttpd turn once more, soon. */

@@ -16,6 +16,7 @@ struct api {
 	struct http *http;
 	struct engine *engine;
 	struct keeper *keeper;
+	struct control *control; /* see control.h */
 	struct store_reader *reader;
 	const struct policy_set *policies;
 	const struct config *config; /* another after each reload */

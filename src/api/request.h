@@ -15,19 +15,23 @@ struct MHD_Connection;
 struct MHD_Response;
 struct MHD_PostProcessor;
 struct api;
+struct peer;
 struct route;
 struct upload;
 
 enum who_kind {
 	WHO_NOBODY,
 	WHO_UID,
-	WHO_TOKEN
+	WHO_TOKEN,
+	WHO_CERT
 };
 
 struct who {
 	enum who_kind kind;
 	uint32_t uid;
-	char name[80];  /* the subject: "user:ann", "uid:1000", "token:local" */
+	/* the subject: "user:ann", "uid:1000", "token:local"; who is nobody
+	 * but has a certificate: "sha256:..." */
+	char name[80];
 	char token[27]; /* ULID of the token that was shown; "" */
 };
 
@@ -56,6 +60,7 @@ enum request_phase {
 struct request {
 	struct api *api;
 	struct MHD_Connection *conn;
+	struct peer *peer; /* who sent it; door.h */
 	const struct route *route;
 	char *path;                            /* decoded; params point in */
 	struct str params[REQUEST_PARAMS_MAX]; /* what {x} stood for */

@@ -2,6 +2,7 @@
 /* What small things with a name may say; see resource.h. */
 #include "api/resource.h"
 #include "access/access.h"
+#include "base/hex.h"
 #include "job/keys.h"
 
 #include <string.h>
@@ -15,6 +16,7 @@ enum form {
 	FIELD_NAMES,    /* list of names */
 	FIELD_PROJECTS, /* the same, or "*" */
 	FIELD_MEMBERS,  /* list of user/NAME, group/NAME */
+	FIELD_CERTS,    /* list of names of certificates */
 };
 
 static const struct field {
@@ -22,20 +24,21 @@ static const struct field {
 	enum form form;
 	bool required;
 } fields[] = {
-	{"project", "description", FIELD_TEXT,     false},
-	{"project", "paused",      FIELD_BOOL,     false},
-	{"project", "max_running", FIELD_COUNT,    false},
-	{"system",  "on",          FIELD_BOOL,     true },
-	{"system",  "reason",      FIELD_TEXT,     false},
-	{"user",    "full_name",   FIELD_TEXT,     false},
-	{"user",    "email",       FIELD_TEXT,     false},
-	{"user",    "uid",         FIELD_UID,      false},
-	{"user",    "disabled",    FIELD_BOOL,     false},
-	{"group",   "description", FIELD_TEXT,     false},
-	{"group",   "members",     FIELD_NAMES,    true },
-	{"role",    "role",        FIELD_ROLE,     true },
-	{"role",    "projects",    FIELD_PROJECTS, true },
-	{"role",    "members",     FIELD_MEMBERS,  true },
+	{"project", "description",  FIELD_TEXT,     false},
+	{"project", "paused",       FIELD_BOOL,     false},
+	{"project", "max_running",  FIELD_COUNT,    false},
+	{"system",  "on",           FIELD_BOOL,     true },
+	{"system",  "reason",       FIELD_TEXT,     false},
+	{"user",    "full_name",    FIELD_TEXT,     false},
+	{"user",    "email",        FIELD_TEXT,     false},
+	{"user",    "uid",          FIELD_UID,      false},
+	{"user",    "disabled",     FIELD_BOOL,     false},
+	{"user",    "certificates", FIELD_CERTS,    false},
+	{"group",   "description",  FIELD_TEXT,     false},
+	{"group",   "members",      FIELD_NAMES,    true },
+	{"role",    "role",         FIELD_ROLE,     true },
+	{"role",    "projects",     FIELD_PROJECTS, true },
+	{"role",    "members",      FIELD_MEMBERS,  true },
 };
 
 /* What answers add. */
@@ -51,12 +54,42 @@ static const char *const wants[] = {
 	[FIELD_NAMES] = "a list of at most 1000 names",
 	[FIELD_PROJECTS] = "a list of projects, or [\"*\"] for all",
 	[FIELD_MEMBERS] = "a list of user/NAME and group/NAME",
+	[FIELD_CERTS] = "a list of sha256:HEX, uri:URI, email:ADDRESS, "
+			"dns:NAME and cn:NAME",
 };
+
+static bool has_upper(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] >= 'A' && s.p[i] <= 'Z')
+			return true;
+	return false;
+}
+
+/* One certificate, or whichever has that name and is signed by our CA. */
+static bool is_cert(struct str s)
+{
+	static const char *const kinds[] = {"uri:", "email:", "dns:", "cn:"};
+	unsigned char digest[32];
+
+	if (str_starts(s, STR("sha256:")))
+		return !hex_decode(str_from_at(s, 7), digest, sizeof(digest)) &&
+		       !has_upper(s);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct str kind = str_from(kinds[i]);
+
+		if (str_starts(s, kind))
+			return s.len > kind.len && s.len < 260;
+	}
+	return false;
+}
 
 static bool is_item(enum form form, struct str s)
 {
 	if (form == FIELD_PROJECTS && str_is(s, "*"))
 		return true;
+	if (form == FIELD_CERTS)
+		return is_cert(s);
 	if (form != FIELD_MEMBERS)
 		return job_name_ok(s);
 	if (str_starts(s, STR("user/")))
@@ -98,6 +131,7 @@ static bool fits(enum form form, const struct doc_node *n)
 	case FIELD_NAMES:
 	case FIELD_PROJECTS:
 	case FIELD_MEMBERS:
+	case FIELD_CERTS:
 		return is_list(form, n);
 	}
 	return false;

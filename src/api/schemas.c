@@ -92,6 +92,7 @@ static const struct {
 		 ",\"email\":{\"type\":\"string\"}"
 		 ",\"uid\":{\"type\":\"integer\"}"
 		 ",\"disabled\":{\"type\":\"boolean\"}"
+		 ",\"certificates\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 		 ",\"created_at\":{\"type\":\"string\"}"
 		 ",\"changed_at\":{\"type\":\"string\"}"
 		 ",\"changed_by\":{\"type\":\"string\"}"
@@ -226,7 +227,9 @@ static const struct {
 	 "\":{\"type\":\"string\",\"maxLength\":500},\"email\":{\"type\":"
 	 "\"string\",\"maxLength\":500},\"uid\":{\"type\":\"integer\",\"mi"
 	 "nimum\":0,\"maximum\":4294967294},\"disabled\":{\"type\":\"boole"
-	 "an\"},\"name\":{\"type\":\"string\",\"pattern\":\"^[a-z][a-z0-9_"
+	 "an\"},\"certificates\":{\"type\":\"array\",\"maxItems\":1000,"
+	 "\"items\":{\"type\":\"string\",\"pattern\":\"^(sha256:[0-9a-f]{64}"
+	 "|(uri|email|dns|cn):.{1,256})$\"}},\"name\":{\"type\":\"string\",\"pattern\":\"^[a-z][a-z0-9_"
 	 "-]{0,62}$\"},\"created_at\":{},\"changed_at\":{},\"changed_by\":"
 	 "{}},\"additionalProperties\":false}"},
 	{"GroupPut",

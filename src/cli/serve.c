@@ -40,6 +40,12 @@ static void add_all(struct start *s, const char *name,
 		add(s, name, l->items[i].p);
 }
 
+static void add_text(struct start *s, const char *name, struct str value)
+{
+	if (value.len)
+		add(s, name, value.p);
+}
+
 /* --- options as settings ------------------------------------------------ */
 
 /* "KEY=VALUE"; lives as long as we do. */
@@ -115,6 +121,12 @@ static int start(const struct config *c, const char *file,
 		add(&s, "--socket", socket);
 	add_all(&s, "--socket", &c->sockets);
 	add_all(&s, "--listen", &c->listen);
+	add_all(&s, "--tls-listen", &c->tls_listen);
+	add_text(&s, "--tls-cert", c->tls.cert);
+	add_text(&s, "--tls-key", c->tls.key);
+	add_text(&s, "--tls-client-ca", c->tls.client_ca);
+	if (c->plain_listen_anywhere)
+		add(&s, "--plain-listen-anywhere", NULL);
 	if (c->allow_no_landlock)
 		add(&s, "--allow-no-landlock", NULL);
 	if (file)
@@ -128,23 +140,34 @@ static int start(const struct config *c, const char *file,
 
 int verb_serve(int argc, char **argv, const struct verb *v)
 {
-	static struct opt_list settings, listens, sockets;
+	static struct opt_list settings, listens, tls_listens, sockets;
 	const char *file = NULL, *policy = NULL, *cgroups = NULL;
+	const char *cert = NULL, *key = NULL, *client_ca = NULL, *client = NULL;
 	bool no_landlock = false;
 	const struct opt opts[] = {
 		{"config",            0, OPT_TEXT, &file,        "FILE",
-		 "settings in YAML, JSON or TOML (nfo config explain)"                           },
+		 "settings in YAML, JSON or TOML (nfo config explain)"                              },
 		{"listen",            0, OPT_LIST, &listens,     "ADDR:PORT",
-		 "TCP on a loopback address, with a bearer token"                                },
+		 "TCP on a loopback address, with a bearer token"                                   },
 		{"socket",            0, OPT_LIST, &sockets,     "PATH",
-		 "a Unix socket; the peer's uid is the login"                                    },
-		{"policy",            0, OPT_TEXT, &policy,      "DIR",            "policy files"},
+		 "a Unix socket; the peer's uid is the login"                                       },
+		{"tls-listen",        0, OPT_LIST, &tls_listens, "ADDR:PORT",
+		 "TCP with TLS, on any address"						     },
+		{"tls-cert",          0, OPT_TEXT, &cert,        "FILE",
+		 "certificate, and what leads to its root (PEM)"                                    },
+		{"tls-key",           0, OPT_TEXT, &key,         "FILE",
+		 "its key (PEM, no passphrase)"						     },
+		{"tls-client-ca",     0, OPT_TEXT, &client_ca,   "FILE",
+		 "who signs certificates of clients (PEM)"                                          },
+		{"tls-client",        0, OPT_TEXT, &client,      "optional|required",
+		 "may a client come without one (optional)"                                         },
+		{"policy",            0, OPT_TEXT, &policy,      "DIR",               "policy files"},
 		{"cgroups",           0, OPT_TEXT, &cgroups,     "require|prefer",
-		 "require (default): no limit goes unenforced; prefer"                           },
+		 "require (default): no limit goes unenforced; prefer"                              },
 		{"allow-no-landlock", 0, OPT_FLAG, &no_landlock, NULL,
-		 "go on where the kernel has no Landlock: less keeps the roles apart"            },
+		 "go on where the kernel has no Landlock: less keeps the roles apart"               },
 		{"set",               0, OPT_LIST, &settings,    "KEY=VALUE",
-		 "any setting, such as log.level=debug"                                          },
+		 "any setting, such as log.level=debug"                                             },
 	};
 	struct config *c;
 	struct err e;
@@ -162,6 +185,12 @@ int verb_serve(int argc, char **argv, const struct verb *v)
 		set_path(&settings, "sockets", sockets.items[i]);
 	for (size_t i = 0; i < listens.n; i++)
 		set(&settings, "listen", listens.items[i]);
+	for (size_t i = 0; i < tls_listens.n; i++)
+		set(&settings, "tls_listen", tls_listens.items[i]);
+	set_path(&settings, "tls.cert", cert);
+	set_path(&settings, "tls.key", key);
+	set_path(&settings, "tls.client_ca", client_ca);
+	set(&settings, "tls.client", client);
 	c = config_load(file, &settings);
 	if (!c)
 		return EXIT_USAGE;

@@ -26,8 +26,25 @@ static void client_limit(const struct config *c, struct problems *ps)
 			 NULL, "one client may not have more than all");
 }
 
+static void tls_files(const struct config *c, struct problems *ps)
+{
+	if (!c->tls.cert.len != !c->tls.key.len)
+		wrong_at(ps, c, c->tls.cert.len ? "tls.cert" : "tls.key",
+			 "incomplete", NULL, "cert and key go together");
+	if (c->tls_listen.n && !c->tls.cert.len)
+		wrong_at(ps, c, "tls_listen", "incomplete", NULL,
+			 "tls.cert and tls.key are needed");
+	if (c->tls.client_ca.len && !c->tls.cert.len)
+		wrong_at(ps, c, "tls.client_ca", "incomplete", NULL,
+			 "tls.cert and tls.key are needed");
+	if (c->tls.client == CONFIG_CLIENT_REQUIRED && !c->tls.client_ca.len)
+		wrong_at(ps, c, "tls.client", "incomplete", NULL,
+			 "tls.client_ca is needed");
+}
+
 static void (*const checks[])(const struct config *, struct problems *) = {
 	client_limit,
+	tls_files,
 };
 
 int config_check(const struct config *c, struct problems *ps)

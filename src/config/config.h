@@ -70,13 +70,24 @@ struct config_log {
 	bool requests;
 };
 
+enum config_client {
+	CONFIG_CLIENT_OPTIONAL,
+	CONFIG_CLIENT_REQUIRED
+};
+
+struct config_tls {
+	struct str cert, key, client_ca;
+	unsigned client; /* enum config_client */
+};
+
 struct config_limits {
-	int64_t connections, connections_per_client; /* 0: as many as all */
+	int64_t connections, connections_per_client; /* 0: usual */
 };
 
 struct config_timeouts {
-	int64_t idle_us; /* a connection on which nothing comes or goes */
-	int64_t stop_us; /* from SIGTERM to the end of open answers */
+	int64_t header_us; /* for a request's line and headers */
+	int64_t idle_us;   /* a connection on which nothing comes or goes */
+	int64_t stop_us;   /* from SIGTERM to the end of open answers */
 };
 
 /* Where a value is from. */
@@ -88,7 +99,10 @@ enum config_source {
 
 struct config {
 	struct str state, policy; /* "": the command line's, or its default */
-	struct config_texts listen, sockets;
+	struct config_texts listen, tls_listen, sockets;
+	bool plain_listen_anywhere;
+	struct config_texts hosts; /* names it has besides localhost */
+	struct config_tls tls;
 	unsigned cgroups; /* enum config_cgroups */
 	bool allow_no_landlock;
 	int64_t max_attempts;

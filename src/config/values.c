@@ -50,6 +50,18 @@ const char *value_listen(struct str s)
 	return address(host) == 4 ? NULL : want;
 }
 
+const char *value_host(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!(s.p[i] >= 'a' && s.p[i] <= 'z') &&
+		    !(s.p[i] >= '0' && s.p[i] <= '9') && s.p[i] != '-' &&
+		    s.p[i] != '.')
+			s.len = 0;
+	return s.len && s.len <= 253 ?
+		       NULL :
+		       "a name in small letters, without a port";
+}
+
 const char *value_base_path(struct str s)
 {
 	static const char want[] = "a path such as /nfo: it begins with /, and "

@@ -8,7 +8,8 @@
 const char *value_path(struct str s);      /* absolute */
 const char *value_listen(struct str s);    /* ADDRESS:PORT */
 const char *value_base_path(struct str s); /* "", "/", "/a/b", "/a/b/" */
-const char *value_network(struct str s);   /* address, network, "unix" */
+const char *value_host(struct str s);
+const char *value_network(struct str s); /* address, network, "unix" */
 
 /*
  * Store a text as the value of a row; base is struct config, or an entry of a

@@ -139,6 +139,14 @@ void role_init_encode(const struct role_init *m, struct wire_writer *w)
 	wire_u8(w, m->cgroups_required);
 	wire_u8(w, m->first_start);
 	wire_u8(w, m->landlock_optional);
+	wire_u32(w, m->tls_listeners);
+	wire_u8(w, m->n_tls_fds);
+}
+
+static bool init_sane(const struct role_init *m)
+{
+	return m->n_tls_fds != 1 && m->n_tls_fds <= N_TLS_FDS &&
+	       (m->n_tls_fds || !m->tls_listeners);
 }
 
 int role_init_decode(struct wire_reader *r, struct role_init *ret)
@@ -156,5 +164,7 @@ int role_init_decode(struct wire_reader *r, struct role_init *ret)
 	ret->cgroups_required = wire_get_u8(r);
 	ret->first_start = wire_get_u8(r);
 	ret->landlock_optional = wire_get_u8(r);
-	return wire_end(r) && ret->state[0] == '/' ? 0 : -1;
+	ret->tls_listeners = wire_get_u32(r);
+	ret->n_tls_fds = wire_get_u8(r);
+	return wire_end(r) && ret->state[0] == '/' && init_sane(ret) ? 0 : -1;
 }

@@ -5,6 +5,7 @@
  *
  *   server  <-> monitor   one channel, for the life of the server
  *   server  <-> keeper    one channel, for the life of both
+ *   server's http thread <-> monitor    one, for what is read anew
  *   keeper, spawner, zygote <-> monitor    one channel each
  *   runner  <-> monitor, keeper, spawner   one each per attempt
  *
@@ -99,6 +100,12 @@ enum msg_type {
 	MSG_NO,       /* tag, code u8, errno u32, text str */
 	MSG_LISTED,   /* tag; fd 0: sealed memfd, JSON array of metadata */
 	MSG_SCANNED,  /* tag, hit u8 */
+
+	/* server's http thread <-> monitor, on a channel of their own */
+	MSG_RELOAD = 112, /* no body: read everything anew; then: */
+	MSG_RELOADED,     /* monitor -> server: ok u8, text str */
+	MSG_TLS,          /* monitor -> server; fds as in INIT; then: */
+	MSG_TLS_TAKEN,    /* server -> monitor: ok u8, text str */
 };
 
 /* Both, so that a stale message about an earlier holder is seen as such. */
@@ -174,12 +181,35 @@ enum not_enforced {
  *
  *   keeper, spawner   none
  *   zygote            policies (sealed memfd, policy_set_encode)
- *   server            policies, channel to the keeper, settings (sealed memfd,
- *                     config_decode), listening sockets
+ *   server            enum init_fd; where it serves TLS a certificate and its
+ *                     key, and for clients' certificates their CAs (sealed
+ *                     memfds, PEM); then the listening sockets
  */
 enum {
 	INIT_PATH_MAX = 4000,
-	INIT_LISTENERS_MAX = 8
+	INIT_LISTENERS_MAX = 16
+};
+
+enum init_fd {
+	INIT_POLICIES,
+	INIT_KEEPER,  /* channel to the keeper */
+	INIT_CONFIG,  /* settings (sealed memfd, config_decode) */
+	INIT_CONTROL, /* channel to the monitor, of the http thread */
+	N_INIT_FDS,
+};
+
+enum tls_fd {
+	TLS_CERT,
+	TLS_KEY,
+	TLS_CLIENT_CA,
+	N_TLS_FDS
+};
+
+/* How large each may be. */
+enum {
+	TLS_CERT_MAX = 256 * 1024,
+	TLS_KEY_MAX = 64 * 1024,
+	TLS_CLIENT_CA_MAX = 4 << 20
 };
 
 struct role_init {
@@ -190,6 +220,9 @@ struct role_init {
 	uint8_t cgroups_required;
 	uint8_t first_start;       /* server: nothing can be alive */
 	uint8_t landlock_optional; /* goes on where the kernel has none */
+	/* what follows is the server's */
+	uint32_t tls_listeners; /* bit i: the i-th listening socket is TLS */
+	uint8_t n_tls_fds;      /* 0, 2 or, with a client CA, 3 */
 };
 
 void role_init_encode(const struct role_init *m, struct wire_writer *w);

@@ -4,8 +4,11 @@
  * parses nothing of variable length but its own command line.
  *
  *   monitor.c          main: the command line
- *   monitor_setup.c    state directory, users, listening sockets, policies
+ *   monitor_options.c  the command line
+ *   monitor_setup.c    state directory, users, policies
+ *   monitor_listen.c   listening sockets, made or handed down by systemd
  *   monitor_config.c   the settings, as they are handed on
+ *   monitor_reload.c   policies, certificate and key read anew
  *   monitor_start.c    one role's birth
  *   monitor_roles.c    what roles say, restarting, replacing, stopping them
  *   monitor_attempts.c attempts: their channels, what passes, their ends
@@ -18,7 +21,6 @@
 #include "proto/edges.h"
 
 enum {
-	SOCKETS_MAX = 4,
 	SETTINGS_MAX = 256,
 	STOP_MS = 5000
 };
@@ -46,11 +48,34 @@ struct monitor_opts {
 	const char *config;                 /* a file; NULL: none */
 	const char *settings[SETTINGS_MAX]; /* "KEY=VALUE", for the server */
 	size_t n_settings;
-	const char *sockets[SOCKETS_MAX], *listens[SOCKETS_MAX];
-	size_t n_sockets, n_listens;
-	bool cgroups_required, landlock_optional;
+	struct listen_opt {
+		enum listen_kind {
+			LISTEN_UNIX,
+			LISTEN_TCP,
+			LISTEN_TLS
+		} kind;
+		const char *where;
+	} listens[INIT_LISTENERS_MAX];
+	size_t n_listens;
+	const char *tls[N_TLS_FDS]; /* paths; NULL: not given */
+	bool cgroups_required, landlock_optional, plain_anywhere;
 	uint32_t idle_exit_s, max_attempts;
 	int ready_fd;
+};
+
+/* monitor_options.c: ends the process when something is wrong. */
+void options_parse(struct monitor_opts *o, int argc, char **argv);
+
+/* Certificate, key and client CA as sealed memory files; -1: not there. */
+struct tls_files {
+	int fds[N_TLS_FDS];
+};
+
+/* What is under way since a HUP or a RELOAD. */
+struct reload {
+	bool running, asked; /* asked: the server wants to hear of it */
+	bool policies;       /* they changed */
+	struct tls_files next;
 };
 
 /* 0: as we are. */
@@ -63,8 +88,12 @@ struct monitor {
 	struct loop *loop;
 	char state[INIT_PATH_MAX + 1], dir[INIT_PATH_MAX + 1];
 	int lock, policies, config; /* the last two sealed */
-	int listeners[2 * SOCKETS_MAX];
+	int listeners[INIT_LISTENERS_MAX];
+	uint32_t tls_listeners; /* bit i: the i-th of them is TLS */
 	size_t n_listeners;
+	struct tls_files tls;
+	struct reload reload;
+	struct chan *control; /* to the server's http thread */
 	struct role_process *roles[N_ROLES];
 	/* A zygote is replaced by a fresh one now and then; the one before
 	 * stays until its last runner has ended. */
@@ -80,9 +109,23 @@ struct monitor {
 
 /* monitor_setup.c; each fails with a text for the operator. */
 MUST_USE int setup_state(struct monitor *m, struct err *e);
+/* Also for a reload: on failure everything stays as it was.  ret_changed may be
+ * NULL. */
+MUST_USE int setup_policies(struct monitor *m, bool *ret_changed,
+			    struct err *e);
+
+/* monitor_listen.c; what systemd handed down comes after those asked for. */
 MUST_USE int setup_sockets(struct monitor *m, struct err *e);
-/* Also for a reload: on failure everything stays as it was. */
-MUST_USE int setup_policies(struct monitor *m, struct err *e);
+void sockets_remove(const struct monitor *m);
+
+/* monitor_reload.c */
+MUST_USE int tls_files_read(const struct monitor *m, struct tls_files *ret,
+			    struct err *e);
+void reload_begin(struct monitor *m, bool asked);
+/* The other end is in *ret_fd, for the server's INIT. */
+MUST_USE int reload_channel(struct monitor *m, int *ret_fd, struct err *e);
+/* The server is gone: its channel, and what it was to take. */
+void reload_abandon(struct monitor *m);
 
 /* monitor_config.c: the file and the options that win over it, for
  * config_decode(); *ret is the caller's. */

@@ -238,8 +238,10 @@ static void after_death(struct role_process *p)
 
 	if (p->role == ROLE_SPAWNER || p->role == ROLE_ZYGOTE)
 		attempts_lost(m);
-	if (p->role == ROLE_SERVER)
+	if (p->role == ROLE_SERVER) {
+		reload_abandon(m);
 		attempts_forget(m);
+	}
 	if (p->role == ROLE_KEEPER && m->roles[ROLE_SERVER]->pid > 0)
 		leave(m->roles[ROLE_SERVER]);
 }

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What the monitor prepares before any role lives: the state directory and its
- * lock, the users, the listening sockets, the operator's policies.  It reads
- * no file but /etc/passwd line by line; policies it only passes on.
+ * lock, the users, the operator's policies.  It reads no file but /etc/passwd line by line; policies it only passes on.
  */
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "role/monitor.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,15 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
 	POLICY_FILE_MAX = 1 << 20,
-	POLICIES_MAX = 16 << 20,
-	BACKLOG = 512
+	POLICIES_MAX = 16 << 20
 };
 
 /* As root the roles run under uids of their own: those of the users that
@@ -189,99 +184,6 @@ int setup_state(struct monitor *m, struct err *e)
 	return make_parts(m, e);
 }
 
-/* --- sockets ------------------------------------------------------------ */
-
-/* A socket that nobody listens on goes; anything else stays, and is said. */
-static int make_way(const struct sockaddr_un *sa, struct err *e)
-{
-	CLEANUP_FD int fd =
-		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const char *path = sa->sun_path;
-	struct stat st;
-
-	if (lstat(path, &st))
-		return errno == ENOENT ? 0 : err_sys(e, errno, "%s", path);
-	if (!S_ISSOCK(st.st_mode))
-		return err_set(e, ERR_CONFLICT,
-			       "%s: is there, and is no socket", path);
-	if (fd < 0)
-		return err_sys(e, errno, "%s", path);
-	/* Of another type, or too busy to take us: it is somebody's. */
-	if (!connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) ||
-	    errno != ECONNREFUSED)
-		return err_set(e, ERR_CONFLICT,
-			       "%s: somebody serves there already", path);
-	return unlink(path) ? err_sys(e, errno, "%s", path) : 0;
-}
-
-static int listen_unix(const char *path, struct err *e)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char dir[INIT_PATH_MAX + 1];
-	char *slash;
-
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return err_set(e, ERR_LIMIT, "%s: too long for a socket", path);
-	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
-	(void)snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (slash && slash != dir) {
-		*slash = '\0';
-		(void)mkdir(dir, 0755);
-	}
-	if (make_way(&sa, e))
-		return -1;
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) ||
-	    chmod(path, 0666) || listen(fd, BACKLOG))
-		return err_sys(e, errno, "%s", path);
-	return fd_take(&fd);
-}
-
-/* ADDRESS:PORT; only loopback before there is TLS. */
-static int listen_tcp(const char *where, struct err *e)
-{
-	struct sockaddr_in sa = {.sin_family = AF_INET};
-	const char *colon = strrchr(where, ':');
-	CLEANUP_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char host[64];
-	uint64_t port;
-	int one = 1;
-
-	(void)snprintf(host, sizeof(host), "%.*s",
-		       colon ? (int)(colon - where) : 0, where);
-	if (!colon || str_to_u64(str_from(colon + 1), 65535, &port) ||
-	    inet_pton(AF_INET, host, &sa.sin_addr) != 1)
-		return err_set(e, ERR_INVALID,
-			       "--listen %s: 127.0.0.1:PORT is wanted", where);
-	if ((ntohl(sa.sin_addr.s_addr) >> 24) != 127)
-		return err_set(e, ERR_DENIED,
-			       "--listen %s: only loopback addresses without "
-			       "TLS; put a proxy in front",
-			       where);
-	sa.sin_port = htons((uint16_t)port);
-	if (fd < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(fd, BACKLOG))
-		return err_sys(e, errno, "--listen %s", where);
-	return fd_take(&fd);
-}
-
-int setup_sockets(struct monitor *m, struct err *e)
-{
-	for (size_t i = 0; i < m->o.n_sockets + m->o.n_listens; i++) {
-		int fd =
-			i < m->o.n_sockets ?
-				listen_unix(m->o.sockets[i], e) :
-				listen_tcp(m->o.listens[i - m->o.n_sockets], e);
-
-		if (fd < 0)
-			return -1;
-		m->listeners[m->n_listeners++] = fd;
-	}
-	return 0;
-}
-
 /* --- policies ----------------------------------------------------------- */
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -318,7 +220,16 @@ static int add_policy(int dir, const char *name, struct buf *all, struct err *e)
 	return all->failed ? err_set(e, ERR_LIMIT, "policies: too large") : 0;
 }
 
-int setup_policies(struct monitor *m, struct err *e)
+static bool same_policies(const struct monitor *m, const struct buf *all)
+{
+	CLEANUP_BUF struct buf old = BUF_INIT(POLICIES_MAX);
+	struct err e;
+
+	return m->policies >= 0 && !fd_memfd_read(m->policies, &old, &e) &&
+	       str_eq(buf_view(&old), buf_view(all));
+}
+
+int setup_policies(struct monitor *m, bool *ret_changed, struct err *e)
 {
 	CLEANUP_BUF struct buf all = BUF_INIT(POLICIES_MAX);
 	CLEANUP_FD int dir =
@@ -338,6 +249,8 @@ int setup_policies(struct monitor *m, struct err *e)
 	free(list);
 	if (bad)
 		return -1;
+	if (ret_changed)
+		*ret_changed = !same_policies(m, &all);
 	fd = fd_memfd_sealed("policies", buf_view(&all), e);
 	if (fd < 0)
 		return -1;

@@ -96,20 +96,26 @@ static int send_init(struct role_process *p, struct err *e)
 		.cgroups_required = m->o.cgroups_required,
 		.first_start = p->role == ROLE_SERVER && !m->server_started,
 		.landlock_optional = m->o.landlock_optional,
+		.tls_listeners = m->tls_listeners,
 	};
-	int fds[3 + 2 * SOCKETS_MAX], pair[2] = {-1, -1}, bad;
+	int fds[CHAN_FDS_MAX], pair[2] = {-1, -1}, control = -1, bad;
 	struct wire_writer w = {.len = 0};
 	size_t n = 0;
 
 	memcpy(init.state, m->state, sizeof(init.state));
+	while (init.n_tls_fds < N_TLS_FDS && m->tls.fds[init.n_tls_fds] >= 0)
+		init.n_tls_fds++;
 	role_init_encode(&init, &w);
 	if (p->role == ROLE_ZYGOTE || p->role == ROLE_SERVER)
 		fds[n++] = m->policies;
 	if (p->role == ROLE_SERVER) {
-		if (chan_pair(pair, e))
+		if (chan_pair(pair, e) || reload_channel(m, &control, e))
 			return -1;
 		fds[n++] = pair[0];
 		fds[n++] = m->config;
+		fds[n++] = control;
+		for (size_t i = 0; i < init.n_tls_fds; i++)
+			fds[n++] = m->tls.fds[i];
 		for (size_t i = 0; i < m->n_listeners; i++)
 			fds[n++] = m->listeners[i];
 		(void)roles_post(m, ROLE_KEEPER, MSG_SERVER, NULL, &pair[1], 1);
@@ -118,6 +124,7 @@ static int send_init(struct role_process *p, struct err *e)
 	bad = chan_post(p->chan, MSG_INIT, &w, fds, n, e);
 	fd_close(&pair[0]);
 	fd_close(&pair[1]);
+	fd_close(&control);
 	return bad;
 }
 

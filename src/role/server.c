@@ -28,7 +28,6 @@
 #define VERSION "0.1.0"
 
 enum {
-	FIRST_LISTENER = 3, /* among the descriptors of INIT */
 	POLICIES_MAX = 16 << 20,
 	TOKEN_LEN = 32,
 	IDLE_CHECK_US = 1000000
@@ -55,7 +54,7 @@ static int load_policies(struct server *s, struct err *e)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT(POLICIES_MAX);
 
-	return fd_memfd_read(s->start.fds[0], &b, e) ||
+	return fd_memfd_read(s->start.fds[INIT_POLICIES], &b, e) ||
 			       policy_set_decode(buf_view(&b), &s->policies,
 						 e) ?
 		       -1 :
@@ -79,7 +78,7 @@ static int load_config(struct server *s, struct err *e)
 	CLEANUP_BUF struct buf b = BUF_INIT(CONFIG_BUNDLE_MAX);
 	char name[CONFIG_TEXT_MAX];
 
-	if (fd_memfd_read(s->start.fds[2], &b, e))
+	if (fd_memfd_read(s->start.fds[INIT_CONFIG], &b, e))
 		return -1;
 	if (!config_decode(buf_view(&b), &s->config, name, ps))
 		return 0;
@@ -130,16 +129,30 @@ static int start_engine(struct server *s, struct err *e)
 	return engine_start(s->engine, e);
 }
 
+static struct http_options http_options(const struct server *s)
+{
+	const struct role_init *i = &s->start.init;
+	const int *tls = s->start.fds + N_INIT_FDS;
+
+	return (struct http_options){
+		.listeners = tls + i->n_tls_fds,
+		.n_listeners = s->start.n_fds - N_INIT_FDS - i->n_tls_fds,
+		.tls_listeners = i->tls_listeners,
+		.tls_fds = tls,
+		.n_tls_fds = i->n_tls_fds,
+	};
+}
+
 static int start_api(struct server *s, struct err *e)
 {
 	struct api_options o = {
 		.loop = s->loop,
-		.listeners = s->start.fds + FIRST_LISTENER,
-		.n_listeners = s->start.n_fds - FIRST_LISTENER,
+		.http = http_options(s),
+		.control_fd = s->start.fds[INIT_CONTROL],
 		.config = s->config,
 		.state_fd = s->state_fd,
 		.engine = s->engine,
-		.keeper_fd = s->start.fds[1],
+		.keeper_fd = s->start.fds[INIT_KEEPER],
 		.db_path = s->db,
 		.policies = s->policies,
 		.token_hash = str_n((const char *)s->token.b, HASH_LEN),
@@ -181,7 +194,7 @@ static int set_up(struct server *s, struct err *e)
 {
 	static const int signals[] = {SIGTERM, SIGINT};
 
-	if (s->start.n_fds <= FIRST_LISTENER)
+	if (s->start.n_fds <= N_INIT_FDS + (size_t)s->start.init.n_tls_fds)
 		return err_set(e, ERR_INTERNAL, "INIT without sockets");
 	(void)snprintf(s->dir, sizeof(s->dir), "%s/server",
 		       s->start.init.state);
@@ -211,6 +224,8 @@ int main(void)
 	umask(077);
 	if (set_up(s, &e))
 		role_failed(&e);
+	for (size_t i = 0; i < s->start.init.n_tls_fds; i++)
+		fd_close(&s->start.fds[N_INIT_FDS + i]); /* it is read */
 	role_ready();
 	if (s->start.init.idle_exit_s) {
 		s->busy_us = clock_mono_us();

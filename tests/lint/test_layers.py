@@ -10,6 +10,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 # header prefix -> folders that are its home
 HOMES = {
     "microhttpd": {"src/api"},
+    "gnutls/": {"src/api"},
     "sqlite3": {"src/store", "secrets", "tests/unit"},
     "curl/": {"secrets", "src/notify", "src/cli"},
     "libssh/": {"src/runner"},

@@ -52,7 +52,7 @@ static void defaults_are_values(void **state)
 	assert_int_equal(config_check(c, &none), 0);
 	config_free(c);
 	c = config_new();
-	assert_int_equal(c->limits.connections, 1024);
+	assert_int_equal(c->limits.connections, 4096);
 	assert_int_equal(c->timeouts.stop_us, 10 * 1000000);
 	assert_int_equal(c->log.format, CONFIG_LOG_KV);
 	assert_string_equal(c->base_path.p, "");

@@ -143,7 +143,9 @@ static void put_init(struct wire_writer *w)
 			      .idle_exit_s = 600,
 			      .cgroups_required = 1,
 			      .first_start = 1,
-			      .landlock_optional = 1};
+			      .landlock_optional = 1,
+			      .tls_listeners = 6,
+			      .n_tls_fds = 3};
 
 	role_init_encode(&m, w);
 }

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* nfo-monitor's command line, which `nfo serve` makes: one table. */
+#include "base/fd.h"
+#include "base/log.h"
+#include "role/monitor.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct monitor_opts, field)
+
+static const struct {
+	const char *name;
+	enum {
+		IS_TEXT,
+		IS_NUMBER,
+		IS_FLAG,
+		IS_LISTENER,
+		IS_SETTING,
+		IS_CGROUPS,
+	} kind;
+	size_t at; /* in struct monitor_opts; of a listener: its kind */
+} table[] = {
+	{"state",                 IS_TEXT,     AT(state)             },
+	{"policy",                IS_TEXT,     AT(policy)            },
+	{"socket",                IS_LISTENER, LISTEN_UNIX           },
+	{"listen",                IS_LISTENER, LISTEN_TCP            },
+	{"tls-listen",            IS_LISTENER, LISTEN_TLS            },
+	{"tls-cert",              IS_TEXT,     AT(tls[TLS_CERT])     },
+	{"tls-key",               IS_TEXT,     AT(tls[TLS_KEY])      },
+	{"tls-client-ca",         IS_TEXT,     AT(tls[TLS_CLIENT_CA])},
+	{"plain-listen-anywhere", IS_FLAG,     AT(plain_anywhere)    },
+	{"config",                IS_TEXT,     AT(config)            },
+	{"set",		   IS_SETTING,  0                     },
+	{"cgroups",               IS_CGROUPS,  0                     },
+	{"idle-exit",             IS_NUMBER,   AT(idle_exit_s)       },
+	{"max-attempts",          IS_NUMBER,   AT(max_attempts)      },
+	{"ready-fd",              IS_NUMBER,   AT(ready_fd)          },
+	{"allow-no-landlock",     IS_FLAG,     AT(landlock_optional) },
+};
+
+static void wrong(const char *fmt, ...) NORETURN PRINTF_LIKE(1, 2);
+
+/* As `nfo` does: 2 for what was asked wrongly. */
+static void wrong(const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_error("%s", text);
+	exit(2);
+}
+
+static uint32_t number(const char *s, const char *what)
+{
+	uint64_t v;
+
+	if (str_to_u64(str_from(s), INT32_MAX, &v))
+		wrong("--%s %s: not a number", what, s);
+	return (uint32_t)v;
+}
+
+static void add_listener(struct monitor_opts *o, enum listen_kind kind,
+			 const char *where)
+{
+	if (o->n_listens == INIT_LISTENERS_MAX)
+		wrong("more than %d sockets to listen on", INIT_LISTENERS_MAX);
+	o->listens[o->n_listens++] = (struct listen_opt){kind, where};
+}
+
+static void add_setting(struct monitor_opts *o, const char *text)
+{
+	if (o->n_settings == SETTINGS_MAX)
+		wrong("more than %d settings", SETTINGS_MAX);
+	o->settings[o->n_settings++] = text;
+}
+
+static bool required(const char *s)
+{
+	if (strcmp(s, "require") != 0 && strcmp(s, "prefer") != 0)
+		wrong("--cgroups is require or prefer");
+	return !strcmp(s, "require");
+}
+
+static void take(struct monitor_opts *o, size_t i, const char *arg)
+{
+	void *to = (char *)o + table[i].at;
+
+	switch (table[i].kind) {
+	case IS_TEXT:
+		*(const char **)to = arg;
+		break;
+	case IS_NUMBER:
+		*(uint32_t *)to = number(arg, table[i].name);
+		break;
+	case IS_FLAG:
+		*(bool *)to = true;
+		break;
+	case IS_LISTENER:
+		add_listener(o, (enum listen_kind)table[i].at, arg);
+		break;
+	case IS_SETTING:
+		add_setting(o, arg);
+		break;
+	case IS_CGROUPS:
+		o->cgroups_required = required(arg);
+		break;
+	}
+}
+
+static void check_tls(struct monitor_opts *o)
+{
+	if (!o->tls[TLS_CERT] != !o->tls[TLS_KEY])
+		wrong("--tls-cert and --tls-key go together");
+	for (size_t i = 0; i < o->n_listens; i++)
+		if (o->listens[i].kind == LISTEN_TLS && !o->tls[TLS_CERT])
+			wrong("--tls-listen: --tls-cert and --tls-key are "
+			      "needed");
+	if (o->tls[TLS_CLIENT_CA] && !o->tls[TLS_CERT])
+		wrong("--tls-client-ca: --tls-cert is needed");
+}
+
+void options_parse(struct monitor_opts *o, int argc, char **argv)
+{
+	struct option longs[ARRAY_LEN(table) + 1] = {0};
+	int c;
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		longs[i] = (struct option){.name = table[i].name,
+					   .has_arg = table[i].kind == IS_FLAG ?
+							      no_argument :
+							      required_argument,
+					   .val = (int)i + 1};
+	o->ready_fd = -1;
+	o->max_attempts = 256;
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (c == '?')
+			exit(2);
+		take(o, (size_t)c - 1, optarg);
+	}
+	if (!o->state || !o->policy)
+		wrong("--state and --policy are needed (start it with `nfo "
+		      "serve`)");
+	check_tls(o);
+	if (o->ready_fd >= 0)
+		(void)fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC);
+}
