@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static const struct job_run_facts facts = {
 		{"r", 1},
                 {"t", 1},
-                {"u", 1}
+                {"u", 1},
+                {"",  0}
         };
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 	CLEANUP_BUF struct buf yaml = BUF_INIT(DOC_TEXT_MAX);

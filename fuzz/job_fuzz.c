@@ -17,7 +17,8 @@ enum {
 static const struct job_run_facts facts = {
 	{"run_1", 5},
         {"api",   3},
-        {"u",     1}
+        {"u",     1},
+        {"",      0}
 };
 
 /* Names, groups and a few attempts of a plan, as text. */

@@ -7,6 +7,7 @@
 #include "api/upload.h"
 #include "base/hex.h"
 #include "base/mem.h"
+#include "job/git.h"
 #include "job/job.h"
 #include "job/keys.h"
 #include "store/jobs.h"
@@ -214,12 +215,18 @@ static int see_earlier(void *ctx, const struct store_run *row, struct err *e)
 	q->rerun_of = row->ulid;
 	q->priority = row->priority;
 	q->source_bytes = row->source_bytes;
+	(void)snprintf(q->commit, sizeof(q->commit), STR_FMT,
+		       STR_ARG(row->commit));
 	(void)snprintf(q->project, sizeof(q->project), STR_FMT,
 		       STR_ARG(row->project));
 	if (!buf_str(&q->inputs, row->inputs) ||
 	    !buf_str(&q->labels, row->labels) ||
 	    (row->source.len && hex_decode(row->source, q->source.b, HASH_LEN)))
 		return err_set(e, ERR_INTERNAL, "the run's row is odd");
+	if (str_is(row->trigger, GIT_TRIGGER))
+		return err_set(e, ERR_CONFLICT,
+			       "it fetched another run's source: rerun that "
+			       "one");
 	if (!state_final(row->state))
 		return err_set(e, ERR_CONFLICT,
 			       "the run is %s: cancel it, or "

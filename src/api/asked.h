@@ -23,6 +23,7 @@ struct asked {
 	char project[64];   /* of the run; "": the first parameter */
 	struct hash source; /* of the earlier run; with bytes */
 	uint64_t source_bytes;
+	char commit[65]; /* of that source; "" */
 };
 
 void asked_init(struct asked *q);

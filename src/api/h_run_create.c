@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "engine/view.h"
+#include "job/git.h"
 #include "job/job.h"
 
 #include <stdio.h>
@@ -18,6 +19,7 @@
 
 enum {
 	WAIT_MAX_US = 60 * 1000000,
+	SOURCE_MAX_US = 60 * 1000000, /* then 201, and it is blocked by it */
 	VIEW_MAX = 32 << 20
 };
 
@@ -27,8 +29,9 @@ struct made {
 	struct request *r;
 	struct follower f;
 	struct ulid run;
-	bool replayed;
-	int64_t until_us; /* 0: do not wait for its end */
+	bool replayed, git;
+	int64_t until_us;  /* 0: do not wait for its end */
+	int64_t source_us; /* so long for its source */
 	struct loop_timer *timer;
 };
 
@@ -88,25 +91,57 @@ static void on_timeout(void *ctx)
 	request_resume(m->r);
 }
 
+/* How far it is; of a run whose source could not be fetched, why. */
+struct stand {
+	bool final, fetching, unresolved;
+	char why[ERR_TEXT_MAX];
+};
+
 static int see_run(void *ctx, const struct store_run *run, struct err *e)
 {
+	struct stand *s = ctx;
+
 	(void)e;
-	*(bool *)ctx = state_final(run->state);
+	s->final = state_final(run->state);
+	s->fetching = str_is(run->blocked, "source");
+	s->unresolved = run->state == STATE_FAILED && run->git_url.len &&
+			!run->commit.len;
+	(void)snprintf(s->why, sizeof(s->why), STR_FMT, STR_ARG(run->error));
 	return 0;
 }
 
-/* News of the run: is it at its end?  (A follower that answers once.) */
+/* True when it was answered. */
+static bool settled(struct made *m)
+{
+	struct stand s = {.final = false};
+	int64_t until;
+	struct err e;
+
+	if (store_read_run(m->r->api->reader, &m->run, see_run, &s, &e)) {
+		reply_err(m->r, &e);
+		return true;
+	}
+	if (s.unresolved) {
+		reply_problem(m->r, 422, "source-unresolved", "%s", s.why);
+		return true;
+	}
+	until = s.final ? 0 : s.fetching ? m->source_us : m->until_us;
+	if (until > clock_mono_us()) {
+		loop_timer_set(m->timer, until);
+		return false;
+	}
+	answer(m);
+	return true;
+}
+
+/* News of the run: is it far enough?  (A follower that answers once.) */
 static void on_news(struct follower *f)
 {
 	struct made *m = (struct made *)((char *)f - offsetof(struct made, f));
-	bool final = false;
-	struct err e;
 
-	if (store_read_run(m->r->api->reader, &m->run, see_run, &final, &e) ||
-	    !final)
+	if (!settled(m))
 		return;
 	follower_del(&m->f);
-	answer(m);
 	request_resume(m->r);
 }
 
@@ -123,15 +158,15 @@ static void on_created(void *ctx, const struct engine_reply *a)
 	} else {
 		m->run = a->run;
 		m->replayed = a->replayed;
-		if (m->until_us) {
+		m->source_us = clock_mono_us() + SOURCE_MAX_US;
+		m->timer = loop_timer_new(r->api->loop, on_timeout, m);
+		if (!m->git && !m->until_us) {
+			answer(m);
+		} else if (!settled(m)) {
 			follower_add(r->api, &m->f, r, &m->run);
 			m->f.news = on_news;
-			m->timer = loop_timer_new(r->api->loop, on_timeout, m);
-			loop_timer_set(m->timer, m->until_us);
-			on_news(&m->f);
 			return;
 		}
-		answer(m);
 	}
 	request_resume(r);
 }
@@ -152,12 +187,14 @@ static int order(struct request *r, struct asked *q, int64_t wait_us,
 		.from_task = buf_view(&q->task),
 		.source = q->source,
 		.source_bytes = q->source_bytes,
+		.commit = str_from(q->commit),
 		.priority = q->priority,
 		.idempotency_key = key.len <= 255 ? key : str_n(NULL, 0),
 		.request = asked_hash(r, q),
 	};
 	struct engine_order *o;
 	struct job *job = q->job;
+	bool git = job_git_has(job);
 	struct made *m;
 	struct err e = {0};
 
@@ -175,6 +212,7 @@ static int order(struct request *r, struct asked *q, int64_t wait_us,
 	}
 	m = mem_alloc(sizeof(*m));
 	m->r = r;
+	m->git = git;
 	m->until_us = wait_us ? clock_mono_us() + wait_us : 0;
 	r->state = m;
 	r->state_free = made_free;
@@ -186,6 +224,11 @@ static int order(struct request *r, struct asked *q, int64_t wait_us,
 
 static int source_given(struct request *r, const struct asked *q)
 {
+	if (job_git_has(q->job) && r->upload && r->upload->has_source)
+		return reply_problem(r, 422, "source-not-wanted",
+				     "the job's source is in git: none can be "
+				     "sent along"),
+		       -1;
 	if (!q->job->has_source || (r->upload && r->upload->has_source) ||
 	    q->source_bytes)
 		return 0;

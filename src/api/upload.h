@@ -9,15 +9,11 @@
 
 #include "api/request.h"
 #include "base/hash.h"
+#include "engine/blob.h"
 
 enum {
 	UPLOAD_TYPE_MAX = 64
 };
-
-enum {
-	SOURCE_FILES_MAX = 200000
-};
-#define SOURCE_BYTES_MAX ((uint64_t)2 << 30)
 
 struct upload {
 	struct request *r;

@@ -189,6 +189,8 @@ static void finish(struct run *r)
 	r->row.finished_us = clock_real_us();
 	r->ended = true;
 	live_run_set(r, v.state);
+	if (gitsource_is_fetch(r))
+		gitsource_ended(r);
 }
 
 static bool has_finally(const struct run *r)

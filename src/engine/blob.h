@@ -26,6 +26,12 @@ enum {
 };
 MUST_USE int blob_drop(int state_fd, const char hex[HASH_HEX_LEN + 1]);
 
+/* What a source may be, plain. */
+enum {
+	SOURCE_FILES_MAX = 200000
+};
+#define SOURCE_BYTES_MAX ((uint64_t)2 << 30)
+
 /* The same in parts, for what arrives in parts (an upload). */
 struct blob_writer;
 MUST_USE int blob_begin(int state_fd, uint64_t max_bytes,

@@ -62,8 +62,11 @@ static int take_one(const struct engine *g, struct collect *c, size_t i,
 	const struct job_result_artifact *a = &c->result->artifacts[i];
 	CLEANUP_FD int fd = open_staged(g, c, a->staged, e);
 
-	if (fd < 0 || blob_put(g->o.state_fd, fd, g->o.artifact_max_bytes,
-			       &c->got[i].hash, &c->got[i].bytes, e))
+	if (fd < 0 ||
+	    blob_put(g->o.state_fd, fd, g->o.artifact_max_bytes,
+		     &c->got[i].hash, &c->got[i].bytes, e) ||
+	    (c->is_source &&
+	     gitsource_check(g->o.state_fd, &c->got[i].hash, e)))
 		return err_wrap(e, "artifact \"" STR_FMT "\"",
 				STR_ARG(a->name));
 	return 0;

@@ -121,7 +121,7 @@ static void do_run(struct engine *g, struct command *c)
 		err_sys(&c->reply.err, ENOSPC, "no new runs");
 		return;
 	}
-	if (g->n_runs >= g->o.live_runs) {
+	if (g->n_runs + (o->fetch != NULL) >= g->o.live_runs) {
 		err_set(&c->reply.err, ERR_LIMIT, "too many runs are waiting");
 		return;
 	}
@@ -134,6 +134,8 @@ static void do_run(struct engine *g, struct command *c)
 		live_free(r);
 		return;
 	}
+	if (o->fetch)
+		gitsource_begin(g, o);
 	r->create = c;
 	g->stats.runs_made++;
 	for (size_t i = 0; i < r->plan->n; i++)
@@ -167,6 +169,7 @@ static void do_cancel(struct engine *g, struct command *c)
 	}
 	r->row.cancelled = true;
 	r->row_dirty = true;
+	gitsource_cancel(r);
 	c->to_save = true;
 	live_put(r);
 	live_look(r);

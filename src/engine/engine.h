@@ -79,6 +79,7 @@ struct engine_ask {
 	/* The source as blob_put() has stored it; size 0: no source. */
 	struct hash source;
 	uint64_t source_bytes;
+	struct str commit; /* of that source, when it came from git; or "" */
 };
 
 /*

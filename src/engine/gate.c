@@ -160,7 +160,8 @@ static uint32_t passed_in(const struct engine *g, struct str project)
 	{
 		const struct run *r = LIST_ENTRY(l, struct run, link);
 
-		n += r->passed && str_eq(r->row.project, project);
+		n += r->passed && !gitsource_is_fetch(r) &&
+		     str_eq(r->row.project, project);
 	}
 	return n;
 }
@@ -234,9 +235,15 @@ static struct str closed(struct run *r)
 {
 	const struct project *p = map_get(r->g->projects, r->row.project);
 	const struct run *holder;
+	struct str why;
 
 	if (r->g->maintenance || (p && p->paused))
 		return STR("maintenance");
+	if (gitsource_is_fetch(r))
+		return STR("");
+	why = gitsource_waits(r);
+	if (why.len || r->ended)
+		return why;
 	if (p && p->max_running &&
 	    passed_in(r->g, r->row.project) >= p->max_running)
 		return STR("concurrency");
@@ -256,9 +263,15 @@ bool gate_pass(struct run *r)
 {
 	struct str why;
 
-	if (r->passed || r->row.cancelled)
+	if (r->passed)
 		return true;
+	if (r->row.cancelled) {
+		(void)gitsource_waits(r);
+		return !r->ended;
+	}
 	why = closed(r);
+	if (r->ended)
+		return false;
 	if (why.len) {
 		if (r->row.state != STATE_BLOCKED ||
 		    !str_eq(r->row.blocked, why)) {

@@ -12,6 +12,7 @@
  *   order.c    what can be known before a run is stored
  *   rerun.c    what a repeated run keeps
  *   timetable.c  schedules, and the runs that are due
+ *   gitsource.c  the run that fetches a source, and the one that waits for it
  *   gate.c     whether a run may take its first step
  *   live.c     a run in memory, and its marks
  *   save.c     what is marked, into the store
@@ -93,7 +94,7 @@ struct run {
 	size_t n_events, cap_events;
 	struct store_artifact *artifacts; /* to be saved */
 	size_t n_artifacts, cap_artifacts;
-	bool row_dirty, tasks_dirty;
+	bool row_dirty, tasks_dirty, source_dirty;
 	struct command *create; /* not stored yet: who asked for it */
 	bool in_finally, ended, starved, has_prepared;
 	bool finally_over; /* its own deadline has struck */
@@ -152,6 +153,7 @@ struct collect {
 	struct collect *next;
 	char dir[PATHS_MAX]; /* of the attempt, or the tree to remove */
 	bool remove;
+	bool is_source; /* its artifacts are to be fit to be laid in */
 	struct ulid attempt;
 	struct ended end;
 	struct job_result *result;
@@ -223,6 +225,7 @@ struct engine_order {
 	struct str key;
 	struct hash request;
 	struct ulid ulid;
+	struct engine_order *fetch; /* of the run that fetches its source */
 };
 
 /* command.c */
@@ -281,6 +284,28 @@ void timetable_run(struct engine *g); /* makes what is due; sets its timer */
 bool timetable_dirty(const struct engine *g);
 MUST_USE int timetable_save(struct engine *g, struct err *e);
 void timetable_saved(struct engine *g);
+
+/* gitsource.c */
+/* Of a job whose source is in git: what the run is to fetch, and the order of
+ * the run that does.  -1 as engine_order_new(). */
+MUST_USE int gitsource_order(const struct policy_set *policies,
+			     const struct engine_ask *ask,
+			     struct engine_order *o, struct problems *ps,
+			     struct err *e);
+/* What the source adds to the run_digest; "" : there is none yet. */
+void gitsource_digest_text(const struct store_run *row, struct buf *b);
+bool gitsource_is_fetch(const struct run *r);
+/* Makes the run that fetches. */
+void gitsource_begin(struct engine *g, struct engine_order *o);
+/* What a run without its source waits for, "" when it waits for nothing; ends
+ * it when it never comes, or when nobody wants it any more. */
+struct str gitsource_waits(struct run *r);
+/* The fetch has ended, well or not. */
+void gitsource_ended(struct run *fetch);
+/* Somebody cancelled the run that waits. */
+void gitsource_cancel(struct run *r);
+/* Is the content a tar that may be laid in?  Takes as long as it is large. */
+MUST_USE int gitsource_check(int state_fd, const struct hash *h, struct err *e);
 
 /* gate.c */
 /* May it take its first step?  Else it is blocked, and says for what. */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "job/git.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -82,7 +83,9 @@ int engine_order_new(const struct policy_set *policies,
 	struct ulid ulid = ulid_new();
 	char id[ULID_LEN + 8];
 	struct job_run_facts facts = {.trigger = ask->trigger,
-				      .submitter = ask->submitter};
+				      .submitter = ask->submitter,
+				      .commit = ask->commit};
+	CLEANUP_BUF struct buf source = BUF_INIT(256);
 	struct hash def = hash_sha256(ask->canonical.p, ask->canonical.len);
 	struct hash digest = policy_set_digest(policies), run;
 	uint32_t from_task = 0;
@@ -120,8 +123,6 @@ int engine_order_new(const struct policy_set *policies,
 	if (ask->source_bytes)
 		row->source = keep_hex(a, &ask->source);
 	row->source_bytes = ask->source_bytes;
-	run = job_run_digest(p, ask->canonical, row->source, &digest);
-	row->run_digest = keep_hex(a, &run);
 	row->labels = keep(a, ask->labels.len ? ask->labels : STR("{}"));
 	row->inputs = keep(a, ask->inputs.len ? ask->inputs : STR("{}"));
 	row->trigger = keep(a, ask->trigger);
@@ -132,6 +133,15 @@ int engine_order_new(const struct policy_set *policies,
 	row->rerun_of = keep(a, str_from(ask->rerun_of.s));
 	row->priority = ask->priority < 0 ? p->job->priority : ask->priority;
 	row->created_us = clock_real_us();
+	row->git_url = row->git_ref = row->fetch = STR("");
+	row->commit = keep(a, ask->commit);
+	if (job_git_has(p->job) && gitsource_order(policies, ask, o, ps, e)) {
+		engine_order_free(o);
+		return -1;
+	}
+	gitsource_digest_text(row, &source);
+	run = job_run_digest(p, ask->canonical, buf_view(&source), &digest);
+	row->run_digest = keep_hex(a, &run);
 	*ret = o;
 	return 0;
 }
@@ -140,6 +150,7 @@ void engine_order_free(struct engine_order *o)
 {
 	if (!o)
 		return;
+	engine_order_free(o->fetch);
 	job_plan_free(o->plan);
 	mem_free(o);
 }

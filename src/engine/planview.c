@@ -3,6 +3,7 @@
 #include "engine/planview.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "job/git.h"
 #include "job/job.h"
 #include "job/plan.h"
 
@@ -163,7 +164,52 @@ static int instance(struct view *v, size_t i, struct err *e)
 	return bad;
 }
 
-static int write_plan(struct view *v, struct str canonical, struct err *e)
+/* What would be fetched, and whether policy lets it; nothing is. */
+static int fetched(struct view *v, struct problems *ps, struct err *e)
+{
+	struct job_run_facts facts = {STR(""), STR(GIT_TRIGGER), STR(""),
+				      STR("")};
+	CLEANUP_BUF struct buf canonical = BUF_INIT(JOB_CANONICAL_MAX);
+	struct job_attempt *a = NULL;
+	struct job_plan *p = NULL;
+	struct job_git git;
+	struct job *job;
+	int bad;
+
+	if (job_git_read(v->p, &git, ps) ||
+	    job_git_fetch(v->p, &git, &canonical, &job, e))
+		return -1;
+	bad = job_plan_new(job, STR(""), &facts, &p, ps) ||
+	      job_plan_attempt(p, 0, NULL, &a, e);
+	if (!bad) {
+		buf_puts(v->b, ",\"source\":{\"kind\":\"git\"");
+		text(v->b, "url", git.url);
+		text(v->b, "ref", git.ref);
+		if (git.path.len)
+			text(v->b, "path", git.path);
+		number(v->b, "depth", git.depth);
+		buf_printf(v->b, ",\"submodules\":%s",
+			   git.submodules ? "true" : "false");
+		secrets(v->b, a);
+		verdict(v, a);
+		buf_putc(v->b, '}');
+	}
+	job_attempt_free(a);
+	job_plan_free(p);
+	return bad;
+}
+
+static int source(struct view *v, struct problems *ps, struct err *e)
+{
+	if (job_git_has(v->p->job))
+		return fetched(v, ps, e);
+	buf_printf(v->b, ",\"source\":{\"kind\":\"%s\"}",
+		   v->p->job->has_source ? "upload" : "none");
+	return 0;
+}
+
+static int write_plan(struct view *v, struct str canonical, struct problems *ps,
+		      struct err *e)
 {
 	struct hash def = hash_sha256(canonical.p, canonical.len);
 	char hex[HASH_HEX_LEN + 1];
@@ -175,6 +221,8 @@ static int write_plan(struct view *v, struct str canonical, struct err *e)
 	if (v->p->group.len)
 		text(v->b, "group", v->p->group);
 	pairs(v->b, "inputs", v->p->inputs, v->p->n_inputs);
+	if (source(v, ps, e))
+		return -1;
 	buf_puts(v->b, ",\"tasks\":[");
 	for (size_t i = 0; i < v->p->n; i++)
 		if (instance(v, i, e))
@@ -187,7 +235,7 @@ int planview(const struct policy_set *policies, struct job *job,
 	     struct str canonical, struct str inputs, struct buf *b,
 	     struct problems *ps, struct err *e)
 {
-	struct job_run_facts facts = {STR(""), STR("plan"), STR("")};
+	struct job_run_facts facts = {STR(""), STR("plan"), STR(""), STR("")};
 	struct view v = {.policies = policies, .b = b, .allowed = true};
 	struct job_plan *p;
 	int bad;
@@ -195,7 +243,7 @@ int planview(const struct policy_set *policies, struct job *job,
 	if (job_plan_new(job, inputs, &facts, &p, ps))
 		return err_set(e, ERR_INVALID, "the inputs are wrong");
 	v.p = p;
-	bad = write_plan(&v, canonical, e);
+	bad = write_plan(&v, canonical, ps, e);
 	job_plan_free(p);
 	return bad;
 }

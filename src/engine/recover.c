@@ -23,7 +23,8 @@ static int plan_again(struct engine *g, const struct store_run *row,
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 	char id[ULID_LEN + 8];
 	struct job_run_facts facts = {.trigger = row->trigger,
-				      .submitter = row->submitter};
+				      .submitter = row->submitter,
+				      .commit = row->commit};
 	struct job_plan *p;
 	struct job *j;
 	struct run *r;
@@ -48,6 +49,10 @@ static int plan_again(struct engine *g, const struct store_run *row,
 	r->row.submitter = live_str(r, row->submitter);
 	r->row.source = live_str(r, row->source);
 	r->row.rerun_of = live_str(r, row->rerun_of);
+	r->row.git_url = live_str(r, row->git_url);
+	r->row.git_ref = live_str(r, row->git_ref);
+	r->row.commit = live_str(r, row->commit);
+	r->row.fetch = live_str(r, row->fetch);
 	r->row.group = r->plan->group;
 	/* it held its places */
 	r->passed = row->started_us != 0;

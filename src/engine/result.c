@@ -66,6 +66,7 @@ void result_begin(struct instance *in, const struct ended *end)
 	c->attempt = in->row.ulid;
 	c->end = *end;
 	c->result = x;
+	c->is_source = gitsource_is_fetch(r);
 	collect_post(r->g, c);
 }
 

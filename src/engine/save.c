@@ -65,6 +65,8 @@ int save_run(struct run *r, struct err *e)
 	} else if (r->row_dirty && store_run_set(s, &r->row, e)) {
 		return -1;
 	}
+	if (r->source_dirty && !r->create && store_run_source(s, &r->row, e))
+		return -1;
 	if (r->tasks_dirty && save_tasks(r, e))
 		return -1;
 	for (size_t i = 0; i < r->n_artifacts; i++)
@@ -81,6 +83,6 @@ void save_done(struct run *r)
 {
 	for (size_t i = 0; r->tasks_dirty && i < r->plan->n; i++)
 		r->inst[i].task_dirty = r->inst[i].attempt_dirty = false;
-	r->row_dirty = r->tasks_dirty = false;
+	r->row_dirty = r->tasks_dirty = r->source_dirty = false;
 	r->n_artifacts = r->n_events = 0;
 }

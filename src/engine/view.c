@@ -51,6 +51,23 @@ static void drop_comma(struct buf *b)
 		b->len--;
 }
 
+static void git_source(const struct store_run *r, struct buf *b)
+{
+	buf_puts(b, "\"source\":{\"kind\":\"git\",");
+	text(b, "url", r->git_url);
+	text(b, "ref", r->git_ref);
+	maybe(b, "commit", r->commit);
+	if (r->fetch.len)
+		buf_printf(b, "\"run\":\"run_" STR_FMT "\",",
+			   STR_ARG(r->fetch));
+	if (r->source.len) {
+		digest(b, "digest", r->source);
+		buf_printf(b, "\"bytes\":%" PRIu64 ",", r->source_bytes);
+	}
+	drop_comma(b);
+	buf_puts(b, "},");
+}
+
 /* All but the last brace. */
 static void run_head(const struct store_run *r, struct buf *b)
 {
@@ -75,7 +92,9 @@ static void run_head(const struct store_run *r, struct buf *b)
 		buf_puts(b, "\"rerun_of\":null,");
 	maybe(b, "group", r->group);
 	buf_printf(b, "\"priority\":%" PRId32 ",", r->priority);
-	if (r->source.len)
+	if (r->git_url.len)
+		git_source(r, b);
+	else if (r->source.len)
 		buf_printf(b,
 			   "\"source\":{\"kind\":\"upload\",\"digest\":"
 			   "\"sha256:" STR_FMT "\",\"bytes\":%" PRIu64 "},",

@@ -21,7 +21,8 @@ struct why {
 	struct arena *arena;
 	int64_t id;
 	enum run_state state;
-	struct str project, group, blocked, inputs, trigger, submitter;
+	struct str project, group, blocked, inputs, trigger, submitter,
+		fetch;
 	int32_t priority;
 	bool started, cancelled;
 	struct job_plan *plan;
@@ -60,6 +61,7 @@ static int see_run(void *ctx, const struct store_run *run, struct err *e)
 	w->inputs = keep(w, run->inputs);
 	w->trigger = keep(w, run->trigger);
 	w->submitter = keep(w, run->submitter);
+	w->fetch = keep(w, run->fetch);
 	w->priority = run->priority;
 	w->started = run->started_us != 0;
 	w->cancelled = run->cancelled;
@@ -150,6 +152,15 @@ static int run_reasons(struct why *w, struct err *e)
 	words(w, "system", STR("maintenance"), "on",
 	      "the server is in maintenance");
 	words(w, "project", w->project, "paused", "the project is paused");
+	if (str_is(w->blocked, "source")) {
+		reason(w, "source");
+		buf_printf(
+			w->b,
+			"its source is being fetched\",\"runs\":[\"run_" STR_FMT
+			"\"]}",
+			STR_ARG(w->fetch));
+		return 0;
+	}
 	if (str_is(w->blocked, "concurrency") && w->group.len)
 		return group_reason(w, e);
 	if (str_is(w->blocked, "concurrency")) {

@@ -166,6 +166,7 @@ bool job_attempt_encode(const struct job_attempt *a, struct buf *b)
 	encode_limits(a, b);
 	number(b, "workspace_kind", a->workspace_kind);
 	number(b, "has_source", a->has_source);
+	text(b, "fetches", a->fetches);
 	number(b, "timeout_us", a->timeout_us);
 	number(b, "grace_us", a->grace_us);
 	close_with(b, '}');

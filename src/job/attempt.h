@@ -109,6 +109,9 @@ struct job_attempt {
 	struct grant_limits limits;
 	uint8_t workspace_kind; /* enum grant_workspace */
 	bool has_source;
+	/* "" : it fetches no source.  Else the URL, which policy is asked about
+	 * instead of the network. */
+	struct str fetches;
 	uint64_t timeout_us, grace_us;
 };
 

@@ -2,6 +2,7 @@
 /* An attempt from its JSON, every field checked; see attempt.h. */
 #include "base/hex.h"
 #include "job/attempt.h"
+#include "job/git.h"
 #include "job/keys.h"
 #include "job/pattern.h"
 
@@ -303,6 +304,7 @@ static void get_all(struct in *in)
 	a->workspace_kind =
 		(uint8_t)get_num(in, "workspace_kind", WORKSPACE_MEMORY);
 	a->has_source = get_num(in, "has_source", 1) != 0;
+	a->fetches = get_text(in, "fetches", GIT_URL_MAX);
 	a->timeout_us = get_num(in, "timeout_us", INT64_MAX);
 	a->grace_us = get_num(in, "grace_us", INT64_MAX);
 	/* A script with its shell, or an argv. */

@@ -39,6 +39,8 @@ bool check_is_rule(struct str key); /* include, exclude, ... */
 bool check_matrix_has(const struct doc_node *matrix, struct str name);
 /* check_inputs.c: declarations, their defaults. */
 void check_inputs(const struct job *j, struct problems *ps);
+/* git.c: what `source` says of a repository. */
+void check_git(const struct job *j, struct problems *ps);
 /* check_refs.c: secrets too, files, names in expressions. */
 void check_refs(const struct job *j, struct problems *ps);
 

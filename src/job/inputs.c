@@ -296,9 +296,13 @@ static int lookup(void *ctx, struct str name, struct expr_value *ret,
 		return lookup_secret(s, rest, ret, e);
 	if (str_is(head, "run") && !lookup_run(s, rest, ret))
 		return 0;
-	if (str_is(head, "host") || str_is(head, "source")) {
+	if (str_is(head, "source")) {
+		*ret = expr_string(s->p->facts.commit);
+		return 0; /* without git: empty */
+	}
+	if (str_is(head, "host")) {
 		*ret = expr_string(str_n(NULL, 0));
-		return 0; /* this machine; no commit without git */
+		return 0; /* this machine */
 	}
 	return err_set(e, ERR_INVALID, "no value \"" STR_FMT "\"",
 		       STR_ARG(name));

@@ -2,6 +2,7 @@
 /* A job from its tree; see job.h.  What tasks say of each other is check.c. */
 #include "job/job.h"
 #include "job/check.h"
+#include "job/git.h"
 #include "job/keys.h"
 #include "job/shape.h"
 
@@ -233,6 +234,7 @@ int job_decode(struct doc *d, struct job **ret, struct problems *ps)
 		check_job(j, ps);
 		check_defaults(j, ps);
 		check_inputs(j, ps);
+		check_git(j, ps);
 		check_refs(j, ps);
 	}
 	bad = ps->n + ps->n_dropped != before;
@@ -323,9 +325,15 @@ static void find_dead(const struct doc_node *map, const char *where,
 
 bool job_not_supported(const struct job *j, struct problems *ps)
 {
+	const struct doc_node *git =
+		doc_get(doc_get(j->doc->root, "source"), "git");
 	size_t before = ps->n + ps->n_dropped;
 
 	find_dead(j->doc->root, "job", ps);
+	if (git && job_git_is_ssh(git->text))
+		problem_at(ps, git, "not-supported-yet",
+			   "use https, and a token as source.secret",
+			   "git over ssh: not supported yet");
 	for (size_t i = 0; i < j->n_tasks; i++)
 		if (!j->tasks[i].is_finally)
 			find_dead(j->tasks[i].node, "task", ps);

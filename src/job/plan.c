@@ -39,6 +39,8 @@ int job_plan_new(struct job *j, struct str inputs,
 	plan_expand(p, ps);
 	if (ps->n + ps->n_dropped == before)
 		plan_group(p, ps);
+	/* not before: a group is the same when the commit is known */
+	p->facts.commit = keep(p->arena, facts->commit);
 	if (ps->n + ps->n_dropped != before) {
 		job_plan_free(p);
 		return -1;

@@ -37,6 +37,7 @@ struct job_instance {
 struct job_run_facts {
 	struct str run_id; /* "run_01..." */
 	struct str trigger, submitter;
+	struct str commit; /* of a git source; "" : not known yet */
 };
 
 struct map;

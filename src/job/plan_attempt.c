@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* One attempt, everything evaluated; see plan.h. */
 #include "base/hex.h"
+#include "job/git.h"
 #include "job/inputs.h"
 #include "job/keys.h"
 #include "job/secret_ref.h"
@@ -443,6 +444,25 @@ static int make_place(struct maker *m)
 	return 0;
 }
 
+/* Only the engine says this trigger: of a job that git_fetch.c has made.  To
+ * policy it is the job that wants the source. */
+static int make_fetch(struct maker *m)
+{
+	const struct job *j = m->p->job;
+
+	m->a->fetches = STR("");
+	if (!str_is(m->p->facts.trigger, GIT_TRIGGER))
+		return 0;
+	if (keep(m,
+		 job_text(doc_get(doc_get(j->doc->root, "labels"), "job"), ""),
+		 &m->a->job))
+		return -1;
+	return keep(
+		m,
+		job_text(doc_get(doc_get(m->t->node, "env"), "SOURCE_URL"), ""),
+		&m->a->fetches);
+}
+
 static int make_names(struct maker *m)
 {
 	const struct job_plan *p = m->p;
@@ -487,7 +507,8 @@ int job_plan_attempt(const struct job_plan *p, size_t i,
 	inputs_scope(&m.scope, p, i, stand, a->arena);
 	if (make_names(&m) || make_command(&m) || make_env(&m) ||
 	    make_stdio(&m) || make_outputs(&m) || make_artifacts(&m) ||
-	    make_files(&m) || make_secrets(&m) || make_place(&m)) {
+	    make_files(&m) || make_secrets(&m) || make_place(&m) ||
+	    make_fetch(&m)) {
 		job_attempt_free(a);
 		return -1;
 	}

@@ -155,6 +155,29 @@ static void ask(struct question *q, const char *key, const char *what,
 	}
 }
 
+/* Fetching a source is a use of the network that has a list of its own; who
+ * denies the network denies that, too. */
+static void ask_network(struct question *q)
+{
+	const struct doc_node *rule = NULL;
+	size_t file = 0;
+
+	if (!q->a->fetches.len) {
+		ask(q, "networks", "network", q->a->network, false);
+		return;
+	}
+	ask(q, "sources", "source", q->a->fetches, true);
+	while (next_rule(q, &file, &rule)) {
+		const struct doc_node *no =
+			listed(q->a, doc_get(doc_get(rule, "deny"), "networks"),
+			       q->a->network, false);
+
+		if (no)
+			deny(q, &q->set->files[file], no, "network",
+			     q->a->network, "is denied");
+	}
+}
+
 static const struct {
 	unsigned bit;
 	const char *name;
@@ -270,7 +293,7 @@ void policy_decide(const struct policy_set *s, const struct job_attempt *a,
 	memset(ret, 0, sizeof(*ret));
 	ret->allowed = true;
 	ask(&q, "profiles", "profile", a->profile, false);
-	ask(&q, "networks", "network", a->network, false);
+	ask_network(&q);
 	ask_secrets(&q);
 	ask_env(&q);
 	clamp_limits(&q);

@@ -16,6 +16,7 @@ enum db_stmt {
 	DB_COMMIT,
 	DB_RUN_ADD,
 	DB_RUN_SET,
+	DB_RUN_SOURCE,
 	DB_RUN_FIND,
 	DB_RUN_GET,
 	DB_RUN_CANONICAL,
@@ -136,7 +137,7 @@ MUST_USE int query_run(struct query *q, struct err *e);
 	"id,ulid,project,job,definition_digest,run_digest,state,kind,"         \
 	"blocked,error,labels,inputs,trigger,submitter,source,source_bytes,"   \
 	"priority,cancelled,timed_out,created_us,started_us,finished_us,"      \
-	"finally_us,rerun_of,grp"
+	"finally_us,rerun_of,grp,git_url,git_ref,git_commit,git_fetch"
 void db_get_run(struct query *q, struct store_run *ret);
 void db_get_task(struct query *q, struct store_task *ret);
 void db_get_attempt(struct query *q, struct store_attempt *ret);

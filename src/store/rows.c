@@ -55,6 +55,10 @@ void db_get_run(struct query *q, struct store_run *r)
 	r->finally_us = query_get_i64(q);
 	r->rerun_of = query_get_str(q);
 	r->group = query_get_str(q);
+	r->git_url = query_get_str(q);
+	r->git_ref = query_get_str(q);
+	r->commit = query_get_str(q);
+	r->fetch = query_get_str(q);
 }
 
 void db_get_task(struct query *q, struct store_task *t)

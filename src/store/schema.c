@@ -155,7 +155,15 @@ static const char v7[] =
 	" comment TEXT NOT NULL, ts_us INTEGER NOT NULL,"
 	" PRIMARY KEY(run, idx, person)) STRICT, WITHOUT ROWID;";
 
-static const char *const versions[] = {v1, v2, v3, v4, v5, v6, v7};
+/* Where a source comes from.  Content that a run has as its source is looked
+ * for by the run's row. */
+static const char v8[] =
+	"ALTER TABLE runs ADD COLUMN git_url TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE runs ADD COLUMN git_ref TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE runs ADD COLUMN git_commit TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE runs ADD COLUMN git_fetch TEXT NOT NULL DEFAULT '';";
+
+static const char *const versions[] = {v1, v2, v3, v4, v5, v6, v7, v8};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -220,11 +228,13 @@ const char *const db_sql[N_DB_STMTS] = {
 		"run_digest,state,kind,blocked,error,labels,inputs,trigger,"
 		"submitter,source,source_bytes,priority,cancelled,timed_out,"
 		"created_us,started_us,finished_us,finally_us,rerun_of,grp,"
-		"canonical) "
-		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		"git_url,git_ref,git_commit,git_fetch,canonical) "
+		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_RUN_SET] = "UPDATE runs SET state=?,kind=?,blocked=?,error=?,"
 		       "cancelled=?,timed_out=?,started_us=?,finished_us=?,"
 		       "finally_us=? WHERE id=?",
+	[DB_RUN_SOURCE] = "UPDATE runs SET source=?,source_bytes=?,"
+			  "git_commit=?,run_digest=? WHERE id=?",
 	[DB_RUN_FIND] = "SELECT id,state FROM runs WHERE ulid=?",
 	[DB_RUN_GET] = "SELECT " DB_RUN_COLUMNS " FROM runs WHERE ulid=?",
 	[DB_RUN_CANONICAL] = "SELECT canonical FROM runs WHERE ulid=?",

@@ -37,6 +37,9 @@ struct store_run {
 	struct str trigger, submitter;
 	struct str source; /* 64 hex digits; "" : none */
 	uint64_t source_bytes;
+	/* Of a git source, else "": what it comes from, once it is known the
+	 * commit, and the ULID of the run that fetches it. */
+	struct str git_url, git_ref, commit, fetch;
 	int32_t priority;
 	bool cancelled; /* asked to; finally may still run */
 	bool timed_out; /* the job's timeout has struck */
@@ -130,6 +133,9 @@ MUST_USE int store_run_add(struct store *s, const struct store_run *r,
  * finally. */
 MUST_USE int store_run_set(struct store *s, const struct store_run *r,
 			   struct err *e);
+/* source, source_bytes, commit, run_digest: its source has come. */
+MUST_USE int store_run_source(struct store *s, const struct store_run *r,
+			      struct err *e);
 /* End what of a run's tasks and attempts is not ended: what ran has failed
  * (internal), what waited is cancelled. */
 MUST_USE int store_run_break(struct store *s, int64_t run, int64_t now_us,

@@ -62,6 +62,10 @@ int store_run_add(struct store *s, const struct store_run *r, int64_t *ret_id,
 	query_i64(&q, r->finally_us);
 	query_str(&q, r->rerun_of);
 	query_str(&q, r->group);
+	query_str(&q, r->git_url);
+	query_str(&q, r->git_ref);
+	query_str(&q, r->commit);
+	query_str(&q, r->fetch);
 	query_str(&q, r->canonical);
 	if (query_run(&q, e))
 		return -1;
@@ -84,6 +88,20 @@ int store_run_set(struct store *s, const struct store_run *r, struct err *e)
 	query_i64(&q, r->started_us);
 	query_i64(&q, r->finished_us);
 	query_i64(&q, r->finally_us);
+	query_i64(&q, r->id);
+	return query_run(&q, e);
+}
+
+int store_run_source(struct store *s, const struct store_run *r, struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+
+	if (query_start(&s->db, DB_RUN_SOURCE, &q, e))
+		return -1;
+	query_str(&q, r->source);
+	query_i64(&q, (int64_t)r->source_bytes);
+	query_str(&q, r->commit);
+	query_str(&q, r->run_digest);
 	query_i64(&q, r->id);
 	return query_run(&q, e);
 }

@@ -15,7 +15,8 @@ static struct job_attempt *through(struct str script, bool *base64)
 	static const struct job_run_facts facts = {
 		{"r", 1},
                 {"t", 1},
-                {"u", 1}
+                {"u", 1},
+                {"",  0}
         };
 	CLEANUP_BUF struct buf yaml = BUF_INIT(DOC_TEXT_MAX);
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));

@@ -13,7 +13,7 @@
 #define HEAD "nfo: 1\nname: x\nproject: web\n"
 
 static const struct job_run_facts facts = {STR("run_1"), STR("api"),
-					   STR("uid:7")};
+					   STR("uid:7"), STR("")};
 
 static struct job_plan *plan_of(struct str text, enum doc_syntax syntax,
 				const char *inputs)

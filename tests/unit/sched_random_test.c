@@ -77,7 +77,8 @@ static bool make(struct sim *s)
 {
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 	CLEANUP_BUF struct buf b = BUF_INIT(1 << 16);
-	struct job_run_facts facts = {STR("run_X"), STR("api"), STR("uid:0")};
+	struct job_run_facts facts = {STR("run_X"), STR("api"), STR("uid:0"),
+				      STR("")};
 	struct job *j;
 
 	s->n_tasks = 1 + rnd(s, TASKS - 3);

@@ -22,7 +22,8 @@
 static struct job_plan *plan_of(const char *text)
 {
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
-	struct job_run_facts facts = {STR("run_X"), STR("api"), STR("uid:0")};
+	struct job_run_facts facts = {STR("run_X"), STR("api"), STR("uid:0"),
+				      STR("")};
 	struct job_plan *p;
 	struct job *j;
 
