@@ -27,6 +27,25 @@ static void put_names(struct table *t, const struct doc_node *list,
 	table_cell(t, "%s", b.len ? buf_cstr(&b) : "-");
 }
 
+static void put_reasons(const struct doc_node *of, struct str name)
+{
+	const struct doc_node *why = doc_get(of, "reasons");
+
+	for (why = why ? why->first : NULL; why; why = why->next)
+		printf("\n" STR_FMT ": denied: " STR_FMT "\n", STR_ARG(name),
+		       STR_ARG(why->text));
+}
+
+static void put_source(const struct doc_node *source)
+{
+	if (!str_is(cli_text(source, "kind"), "git"))
+		return;
+	printf("\nsource: " STR_FMT " " STR_FMT "\n",
+	       STR_ARG(cli_text(source, "url")),
+	       STR_ARG(cli_text(source, "ref")));
+	put_reasons(source, STR("source"));
+}
+
 /* Exit code: 3 when policy denies it. */
 static int print(const struct doc_node *root)
 {
@@ -46,15 +65,10 @@ static int print(const struct doc_node *root)
 		put_names(&t, doc_get(n, "secrets"), "ref");
 	}
 	table_print(&t);
+	put_source(doc_get(root, "source"));
 	for (const struct doc_node *n = tasks ? tasks->first : NULL; n;
-	     n = n->next) {
-		const struct doc_node *why = doc_get(n, "reasons");
-
-		for (why = why ? why->first : NULL; why; why = why->next)
-			printf("\n" STR_FMT ": denied: " STR_FMT "\n",
-			       STR_ARG(cli_text(n, "name")),
-			       STR_ARG(why->text));
-	}
+	     n = n->next)
+		put_reasons(n, cli_text(n, "name"));
 	if (changes && changes->first)
 		printf("\nsince " STR_FMT ":\n",
 		       STR_ARG(cli_text(root, "last_run")));

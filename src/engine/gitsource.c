@@ -49,7 +49,6 @@ static int order_fetch(const struct policy_set *policies,
 	CLEANUP_MEM struct problems *mine = mem_alloc(sizeof(*mine));
 	char labels[ULID_LEN + 32];
 	struct engine_ask fetch = {.project = ask->project,
-				   .labels = str_from(labels),
 				   .submitter = ask->submitter,
 				   .trigger = STR(GIT_TRIGGER),
 				   .priority = o->row.priority};
@@ -57,6 +56,7 @@ static int order_fetch(const struct policy_set *policies,
 
 	(void)snprintf(labels, sizeof(labels), "{\"run\":\"run_%s\"}",
 		       o->ulid.s);
+	fetch.labels = str_from(labels);
 	if (job_git_fetch(o->plan, git, &canonical, &job, e))
 		return -1;
 	fetch.canonical = buf_view(&canonical);

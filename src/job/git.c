@@ -36,7 +36,7 @@ static bool good_authority(struct str s, uint64_t usual_port)
 	struct str host = s, port = {"", 0};
 	uint64_t n;
 
-	if (str_starts(s, STR("["))) {
+	if (str_starts(s, STR("[")) && str_has(s, ']')) {
 		struct str inside = str_cut(&s, ']');
 
 		host = str_from_at(inside, 1);

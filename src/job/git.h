@@ -50,3 +50,9 @@ MUST_USE int job_git_read(const struct job_plan *p, struct job_git *ret,
 MUST_USE int job_git_fetch(const struct job_plan *p, const struct job_git *git,
 			   struct buf *canonical, struct job **ret,
 			   struct err *e);
+/*
+ * Is an attempt that says it fetches one of that job, to the letter?  Policy
+ * lets such reach the network that others may not, also where the server that
+ * sent it is not believed.
+ */
+bool job_git_is_ours(const struct job_attempt *a);

@@ -90,8 +90,9 @@ static const char script[] =
 	"set -eu\n"
 	"[ -f .gitmodules ] || exit 0\n"
 	"git submodule --quiet init\n"
-	"git config --local --get-regexp '^submodule[.].*[.]url$' |\n"
-	"while read -r key url; do\n"
+	"git config --local --name-only --get-regexp"
+	" '^submodule[.].*[.]url$' | while IFS= read -r key; do\n"
+	"  url=$(git config --local --get \"$key\")\n"
 	"  case $url in\n"
 	"  \"$SOURCE_ORIGIN\"/*) ;;\n"
 	"  *) echo \"fatal: $key: a submodule of another server\" >&2; exit 1 "
@@ -208,4 +209,81 @@ int job_git_fetch(const struct job_plan *p, const struct job_git *git,
 	}
 	*ret = j;
 	return 0;
+}
+
+/* --- is it that? -------------------------------------------------------- */
+
+static bool is_number(struct str s)
+{
+	uint64_t v;
+
+	return !str_to_u64(s, UINT32_MAX, &v);
+}
+
+static bool is_bool(struct str s)
+{
+	return str_is(s, "true") || str_is(s, "false");
+}
+
+static bool is_url(struct str s)
+{
+	return !job_git_url(s);
+}
+
+static bool is_ref(struct str s)
+{
+	return !job_git_ref(s);
+}
+
+static bool is_path(struct str s)
+{
+	return !s.len || !job_git_path(s);
+}
+
+static bool is_any(struct str s)
+{
+	(void)s;
+	return true;
+}
+
+/* Every variable that the script gets, and nothing else. */
+static const struct {
+	const char *name;
+	bool (*good)(struct str s);
+} variables[] = {
+	{"SOURCE_DEPTH",      is_number},
+        {"SOURCE_LOGIN",      is_any   },
+	{"SOURCE_ORIGIN",     is_any   }, /* compared below */
+	{"SOURCE_PATH",       is_path  },
+        {"SOURCE_REF",        is_ref   },
+	{"SOURCE_SUBMODULES", is_bool  },
+        {"SOURCE_URL",        is_url   },
+};
+
+static const struct job_pair *variable(const struct job_attempt *a,
+				       const char *name)
+{
+	for (size_t i = 0; i < a->n_env; i++)
+		if (str_is(a->env[i].name, name))
+			return &a->env[i];
+	return NULL;
+}
+
+bool job_git_is_ours(const struct job_attempt *a)
+{
+	const struct job_pair *v;
+
+	if (!a->has_script || !str_is(a->script, script) || a->n_args ||
+	    a->n_shell != 2 || !str_is(a->shell[0], "/bin/sh") ||
+	    !str_is(a->shell[1], "-eu") || a->n_env != ARRAY_LEN(variables) ||
+	    a->n_inputs || a->n_matrix || a->n_files || a->n_secrets > 1)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+		v = variable(a, variables[i].name);
+		if (!v || !variables[i].good(v->value))
+			return false;
+	}
+	return str_eq(variable(a, "SOURCE_URL")->value, a->fetches) &&
+	       str_eq(variable(a, "SOURCE_ORIGIN")->value,
+		      origin_of(a->fetches));
 }

@@ -69,7 +69,7 @@ const struct job_key job_keys[] = {
 	 .example = "notify: [ { events: [failed], channel: ops } ]"},
 
 	{"source", "git", T, .required = true, .live = 1,
-	 .help = "URL of the repository, over https; policy says which.",
+	 .help = "URL of the repository.",
 	 .example = "git: \"https://git.internal/web/app.git\""},
 	{"source", "ref", T, .fallback = "HEAD",
 	 .expressions = true, .live = 1,

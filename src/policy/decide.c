@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The decision; see policy.h.  Pure. */
+#include "job/git.h"
 #include "job/keys.h"
 #include "policy/internal.h"
 
@@ -166,6 +167,9 @@ static void ask_network(struct question *q)
 		ask(q, "networks", "network", q->a->network, false);
 		return;
 	}
+	if (!job_git_is_ours(q->a))
+		deny(q, NULL, NULL, "source", q->a->fetches,
+		     "is not fetched by the job that does");
 	ask(q, "sources", "source", q->a->fetches, true);
 	while (next_rule(q, &file, &rule)) {
 		const struct doc_node *no =

@@ -42,7 +42,7 @@ def test_deny_wins(nfo):
     a = nfo.submit(NET.replace("profile: net, network: host",
                                "profile: build"))
     assert a.status == 403
-    assert 'default.yaml:19: profile "build" is denied' in \
+    assert 'default.yaml:21: profile "build" is denied' in \
         a.json["errors"][0]["message"]
 
 

@@ -121,9 +121,6 @@ static void convert(void **state)
 static void full_example(void **state)
 {
 	static const char *const want[] = {
-		"/source/git",
-		"/source/ref",
-		"/source/secret",
 		"/triggers/webhook",
 		"/secrets/git_ro/vault",
 		"/secrets/git_ro/field",
