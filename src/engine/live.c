@@ -210,7 +210,7 @@ void live_keep(struct run *r, struct str name, struct str file,
 	struct kept *k = NULL;
 
 	for (size_t i = 0; i < r->n_kept; i++)
-		if (str_eq(r->kept[i].name, a->name))
+		if (str_eq(r->kept[i].name, name))
 			k = &r->kept[i]; /* a later attempt's wins */
 	if (!k) {
 		r->kept = grow(r->kept, r->n_kept, &r->cap_kept,

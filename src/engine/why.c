@@ -21,8 +21,7 @@ struct why {
 	struct arena *arena;
 	int64_t id;
 	enum run_state state;
-	struct str project, group, blocked, inputs, trigger, submitter,
-		fetch;
+	struct str project, group, blocked, inputs, trigger, submitter, fetch;
 	int32_t priority;
 	bool started, cancelled;
 	struct job_plan *plan;
