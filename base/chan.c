@@ -149,6 +149,7 @@ struct chan {
 	struct queued *head, **tail;
 	size_t n_queued;
 	bool closed;
+	unsigned burst; /* messages at a time */
 	unsigned char in[WIRE_MAX + 2];
 };
 
@@ -196,12 +197,33 @@ static int flush(struct chan *c, struct err *e)
 	return 1;
 }
 
+/* One message; false when there is none, or no channel any more. */
+static bool take_one(struct chan *c)
+{
+	struct chan_msg msg;
+	struct err e;
+	int r = chan_recv(c->fd, c->in, &msg, &e);
+
+	if (r < 0 && e.code == ERR_UNAVAILABLE)
+		return false;
+	if (r <= 0) {
+		shut(c, r ? &e : NULL);
+		return false;
+	}
+	r = c->ops->on_msg(c->ctx, &msg);
+	chan_msg_done(&msg);
+	if (r >= 0)
+		return true;
+	err_set(&e, ERR_DENIED, "message %u refused", msg.type);
+	shut(c, &e);
+	return false;
+}
+
 static void on_ready(void *ctx, int fd, uint32_t events)
 {
 	struct chan *c = ctx;
-	struct chan_msg msg;
+	unsigned most = c->burst;
 	struct err e;
-	int r;
 
 	(void)fd;
 	if (events & EPOLLOUT && flush(c, &e) < 0) {
@@ -210,19 +232,14 @@ static void on_ready(void *ctx, int fd, uint32_t events)
 	}
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
-	r = chan_recv(c->fd, c->in, &msg, &e);
-	if (r < 0 && e.code == ERR_UNAVAILABLE)
-		return;
-	if (r <= 0) {
-		shut(c, r ? &e : NULL);
-		return;
-	}
-	r = c->ops->on_msg(c->ctx, &msg);
-	chan_msg_done(&msg);
-	if (r < 0) {
-		err_set(&e, ERR_DENIED, "message %u refused", msg.type);
-		shut(c, &e);
-	}
+	/* c may be gone after the first, if it is the only one */
+	while (take_one(c) && most-- > 1)
+		;
+}
+
+void chan_burst(struct chan *c, unsigned n)
+{
+	c->burst = n;
 }
 
 struct chan *chan_new(struct loop *l, int fd, const struct chan_ops *ops,

@@ -48,6 +48,9 @@ struct chan_ops {
 /* Takes fd. */
 struct chan *chan_new(struct loop *l, int fd, const struct chan_ops *ops,
 		      void *ctx);
+/* Take up to n messages at a time, instead of one: for an owner that never frees
+ * the channel while it hears one. */
+void chan_burst(struct chan *c, unsigned n);
 void chan_free(struct chan *c); /* NULL is fine; drops what is queued */
 /* Queues copies of the fds (dup) when the socket is full. */
 MUST_USE int chan_post(struct chan *c, uint16_t type,

@@ -247,7 +247,7 @@ static void check_blocked(struct run *r, bool starved)
 
 /* Attempts that may start now.  Runs with a shared workspace hold a uid for as
  * long as they live; they get those that single attempts never need. */
-static uint32_t room(const struct run *r)
+uint32_t advance_room(const struct run *r)
 {
 	const struct engine *g = r->g;
 
@@ -271,7 +271,7 @@ static bool decide(struct run *r, struct sched_answer *a)
 		.cancelled = r->row.cancelled,
 		.timed_out = r->in_finally ? r->finally_over : r->row.timed_out,
 		.now_us = clock_real_us(),
-		.room = room(r),
+		.room = advance_room(r),
 		.capacity = r->g->o.parallel,
 	};
 	bool as_thought = true;
@@ -300,7 +300,7 @@ void advance(struct run *r)
 			again = true;
 		}
 	}
-	r->starved = !r->ended && a.starved;
+	live_starved(r, !r->ended && a.starved);
 	if (!r->ended)
 		check_blocked(r, a.starved);
 	set_timer(r, a.due_us);

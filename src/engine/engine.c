@@ -19,6 +19,7 @@ enum {
 	SHARED_RUNS = 64,
 	LIVE_RUNS = 2000,
 	COMMANDS = 1024,
+	MONITOR_BURST = 256, /* of its messages share a commit */
 };
 
 #define ARTIFACT_MAX ((uint64_t)10 << 30)
@@ -34,9 +35,17 @@ static void on_wake(void *ctx)
 	stop = g->stop;
 	pthread_mutex_unlock(&g->lock);
 	collect_done(g);
-	turn(g);
-	if (stop)
+	if (stop) {
+		turn(g);
 		loop_stop(g->loop);
+	} else {
+		turn_soon(g);
+	}
+}
+
+static void on_turn(void *ctx)
+{
+	turn(ctx);
 }
 
 static void on_full_timer(void *ctx)
@@ -49,7 +58,7 @@ static void on_timetable(void *ctx)
 	struct engine *g = ctx;
 
 	g->timetable_due = true;
-	turn(g);
+	turn_soon(g);
 }
 
 static void on_sweep_timer(void *ctx)
@@ -105,6 +114,7 @@ static void init(struct engine *g)
 	commands_init(&g->waiting);
 	list_init(&g->runs);
 	list_init(&g->look);
+	list_init(&g->starved);
 	list_init(&g->put);
 	g->by_attempt = map_new();
 	g->by_run = map_new();
@@ -137,6 +147,8 @@ static int set_up(struct engine *g, struct err *e)
 	g->monitor = chan_new(g->loop, fd, &monitor_ops, g); /* takes fd */
 	if (!g->monitor)
 		return err_set(e, ERR_INTERNAL, "no channel to the monitor");
+	chan_burst(g->monitor, MONITOR_BURST);
+	g->turn_timer = loop_timer_new(g->loop, on_turn, g);
 	g->full_timer = loop_timer_new(g->loop, on_full_timer, g);
 	g->timetable_timer = loop_timer_new(g->loop, on_timetable, g);
 	g->sweep_timer = loop_timer_new(g->loop, on_sweep_timer, g);
@@ -202,6 +214,7 @@ void engine_free(struct engine *g)
 	fail_commands(&g->in);
 	fail_commands(&g->waiting);
 	chan_free(g->monitor);
+	loop_timer_free(g->turn_timer);
 	loop_timer_free(g->full_timer);
 	loop_timer_free(g->sweep_timer);
 	loop_timer_free(g->timetable_timer);

@@ -79,6 +79,8 @@ struct instance {
 struct run {
 	struct link link;      /* g->runs */
 	struct link look, put; /* g->look, g->put; empty when not in them */
+	struct link starved;   /* g->starved, likewise */
+	uint64_t starved_turn; /* looked at for room in this turn */
 	struct engine *g;
 	struct arena *arena;
 	struct store_run row; /* text in the arena or the plan's */
@@ -96,7 +98,7 @@ struct run {
 	size_t n_artifacts, cap_artifacts;
 	bool row_dirty, tasks_dirty, source_dirty;
 	struct command *create; /* not stored yet: who asked for it */
-	bool in_finally, ended, starved, has_prepared;
+	bool in_finally, ended, has_prepared;
 	bool finally_over; /* its own deadline has struck */
 	bool passed;       /* the gate, and holds its places */
 	bool displaced;    /* it has cancelled those before it */
@@ -177,7 +179,7 @@ struct engine {
 	struct store *store;
 	struct loop *loop;
 	struct chan *monitor;
-	struct loop_timer *full_timer, *sweep_timer;
+	struct loop_timer *full_timer, *sweep_timer, *turn_timer;
 	DIR *old_runs; /* sweep.c is on its way through it */
 	pthread_t thread;
 	bool started;
@@ -196,6 +198,9 @@ struct engine {
 	/* the engine's thread alone */
 	struct engine_stats stats;
 	struct link runs, look, put;
+	struct link starved; /* wait for room alone, first in line first */
+	bool room_came;      /* they are to be looked at */
+	uint64_t turns;
 	struct map *by_attempt; /* attempt's ULID -> struct instance */
 	struct map *by_run;     /* run's ULID -> struct run */
 	uint32_t n_runs, n_running, n_shared;
@@ -248,7 +253,11 @@ struct run *live_new(struct engine *g, struct job_plan *plan,
 void live_free(struct run *r);
 struct str live_str(struct run *r, struct str s);
 void live_look(struct run *r); /* advance() it in this turn */
-void live_look_starved(struct engine *g);
+/* Room came free: this turn looks at those who wait for nothing else. */
+void live_room_came(struct engine *g);
+void live_starved(struct run *r, bool it_is);
+/* Who goes first? */
+bool live_before(const struct run *a, const struct run *b);
 void live_put(struct run *r); /* save it in this turn */
 /* A state, an event, a mark. */
 void live_task_set(struct run *r, size_t i, enum run_state s,
@@ -319,6 +328,8 @@ MUST_USE int gate_load(struct engine *g, struct err *e);
 
 /* advance.c */
 void advance(struct run *r);
+/* Attempts of it that may start now. */
+uint32_t advance_room(const struct run *r);
 
 /* approve.c */
 /* It is its turn: true when people are asked now, false when it has ended. */
@@ -332,6 +343,8 @@ MUST_USE int approve_load(struct run *r, struct err *e); /* after a restart */
 
 /* turn.c */
 void turn(struct engine *g);
+/* Once what has come at the same time is taken in: one transaction for all. */
+void turn_soon(struct engine *g);
 void turn_retry(struct engine *g); /* after a full disk */
 
 /* sweep.c: on its timer; sets it again. */

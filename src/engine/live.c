@@ -15,7 +15,7 @@ static void on_timer(void *ctx)
 	struct run *r = ctx;
 
 	live_look(r);
-	turn(r->g);
+	turn_soon(r->g);
 }
 
 struct run *live_new(struct engine *g, struct job_plan *plan,
@@ -40,6 +40,7 @@ struct run *live_new(struct engine *g, struct job_plan *plan,
 	list_push(&g->runs, &r->link);
 	list_init(&r->look);
 	list_init(&r->put);
+	list_init(&r->starved);
 	(void)map_put(g->by_run, str_from(r->row.ulid.s), r);
 	g->n_runs++;
 	return r;
@@ -68,6 +69,7 @@ void live_free(struct run *r)
 	(void)map_del(g->by_run, str_from(r->row.ulid.s));
 	list_del(&r->link);
 	list_del(&r->look);
+	list_del(&r->starved);
 	list_del(&r->put);
 	g->n_runs--;
 	loop_timer_free(r->timer);
@@ -96,16 +98,33 @@ void live_look(struct run *r)
 		list_push(&r->g->look, &r->look);
 }
 
-/* Room came free: who waited for nothing else? */
-void live_look_starved(struct engine *g)
+bool live_before(const struct run *a, const struct run *b)
 {
-	LIST_FOR(l, &g->runs)
-	{
-		struct run *r = LIST_ENTRY(l, struct run, link);
+	if (a->row.priority != b->row.priority)
+		return a->row.priority > b->row.priority;
+	return strcmp(a->row.ulid.s, b->row.ulid.s) < 0; /* the older first */
+}
 
-		if (r->starved)
-			live_look(r);
+/* Runs come about in this order, so that the place is near the end. */
+void live_starved(struct run *r, bool it_is)
+{
+	struct link *at = r->g->starved.prev;
+
+	if (list_empty(&r->starved) != it_is)
+		return; /* as it was */
+	if (!it_is) {
+		list_del(&r->starved);
+		return;
 	}
+	while (at != &r->g->starved &&
+	       live_before(r, LIST_ENTRY(at, struct run, starved)))
+		at = at->prev;
+	list_push(at->next, &r->starved); /* before the one after it */
+}
+
+void live_room_came(struct engine *g)
+{
+	g->room_came = true;
 }
 
 void live_put(struct run *r)

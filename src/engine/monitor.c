@@ -64,7 +64,7 @@ static int on_ended(struct engine *g, struct wire_reader *rd)
 	if (!in || !in->running)
 		return 0; /* stale: an earlier holder's */
 	result_begin(in, &end);
-	turn(g);
+	turn_soon(g);
 	return 0;
 }
 

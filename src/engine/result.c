@@ -53,7 +53,7 @@ void result_begin(struct instance *in, const struct ended *end)
 	struct collect *c;
 
 	live_let_go(r, in->index);
-	live_look_starved(r->g);
+	live_room_came(r->g);
 	if (!x || !x->n_artifacts) {
 		result_finish(in, end, x, NULL, NULL);
 		job_result_free(x);

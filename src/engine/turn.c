@@ -44,12 +44,34 @@ static void do_commands(struct engine *g)
 
 static int by_priority(const void *pa, const void *pb)
 {
-	const struct run *a = *(struct run *const *)pa;
-	const struct run *b = *(struct run *const *)pb;
+	return live_before(*(struct run *const *)pa, *(struct run *const *)pb) ?
+		       -1 :
+		       1;
+}
 
-	if (a->row.priority != b->row.priority)
-		return a->row.priority > b->row.priority ? -1 : 1;
-	return strcmp(a->row.ulid.s, b->row.ulid.s); /* the older first */
+/* As many of those who wait for room as there is, each once a turn: what does
+ * not fit there may fit the next. */
+static void look_at_starved(struct engine *g)
+{
+	uint32_t room =
+		g->n_running < g->o.parallel ? g->o.parallel - g->n_running : 0;
+
+	if (!g->room_came)
+		return;
+	g->room_came = room > 0;
+	LIST_FOR(l, &g->starved)
+	{
+		struct run *r = LIST_ENTRY(l, struct run, starved);
+
+		if (!room)
+			return;
+		if (r->starved_turn == g->turns || !advance_room(r))
+			continue;
+		r->starved_turn = g->turns;
+		live_look(r);
+		room--;
+	}
+	g->room_came = false; /* that was all of them */
 }
 
 static void do_runs(struct engine *g)
@@ -229,7 +251,7 @@ static void end_run(struct engine *g, struct run *r)
 		g->stats.runs_ended[s - STATE_SUCCEEDED]++;
 	monitor_release(r);
 	if (r->has_slot)
-		live_look_starved(g);
+		live_room_came(g);
 	gate_ended(r);
 	live_free(r);
 }
@@ -267,14 +289,23 @@ static void after_save(struct engine *g)
 	mem_free(all);
 }
 
+void turn_soon(struct engine *g)
+{
+	loop_timer_set(g->turn_timer, 0);
+}
+
 /* --- a turn ------------------------------------------------------------- */
 
 void turn(struct engine *g)
 {
+	g->turns++;
 	do_commands(g);
 	do {
 		timetable_run(g);
-		do_runs(g);
+		do {
+			look_at_starved(g);
+			do_runs(g);
+		} while (g->room_came);
 		if (save(g))
 			break;
 		after_save(g);
