@@ -97,13 +97,14 @@ static bool origin_ok(const struct request *r, struct str host)
 static int check_host(struct request *r)
 {
 	struct str host = request_header(r, "Host");
+	struct str seen = r->from.host[0] ? str_from(r->from.host) : host;
 
 	if (!our_name(r, host))
 		return reply_problem(r, 403, "wrong-host",
 				     "this server has another name (localhost, "
 				     "or what `hosts` says)"),
 		       -1;
-	if (!origin_ok(r, host))
+	if (!origin_ok(r, seen)) /* by a browser, in front of a proxy */
 		return reply_problem(r, 403, "wrong-origin",
 				     "requests from other origins are refused"),
 		       -1;

@@ -125,7 +125,7 @@ static void on_put(void *ctx, const struct engine_reply *a)
 			       "/v1/projects/" STR_FMT "/jobs/" STR_FMT,
 			       STR_ARG(p->job.project), STR_ARG(p->job.name));
 		if (p->made)
-			reply_header(r, "Location", location);
+			reply_location(r, location);
 	}
 	buf_done(&s.b);
 	request_resume(r);

@@ -230,7 +230,7 @@ static void on_put(void *ctx, const struct engine_reply *a)
 		(void)snprintf(location, sizeof(location), "/v1/%ss/" STR_FMT,
 			       r->route->kind, STR_ARG(p->name));
 		if (p->made)
-			reply_header(r, "Location", location);
+			reply_location(r, location);
 	}
 	buf_done(&s.b);
 	request_resume(r);

@@ -76,7 +76,7 @@ static void answer(struct made *m)
 	}
 	reply_json(r, 201, &b);
 	(void)snprintf(location, sizeof(location), "/v1/runs/run_%s", m->run.s);
-	reply_header(r, "Location", location);
+	reply_location(r, location);
 	if (m->replayed)
 		reply_header(r, "Idempotency-Replayed", "true");
 	if (preferred_wait(r))

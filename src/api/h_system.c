@@ -2,6 +2,7 @@
 /* How the server is: health, readiness, metrics, version, its own document. */
 #include "api/handlers.h"
 #include "api/internal.h"
+#include "api/origin.h"
 #include "api/reply.h"
 #include "api/route.h"
 #include "base/clock.h"
@@ -20,8 +21,8 @@ int h_index(struct request *r)
 		   "{\"name\":\"NotForOil\",\"version\":\"%s\","
 		   "\"source_url\":\"" SOURCE_URL "\","
 		   "\"license\":\"AGPL-3.0-or-later\","
-		   "\"openapi\":\"/v1/openapi.json\"}\n",
-		   r->api->version);
+		   "\"openapi\":\"%s/v1/openapi.json\"}\n",
+		   r->api->version, origin_base(r));
 	return reply_json(r, 200, &b);
 }
 
@@ -145,7 +146,7 @@ int h_openapi(struct request *r)
 {
 	struct buf b = BUF_INIT(4 << 20);
 
-	route_openapi(&b);
+	route_openapi(&b, origin_base(r));
 	return reply_json(r, 200, &b);
 }
 

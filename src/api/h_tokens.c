@@ -310,7 +310,7 @@ static void on_added(void *ctx, const struct engine_reply *a)
 		reply_json(r, 201, &b);
 		(void)snprintf(location, sizeof(location), "/v1/tokens/tok_%s",
 			       m->t.ulid.s);
-		reply_header(r, "Location", location);
+		reply_location(r, location);
 	}
 	buf_done(&b);
 	request_resume(r);

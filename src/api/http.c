@@ -6,6 +6,7 @@
 #include "api/http.h"
 #include "api/auth.h"
 #include "api/internal.h"
+#include "api/origin.h"
 #include "api/reply.h"
 #include "api/route.h"
 #include "api/slow.h"
@@ -17,6 +18,7 @@
 #include "config/config.h"
 
 #include <microhttpd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -73,6 +75,7 @@ static void request_free(struct request *r)
 	buf_wipe(&r->body); /* it may have carried a secret */
 	arena_free(r->decoded);
 	mem_free(r->path);
+	mem_free(r->asked);
 	mem_free(r);
 }
 
@@ -125,9 +128,12 @@ static int check_type(struct request *r)
 static void begin(struct request *r, const char *method)
 {
 	CLEANUP_BUF struct buf allow = BUF_INIT(256);
-	unsigned status = route_find(r, method, &allow);
+	unsigned status;
 	uint64_t len;
 
+	if (origin_read(r))
+		return;
+	status = route_find(r, method, &allow);
 	if (auth_check(r)) /* before existence: a stranger learns nothing */
 		return;
 	if (status == 404) {
@@ -232,6 +238,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		r->conn = c;
 		r->id = ulid_new();
 		r->path = mem_strdup(url);
+		(void)snprintf(r->method, sizeof(r->method), "%s", method);
 		r->head = !strcmp(method, "HEAD");
 		r->body = BUF_INIT(REQUEST_BODY_MAX);
 		r->peer = peer_of(c);
@@ -275,6 +282,8 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **ctx,
 	(void)cls;
 	(void)c;
 	(void)code;
+	if (*ctx)
+		origin_log(*ctx);
 	request_free(*ctx);
 	*ctx = NULL;
 }

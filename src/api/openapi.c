@@ -164,13 +164,15 @@ static void put_path(struct buf *b, size_t i)
 	}
 }
 
-bool route_openapi(struct buf *b)
+bool route_openapi(struct buf *b, const char *base)
 {
 	buf_puts(b, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"NotForOil\","
 		    "\"version\":\"1\",\"license\":{\"name\":"
 		    "\"AGPL-3.0-or-later\",\"identifier\":"
-		    "\"AGPL-3.0-or-later\"}},\"security\":[{\"bearer\":[]}],"
-		    "\"paths\":{");
+		    "\"AGPL-3.0-or-later\"}},\"security\":[{\"bearer\":[]}],");
+	if (*base)
+		buf_printf(b, "\"servers\":[{\"url\":\"%s\"}],", base);
+	buf_puts(b, "\"paths\":{");
 	for (size_t i = 0; route_at(i); i++) {
 		if (seen(i))
 			continue;

@@ -2,6 +2,7 @@
 /* Lists in pages; see page.h. */
 #include "api/page.h"
 #include "api/internal.h"
+#include "api/origin.h"
 #include "api/reply.h"
 #include "api/route.h"
 #include "base/hash.h"
@@ -95,7 +96,7 @@ static void next_link(struct request *r, struct str cursor, struct buf *b)
 	const struct route_query *q = r->route->query;
 	struct str key, value;
 
-	buf_putc(b, '<');
+	buf_printf(b, "<%s", origin_base(r));
 	put_path(r, b);
 	buf_putc(b, '?');
 	for (size_t i = 0; i < ROUTE_QUERY_MAX && q[i].name; i++)

@@ -2,6 +2,7 @@
 /* Answers; see reply.h.  Also the one table from errors to HTTP. */
 #include "api/reply.h"
 #include "api/internal.h"
+#include "api/origin.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
@@ -54,12 +55,23 @@ void reply_header(struct request *r, const char *name, const char *value)
 		(void)MHD_add_response_header(r->reply, name, value);
 }
 
+void reply_location(struct request *r, const char *path)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(8192);
+
+	buf_printf(&b, "%s%s", origin_base(r), path);
+	if (!b.failed)
+		reply_header(r, "Location", buf_cstr(&b));
+}
+
 int reply_text(struct request *r, unsigned status, const char *type,
 	       struct buf *b)
 {
 	size_t len = b->len;
 	char *bytes = buf_take(b);
 
+	if (!r->reply)
+		r->sent_bytes = r->head ? 0 : len;
 	answer(r, status,
 	       MHD_create_response_from_buffer(len, bytes,
 					       MHD_RESPMEM_MUST_FREE),
@@ -217,6 +229,8 @@ int reply_file(struct request *r, int fd, const char *type, const char *etag,
 		reply_header(r, "Content-Range", text);
 		return 0;
 	}
+	if (!r->reply)
+		r->sent_bytes = r->head ? 0 : len;
 	answer(r, partial ? 200 : 206,
 	       MHD_create_response_from_fd_at_offset64(len, fd, from), type);
 	reply_header(r, "Accept-Ranges", "bytes");
@@ -283,6 +297,7 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *to, size_t max)
 	n = s->b.len < max ? s->b.len : max;
 	memcpy(to, s->b.data, n);
 	buf_drop_front(&s->b, n);
+	s->r->sent_bytes += n;
 	return (ssize_t)n;
 }
 

@@ -26,6 +26,8 @@ int reply_file(struct request *r, int fd, const char *type, const char *etag,
 	       const char *disposition);
 /* A header of the answer that is set already. */
 void reply_header(struct request *r, const char *name, const char *value);
+/* Location, of a path that begins with /v1: as whoever asks has to write it. */
+void reply_location(struct request *r, const char *path);
 
 /*
  * A stream of Server-Sent Events or NDJSON: `more` is asked for the next bytes

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "api/forwarded.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
@@ -66,6 +67,11 @@ struct request {
 	struct str params[REQUEST_PARAMS_MAX]; /* what {x} stood for */
 	struct arena *decoded;                 /* values of the query */
 	struct who who;
+	struct forwarded from; /* the client, as far as proxies are trusted */
+	char method[16];       /* cut; this and the next for the log */
+	char *asked;           /* the path as it came; NULL: nobody wants it */
+	int64_t began_us;      /* monotonic */
+	uint64_t sent_bytes;   /* of the answer's body, so far */
 	char project[64]; /* whose role counted; "" : the server's, or any */
 	uint64_t decided; /* by this snapshot of who is known */
 	struct ulid id;

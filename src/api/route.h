@@ -84,5 +84,5 @@ const struct route *route_at(size_t i);
  */
 unsigned route_find(struct request *r, const char *method, struct buf *allow);
 const char *route_method_name(enum route_method m);
-/* The OpenAPI 3.1 document of the table. */
-bool route_openapi(struct buf *b);
+/* The OpenAPI 3.1 document of the table; base is in front of each path. */
+bool route_openapi(struct buf *b, const char *base);

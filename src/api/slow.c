@@ -41,7 +41,15 @@ static struct str client_of(const struct request *r, char out[CLIENT_MAX])
 	char text[INET6_ADDRSTRLEN] = "?";
 	struct ucred cred = {.uid = 0};
 
-	(void)getpeername(fd, &peer.sa, &len);
+	/* behind a proxy the one that it names */
+	if (r->from.by_proxy &&
+	    inet_pton(AF_INET, r->from.client, &peer.in.sin_addr) == 1)
+		peer.sa.sa_family = AF_INET;
+	else if (r->from.by_proxy &&
+		 inet_pton(AF_INET6, r->from.client, &peer.in6.sin6_addr) == 1)
+		peer.sa.sa_family = AF_INET6;
+	else
+		(void)getpeername(fd, &peer.sa, &len);
 	if (peer.sa.sa_family == AF_UNIX) {
 		(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_len);
 		(void)snprintf(text, sizeof(text), "uid:%u", cred.uid);

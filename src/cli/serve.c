@@ -96,6 +96,7 @@ static int state_of(const struct config *c, struct buf *state, struct err *e)
 static int start(const struct config *c, const char *file,
 		 const struct opt_list *settings, struct err *e)
 {
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
 	static struct start s;
 	CLEANUP_BUF struct buf state = BUF_INIT(PATH_MAX);
 	CLEANUP_BUF struct buf program = BUF_INIT(PATH_MAX);
@@ -127,6 +128,9 @@ static int start(const struct config *c, const char *file,
 	add_text(&s, "--tls-client-ca", c->tls.client_ca);
 	if (c->plain_listen_anywhere)
 		add(&s, "--plain-listen-anywhere", NULL);
+	add(&s, "--log-format",
+	    c->log.format == CONFIG_LOG_JSON ? "json" : "kv");
+	add(&s, "--log-level", levels[c->log.level]);
 	if (c->allow_no_landlock)
 		add(&s, "--allow-no-landlock", NULL);
 	if (file)

@@ -166,6 +166,9 @@ bool config_value_json(const struct config *c, const struct config_key *k,
 /* A setting of its own: no map, and not within a list. */
 bool config_key_is_told(const struct config_key *k);
 
+/* Is it one, as base_path of the file? */
+bool config_base_path_ok(struct str s);
+
 /* --- reading ------------------------------------------------------------ */
 
 /* The defaults. */

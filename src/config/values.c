@@ -85,6 +85,11 @@ const char *value_base_path(struct str s)
 	return NULL;
 }
 
+bool config_base_path_ok(struct str s)
+{
+	return !value_base_path(s);
+}
+
 const char *value_network(struct str s)
 {
 	struct str rest = s, host = str_cut(&rest, '/');

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The fixed messages on the wire; see edges.h. */
 #include "proto/edges.h"
+#include "base/log.h"
 
 #include <string.h>
 
@@ -141,11 +142,15 @@ void role_init_encode(const struct role_init *m, struct wire_writer *w)
 	wire_u8(w, m->landlock_optional);
 	wire_u32(w, m->tls_listeners);
 	wire_u8(w, m->n_tls_fds);
+	wire_u8(w, m->log_format);
+	wire_u8(w, m->log_level);
+	wire_u8(w, m->log_journal);
 }
 
 static bool init_sane(const struct role_init *m)
 {
-	return m->n_tls_fds != 1 && m->n_tls_fds <= N_TLS_FDS &&
+	return m->log_format < N_LOG_FORMATS && m->log_level < N_LOG_LEVELS &&
+	       m->n_tls_fds != 1 && m->n_tls_fds <= N_TLS_FDS &&
 	       (m->n_tls_fds || !m->tls_listeners);
 }
 
@@ -166,5 +171,8 @@ int role_init_decode(struct wire_reader *r, struct role_init *ret)
 	ret->landlock_optional = wire_get_u8(r);
 	ret->tls_listeners = wire_get_u32(r);
 	ret->n_tls_fds = wire_get_u8(r);
+	ret->log_format = wire_get_u8(r);
+	ret->log_level = wire_get_u8(r);
+	ret->log_journal = wire_get_u8(r);
 	return wire_end(r) && ret->state[0] == '/' && init_sane(ret) ? 0 : -1;
 }

@@ -223,6 +223,7 @@ struct role_init {
 	/* what follows is the server's */
 	uint32_t tls_listeners; /* bit i: the i-th listening socket is TLS */
 	uint8_t n_tls_fds;      /* 0, 2 or, with a client CA, 3 */
+	uint8_t log_format, log_level, log_journal; /* base/log.h */
 };
 
 void role_init_encode(const struct role_init *m, struct wire_writer *w);

@@ -66,6 +66,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
 	options_parse(&m->o, argc, argv);
+	log_configure(m->o.log_format, m->o.log_level, m->o.log_journal);
 	list_init(&m->attempts);
 	list_init(&m->retired);
 	m->policies = m->config = -1;

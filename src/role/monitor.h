@@ -17,6 +17,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "proto/edges.h"
 
@@ -59,6 +60,9 @@ struct monitor_opts {
 	size_t n_listens;
 	const char *tls[N_TLS_FDS]; /* paths; NULL: not given */
 	bool cgroups_required, landlock_optional, plain_anywhere;
+	enum log_format log_format;
+	enum log_level log_level;
+	bool log_journal;
 	uint32_t idle_exit_s, max_attempts;
 	int ready_fd;
 };

@@ -23,25 +23,29 @@ static const struct {
 		IS_LISTENER,
 		IS_SETTING,
 		IS_CGROUPS,
+		IS_LOG_FORMAT,
+		IS_LOG_LEVEL,
 	} kind;
 	size_t at; /* in struct monitor_opts; of a listener: its kind */
 } table[] = {
-	{"state",                 IS_TEXT,     AT(state)             },
-	{"policy",                IS_TEXT,     AT(policy)            },
-	{"socket",                IS_LISTENER, LISTEN_UNIX           },
-	{"listen",                IS_LISTENER, LISTEN_TCP            },
-	{"tls-listen",            IS_LISTENER, LISTEN_TLS            },
-	{"tls-cert",              IS_TEXT,     AT(tls[TLS_CERT])     },
-	{"tls-key",               IS_TEXT,     AT(tls[TLS_KEY])      },
-	{"tls-client-ca",         IS_TEXT,     AT(tls[TLS_CLIENT_CA])},
-	{"plain-listen-anywhere", IS_FLAG,     AT(plain_anywhere)    },
-	{"config",                IS_TEXT,     AT(config)            },
-	{"set",		   IS_SETTING,  0                     },
-	{"cgroups",               IS_CGROUPS,  0                     },
-	{"idle-exit",             IS_NUMBER,   AT(idle_exit_s)       },
-	{"max-attempts",          IS_NUMBER,   AT(max_attempts)      },
-	{"ready-fd",              IS_NUMBER,   AT(ready_fd)          },
-	{"allow-no-landlock",     IS_FLAG,     AT(landlock_optional) },
+	{"state",                 IS_TEXT,       AT(state)             },
+	{"policy",                IS_TEXT,       AT(policy)            },
+	{"socket",                IS_LISTENER,   LISTEN_UNIX           },
+	{"listen",                IS_LISTENER,   LISTEN_TCP            },
+	{"tls-listen",            IS_LISTENER,   LISTEN_TLS            },
+	{"tls-cert",              IS_TEXT,       AT(tls[TLS_CERT])     },
+	{"tls-key",               IS_TEXT,       AT(tls[TLS_KEY])      },
+	{"tls-client-ca",         IS_TEXT,       AT(tls[TLS_CLIENT_CA])},
+	{"plain-listen-anywhere", IS_FLAG,       AT(plain_anywhere)    },
+	{"config",                IS_TEXT,       AT(config)            },
+	{"set",		   IS_SETTING,    0                     },
+	{"cgroups",               IS_CGROUPS,    0                     },
+	{"log-format",            IS_LOG_FORMAT, 0                     },
+	{"log-level",             IS_LOG_LEVEL,  0                     },
+	{"idle-exit",             IS_NUMBER,     AT(idle_exit_s)       },
+	{"max-attempts",          IS_NUMBER,     AT(max_attempts)      },
+	{"ready-fd",              IS_NUMBER,     AT(ready_fd)          },
+	{"allow-no-landlock",     IS_FLAG,       AT(landlock_optional) },
 };
 
 static void wrong(const char *fmt, ...) NORETURN PRINTF_LIKE(1, 2);
@@ -83,6 +87,15 @@ static void add_setting(struct monitor_opts *o, const char *text)
 	o->settings[o->n_settings++] = text;
 }
 
+static unsigned word(const char *s, const char *what, const char *const *words,
+		     unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!strcmp(s, words[i]))
+			return i;
+	wrong("--%s %s: no such one", what, s);
+}
+
 static bool required(const char *s)
 {
 	if (strcmp(s, "require") != 0 && strcmp(s, "prefer") != 0)
@@ -92,6 +105,8 @@ static bool required(const char *s)
 
 static void take(struct monitor_opts *o, size_t i, const char *arg)
 {
+	static const char *const formats[] = {"plain", "kv", "json"};
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
 	void *to = (char *)o + table[i].at;
 
 	switch (table[i].kind) {
@@ -112,6 +127,13 @@ static void take(struct monitor_opts *o, size_t i, const char *arg)
 		break;
 	case IS_CGROUPS:
 		o->cgroups_required = required(arg);
+		break;
+	case IS_LOG_FORMAT:
+		o->log_format =
+			word(arg, table[i].name, formats, N_LOG_FORMATS);
+		break;
+	case IS_LOG_LEVEL:
+		o->log_level = word(arg, table[i].name, levels, N_LOG_LEVELS);
 		break;
 	}
 }
@@ -141,6 +163,8 @@ void options_parse(struct monitor_opts *o, int argc, char **argv)
 					   .val = (int)i + 1};
 	o->ready_fd = -1;
 	o->max_attempts = 256;
+	o->log_level = LOG_LEVEL_INFO;
+	o->log_journal = log_is_journal();
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (c == '?')
 			exit(2);

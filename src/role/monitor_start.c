@@ -97,6 +97,9 @@ static int send_init(struct role_process *p, struct err *e)
 		.first_start = p->role == ROLE_SERVER && !m->server_started,
 		.landlock_optional = m->o.landlock_optional,
 		.tls_listeners = m->tls_listeners,
+		.log_format = (uint8_t)m->o.log_format,
+		.log_level = (uint8_t)m->o.log_level,
+		.log_journal = m->o.log_journal,
 	};
 	int fds[CHAN_FDS_MAX], pair[2] = {-1, -1}, control = -1, bad;
 	struct wire_writer w = {.len = 0};

@@ -26,6 +26,8 @@ void role_begin(enum role role, struct role_start *ret)
 		log_error("INIT: malformed");
 		_exit(1);
 	}
+	log_configure(ret->init.log_format, ret->init.log_level,
+		      ret->init.log_journal);
 	for (; ret->n_fds < msg.n_fds; ret->n_fds++)
 		ret->fds[ret->n_fds] = chan_msg_take(&msg, ret->n_fds);
 }

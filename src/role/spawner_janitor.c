@@ -51,7 +51,7 @@ static void work_on(int names, int work)
 {
 	struct ulid u;
 
-	log_init("janitor", LOG_LEVEL_INFO);
+	log_role("janitor");
 	(void)prctl(PR_SET_NAME, "nfo-janitor");
 	(void)setpriority(PRIO_PROCESS, 0, 5); /* nobody waits for it */
 	while (fd_read_full(names, &u, sizeof(u)) == (ssize_t)sizeof(u))

@@ -52,7 +52,7 @@ static void become_runner(const struct zygote *z, const struct grant *g,
 {
 	struct err e = {.text = "the zygote has gone"};
 
-	log_init("runner", LOG_LEVEL_INFO);
+	log_role("runner");
 	show_as_runner(z->name);
 	close(ROLE_FD);
 	/* It dies with us; if it did before we said so, we see it here. */

@@ -64,9 +64,9 @@ def test_an_option_that_is_none(cold):
 
 
 @pytest.mark.parametrize("name, text", (
-    ("c.yaml", "sockets: [{}]\nlog: {{ level: warn }}\n"),
-    ("c.json", '{{"sockets": ["{}"], "log": {{"level": "warn"}}}}'),
-    ("c.toml", 'sockets = ["{}"]\n[log]\nlevel = "warn"\n')))
+    ("c.yaml", "sockets: [{}]\nlog: {{ level: debug }}\n"),
+    ("c.json", '{{"sockets": ["{}"], "log": {{"level": "debug"}}}}'),
+    ("c.toml", 'sockets = ["{}"]\n[log]\nlevel = "debug"\n')))
 def test_it_starts_as_the_file_says(cold, name, text):
     cold.socket = cold.home / "from-file.sock"
     file = cold.write(name, text.format(cold.socket))

@@ -9,12 +9,15 @@
 #include "base/log.h"
 #include "base/map.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -237,6 +240,87 @@ static void test_what_is_below_the_level_is_not_said(void **state)
 	assert_string_equal(out, "");
 }
 
+static void begin_catch(int *p, int *old)
+{
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	*old = dup(2);
+	assert_int_equal(dup2(p[1], 2), 2);
+}
+
+static void end_catch(int *p, int *old, char *out, size_t len)
+{
+	ssize_t n;
+
+	assert_int_equal(dup2(*old, 2), 2);
+	fd_close(&p[1]);
+	n = read(p[0], out, len - 1);
+	out[n > 0 ? n : 0] = '\0';
+	fd_close(&p[0]);
+	fd_close(old);
+}
+
+static void one_line(char *out, size_t len, struct str value)
+{
+	struct log_line l;
+	int p[2], old;
+
+	begin_catch(p, &old);
+	log_begin(&l, LOG_LEVEL_WARN, "said");
+	log_text(&l, "a", STR("x.y/z:1"));
+	log_text(&l, "b", value);
+	log_number(&l, "n", 7);
+	log_end(&l);
+	end_catch(p, &old, out, len);
+}
+
+static void test_fields_of_a_line(void **state)
+{
+	char out[8192], longer[6000];
+
+	(void)state;
+	log_init("tester", LOG_LEVEL_INFO);
+	log_configure(LOG_KV, LOG_LEVEL_INFO, true);
+	one_line(out, sizeof(out), STR("q\"\\ \n\xff\xc2\x9b\xc3\xa9"));
+	assert_string_equal(
+		out, "<4>level=warn role=tester msg=said a=x.y/z:1 "
+		     "b=\"q\\\"\\\\ \\x0a\\xff\\xc2\\x9b\xc3\xa9\" n=7\n");
+	one_line(out, sizeof(out), STR(""));
+	assert_non_null(strstr(out, " b=\"\" n=7\n"));
+	log_configure(LOG_JSON, LOG_LEVEL_INFO, true);
+	one_line(out, sizeof(out), STR("q\"\n\xff"));
+	assert_string_equal(out, "<4>{\"level\":\"warn\",\"role\":\"tester\","
+				 "\"msg\":\"said\",\"a\":\"x.y/z:1\","
+				 "\"b\":\"q\\\"\\u000a\\u00ff\",\"n\":7}\n");
+	log_configure(LOG_JSON, LOG_LEVEL_INFO, false);
+	memset(longer, '\n', sizeof(longer));
+	one_line(out, sizeof(out), str_n(longer, sizeof(longer)));
+	assert_true(strlen(out) <= LOG_LINE_MAX);
+	assert_string_equal(out + strlen(out) - 3, "\"}\n");
+	assert_true(!strncmp(out, "{\"time\":\"2", 10));
+	log_configure(LOG_PLAIN, LOG_LEVEL_WARN, false);
+}
+
+/* Two numbers, of what standard error is. */
+static void test_the_journal(void **state)
+{
+	char text[64];
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fstat(2, &st), 0);
+	(void)snprintf(text, sizeof(text), "%llu:%llu",
+		       (unsigned long long)st.st_dev,
+		       (unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", text, 1);
+	assert_true(log_is_journal());
+	setenv("JOURNAL_STREAM", "1:2", 1);
+	assert_false(log_is_journal());
+	setenv("JOURNAL_STREAM", "x", 1);
+	assert_false(log_is_journal());
+	unsetenv("JOURNAL_STREAM");
+	assert_false(log_is_journal());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +334,8 @@ int main(void)
 		cmocka_unit_test(test_a_list),
 		cmocka_unit_test(test_a_log_line_is_one_line),
 		cmocka_unit_test(test_what_is_below_the_level_is_not_said),
+		cmocka_unit_test(test_fields_of_a_line),
+		cmocka_unit_test(test_the_journal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
