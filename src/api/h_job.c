@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Stored jobs and their revisions: get and list. */
 #include "api/handlers.h"
+#include "api/hookset.h"
 #include "api/internal.h"
 #include "api/jobview.h"
 #include "api/negotiate.h"
@@ -11,7 +12,8 @@
 #include "job/job.h"
 
 enum {
-	VIEW_MAX = 32 << 20
+	VIEW_MAX = 32 << 20,
+	HOOKS_MAX = 64 << 10
 };
 
 static const char *const types[] = {"application/json", "application/yaml",
@@ -23,7 +25,7 @@ static const enum doc_syntax syntaxes[] = {DOC_JSON, DOC_YAML, DOC_TOML};
 /* In the syntax that was asked for: as it was sent where that is it, else
  * written anew. */
 struct wanted {
-	struct buf b;
+	struct buf b, hooks;
 	char etag[JOB_ETAG_MAX];
 	int type; /* index into types */
 };
@@ -59,7 +61,7 @@ static int show_job(void *ctx, const struct store_job *j, struct err *e)
 	if (w->type)
 		return show_text(w, j, e);
 	jobview_etag(j->digest, w->etag);
-	jobview_job(j, &w->b);
+	jobview_job(j, buf_view(&w->hooks), &w->b);
 	buf_putc(&w->b, '\n');
 	return 0;
 }
@@ -78,7 +80,8 @@ static int show_revision(void *ctx, const struct store_job *j, struct err *e)
 
 static int get(struct request *r, struct str digest, store_job_fn *fn)
 {
-	struct wanted w = {.b = BUF_INIT(VIEW_MAX)};
+	struct wanted w = {.b = BUF_INIT(VIEW_MAX),
+			   .hooks = BUF_INIT(HOOKS_MAX)};
 	struct str none_match = request_header(r, "If-None-Match");
 	struct err e;
 
@@ -88,11 +91,15 @@ static int get(struct request *r, struct str digest, store_job_fn *fn)
 		return reply_problem(r, 406, "not-acceptable",
 				     "a job is application/json, "
 				     "application/yaml or application/toml");
-	if (store_read_job(r->api->reader, r->params[0], r->params[1], digest,
+	if (hookset_view(r->api->reader, r->params[0], r->params[1], &w.hooks,
+			 &e) ||
+	    store_read_job(r->api->reader, r->params[0], r->params[1], digest,
 			   fn, &w, &e)) {
 		buf_done(&w.b);
+		buf_done(&w.hooks);
 		return reply_err(r, &e);
 	}
+	buf_done(&w.hooks);
 	if (none_match.p && etag_in(none_match, str_from(w.etag))) {
 		buf_done(&w.b);
 		reply_empty(r, 304);

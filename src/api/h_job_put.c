@@ -6,6 +6,7 @@
  */
 #include "api/guard.h"
 #include "api/handlers.h"
+#include "api/hookset.h"
 #include "api/internal.h"
 #include "api/jobview.h"
 #include "api/reply.h"
@@ -22,6 +23,7 @@
 
 enum {
 	VIEW_MAX = 32 << 20,
+	HOOKS_MAX = 64 << 10,
 	WHAT_MAX = 2 * JOB_NAME_MAX + 8
 };
 
@@ -33,6 +35,7 @@ struct put {
 	struct buf canonical;
 	char digest[HASH_HEX_LEN + 1], name[JOB_NAME_MAX + 1];
 	struct guard guard;
+	struct hookset hooks;
 	bool create; /* POST: only a new one */
 	bool made;   /* it was a new one */
 };
@@ -86,11 +89,15 @@ static int edit_put(void *ctx, struct store *store, struct err *refusal,
 		return 0; /* nothing to lose */
 	if (guard_check(&p->guard, found ? s.etag : NULL, refusal))
 		return 0;
-	return store_job_put(store, &p->job, e);
+	return store_job_put(store, &p->job, e) ||
+			       hookset_store(&p->hooks, store, p->job.project,
+					     p->job.name, p->job.put_us, e) ?
+		       -1 :
+		       0;
 }
 
 struct shown {
-	struct buf b;
+	struct buf b, hooks;
 	char etag[JOB_ETAG_MAX];
 };
 
@@ -100,7 +107,7 @@ static int show(void *ctx, const struct store_job *j, struct err *e)
 
 	(void)e;
 	jobview_etag(j->digest, s->etag);
-	jobview_job(j, &s->b);
+	jobview_job(j, buf_view(&s->hooks), &s->b);
 	buf_putc(&s->b, '\n');
 	return 0;
 }
@@ -109,13 +116,16 @@ static void on_put(void *ctx, const struct engine_reply *a)
 {
 	struct request *r = ctx;
 	struct put *p = r->state;
-	struct shown s = {.b = BUF_INIT(VIEW_MAX)};
+	struct shown s = {.b = BUF_INIT(VIEW_MAX),
+			  .hooks = BUF_INIT(HOOKS_MAX)};
 	char location[3 * WHAT_MAX];
 	struct err e;
 
 	if (a->err.code) {
 		reply_err(r, &a->err);
-	} else if (store_read_job(r->api->reader, p->job.project, p->job.name,
+	} else if (hookset_view(r->api->reader, p->job.project, p->job.name,
+				&s.hooks, &e) ||
+		   store_read_job(r->api->reader, p->job.project, p->job.name,
 				  p->job.digest, show, &s, &e)) {
 		reply_err(r, &e);
 	} else {
@@ -128,6 +138,7 @@ static void on_put(void *ctx, const struct engine_reply *a)
 			reply_location(r, location);
 	}
 	buf_done(&s.b);
+	buf_done(&s.hooks);
 	request_resume(r);
 }
 
@@ -162,7 +173,8 @@ static struct job *check(struct request *r, struct put *p)
 			      "the job is " STR_FMT "/" STR_FMT
 			      ", the URL is of another",
 			      STR_ARG(j->project), STR_ARG(j->name));
-	else if (job_canonical(j, &p->canonical, &e))
+	else if (job_canonical(j, &p->canonical, &e) ||
+		 hookset_read(j, &p->hooks, &e))
 		reply_err(r, &e);
 	if (r->phase == REQUEST_ANSWERED) {
 		job_free(j);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "job/import.h"
 #include "job/job.h"
+#include "sched/trigger.h"
 
 #include <string.h>
 
@@ -34,6 +35,11 @@ int h_validate(struct request *r)
 		return unsupported(r);
 	if (job_parse(buf_view(&r->body), syntax, &j, ps))
 		return reply_problems(r, 422, "invalid-job", ps);
+	trigger_check(j, ps);
+	if (ps->n) { /* what a put would say of it on this machine */
+		job_free(j);
+		return reply_problems(r, 422, "invalid-job", ps);
+	}
 	bad = job_canonical(j, &canonical, &e);
 	(void)job_not_supported(j, ps);
 	job_free(j);

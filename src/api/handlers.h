@@ -45,6 +45,12 @@ int h_schedule(struct request *r);
 int h_schedule_preview(struct request *r);
 int h_schedule_pause(struct request *r);
 int h_schedule_resume(struct request *r);
+/* h_hooks.c */
+int h_hooks(struct request *r);
+int h_hook_deliveries(struct request *r);
+int h_hook_rotate(struct request *r);
+/* h_hook_call.c */
+int h_hook_call(struct request *r);
 /* h_plan.c */
 int h_plan(struct request *r);
 int h_job_plan(struct request *r);

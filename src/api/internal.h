@@ -10,6 +10,7 @@
 #include "api/slow.h"
 #include "base/list.h"
 #include "config/config.h"
+#include "hook/limit.h"
 
 struct api {
 	struct loop *loop;
@@ -27,6 +28,7 @@ struct api {
 	struct auth auth;
 	struct identity identity;
 	struct slow slow; /* answers to wrong tokens */
+	struct hook_limit hooks;
 	int state_fd;
 	const char *version;
 	int64_t started_us; /* real time */

@@ -47,9 +47,12 @@ bool jobview_item(const struct store_job *j, struct buf *b)
 	return end(b);
 }
 
-bool jobview_job(const struct store_job *j, struct buf *b)
+bool jobview_job(const struct store_job *j, struct str hooks, struct buf *b)
 {
 	head(j, b);
+	buf_puts(b, "\"hooks\":");
+	buf_str(b, hooks);
+	buf_putc(b, ',');
 	buf_puts(b, "\"definition\":");
 	buf_str(b, j->canonical);
 	return end(b);

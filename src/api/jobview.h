@@ -7,8 +7,8 @@
 
 /* As lists show it. */
 bool jobview_item(const struct store_job *j, struct buf *b);
-/* With its definition. */
-bool jobview_job(const struct store_job *j, struct buf *b);
+/* With its definition; hooks: a JSON list. */
+bool jobview_job(const struct store_job *j, struct str hooks, struct buf *b);
 bool jobview_revision(const struct store_job *j, bool whole, struct buf *b);
 /* "sha256:..." with quotes, as an entity tag. */
 enum {

@@ -75,6 +75,7 @@ static int read_answer(struct chan_msg *msg, struct wire_reader *r,
 		a->json = buf_view(json);
 		break;
 	case MSG_SCANNED:
+	case MSG_VERIFIED:
 		a->number = wire_get_u8(r);
 		break;
 	default:
@@ -205,4 +206,25 @@ int keeper_scan(struct keeper *k, struct str project, struct str text,
 	start(k, &w, project);
 	wire_str(&w, text);
 	return ask(k, MSG_SCAN, &w, -1, fn, ctx, e);
+}
+
+int keeper_verify(struct keeper *k, const struct verify *v, struct str content,
+		  keeper_fn *fn, void *ctx, struct err *e)
+{
+	struct wire_writer w;
+	CLEANUP_FD int fd = -1;
+	int r;
+
+	if (v->how != VERIFY_TOKEN) {
+		fd = fd_memfd_sealed("signed", content, e);
+		if (fd < 0)
+			return -1;
+	}
+	w.len = 0;
+	w.failed = false;
+	wire_u64(&w, ++k->last_tag);
+	verify_encode(v, &w);
+	r = ask(k, MSG_VERIFY, &w, fd, fn, ctx, e);
+	mem_wipe(w.data, w.len);
+	return r;
 }

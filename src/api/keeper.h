@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * The server's side of the edge to the keeper.  The server never sees a stored
- * value: it can put, list and remove, and ask whether a text holds one.
+ * value: it can put, list and remove, and ask whether a text holds one, or was signed with
+ * one.
  */
 #pragma once
 
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/str.h"
+#include "proto/edges.h"
 
 struct keeper;
 
-/* err.code ERR_NONE: done.  json: of a list; number: version, or hit 0/1. */
+/* err.code ERR_NONE: done.  json: of a list; number: version, or 0/1. */
 struct keeper_answer {
 	struct err err;
 	struct str json;
@@ -35,6 +37,10 @@ MUST_USE int keeper_remove(struct keeper *k, struct str project,
 			   struct err *e);
 MUST_USE int keeper_scan(struct keeper *k, struct str project, struct str text,
 			 keeper_fn *fn, void *ctx, struct err *e);
+/* Answered with number 1 or 0.  content: what is signed. */
+MUST_USE int keeper_verify(struct keeper *k, const struct verify *v,
+			   struct str content, keeper_fn *fn, void *ctx,
+			   struct err *e);
 
 enum {
 	KEEPER_INLINE_MAX = 15000,

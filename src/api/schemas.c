@@ -55,6 +55,8 @@ static const struct {
 	 ",\"definition_digest\":{\"$ref\":\"#/components/schemas/Digest\"}"
 	 ",\"syntax\":" STRING ",\"created_at\":" STRING
 	 ",\"changed_at\":" STRING ",\"changed_by\":" STRING
+	 ",\"hooks\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+	 "\"required\":[\"name\",\"scheme\",\"url\"]}}"
 	 ",\"definition\":{\"type\":\"object\"}}}"},
 	{"Digest",
 	 "{\"type\":\"string\",\"pattern\":\"^sha256:[0-9a-f]{64}$\"}"},
@@ -176,6 +178,22 @@ static const struct {
 	 ",\"timezone\":" STRING ",\"missed\":" STRING ",\"overlap\":" STRING
 	 ",\"paused\":{\"type\":\"boolean\"},\"next_at\":" MAYBE("string")
 	 ",\"last_run\":" MAYBE("string") ",\"error\":" MAYBE("string") "}}"},
+	{"Hook",
+	 "{\"type\":\"object\",\"required\":[\"name\",\"scheme\",\"url\","
+	 "\"created_at\",\"last_delivery\"],\"properties\":{\"name\":" STRING
+	 ",\"scheme\":" STRING ",\"url\":" STRING ",\"created_at\":" STRING
+	 ",\"last_delivery\":{\"anyOf\":[{\"$ref\":"
+	 "\"#/components/schemas/Delivery\"},{\"type\":\"null\"}]}}}"},
+	{"Delivery",
+	 "{\"type\":\"object\",\"required\":[\"id\",\"event\",\"outcome\","
+	 "\"run_id\",\"error\",\"at\"],\"properties\":{\"id\":" STRING
+	 ",\"event\":" MAYBE("string") ",\"outcome\":{\"type\":\"string\","
+	 "\"enum\":[\"run\",\"filtered\",\"ping\",\"rejected\"]},\"run_id\":"
+	 MAYBE("string") ",\"error\":" MAYBE("string") ",\"at\":" STRING "}}"},
+	{"Called",
+	 "{\"type\":\"object\",\"required\":[\"run_id\"],\"properties\":{"
+	 "\"run_id\":" MAYBE("string") ",\"reason\":{\"type\":\"string\","
+	 "\"enum\":[\"filtered\",\"ping\"]}}}"},
 	{"Preview",
 	 "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{"
 	 "\"items\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
@@ -319,7 +337,7 @@ static const struct {
 static const char *const pages[] = {"Run",   "Task",     "Artifact", "Secret",
 				    "Job",   "Revision", "Project",  "User",
 				    "Group", "Role",     "Token", "Schedule",
-				    "Approval"};
+				    "Approval", "Hook", "Delivery"};
 /* clang-format on */
 
 void openapi_schemas(struct buf *b)

@@ -81,6 +81,12 @@ static const struct verb verbs[] = {
 	 "  nfo schedule next release nightly\n"
 	 "  nfo schedule pause release nightly",
 	 verb_schedule},
+	{"hook", "list|deliveries|rotate JOB [HOOK]",
+	 "Who starts stored jobs by calling a URL",
+	 "  nfo hook list release\n"
+	 "  nfo hook deliveries release push\n"
+	 "  nfo hook rotate release push",
+	 verb_hook},
 	{"token", "create|list|rm [NAME|TOKEN]",
 	 "What lets a program in: made once, shown once",
 	 "  nfo token create ci --role operator --project web --ttl 30d\n"

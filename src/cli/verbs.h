@@ -24,6 +24,8 @@ int verb_run(int argc, char **argv, const struct verb *v);
 int verb_job(int argc, char **argv, const struct verb *v);
 /* api.c */
 int verb_api(int argc, char **argv, const struct verb *v);
+/* hook.c */
+int verb_hook(int argc, char **argv, const struct verb *v);
 /* schedule.c */
 int verb_schedule(int argc, char **argv, const struct verb *v);
 /* context_verb.c */

@@ -115,7 +115,7 @@ static void do_run(struct engine *g, struct command *c)
 	struct engine_order *o = c->order;
 	struct run *r;
 
-	if (seen_before(g, c))
+	if (seen_before(g, c) || delivery_seen(g, c))
 		return;
 	if (g->disk_full) {
 		err_sys(&c->reply.err, ENOSPC, "no new runs");
@@ -256,7 +256,7 @@ void command_after(struct engine *g, struct command *c)
 
 	if (c->reply.err.code)
 		return;
-	if (c->type == COMMAND_EDIT && c->edit &&
+	if (c->type == COMMAND_EDIT && c->edit && c->action[0] &&
 	    (gate_load(g, &e) || timetable_load(g, &e)))
 		log_error("projects and schedules cannot be read: %s", e.text);
 	if (c->type != COMMAND_DELETE)

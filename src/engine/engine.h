@@ -71,6 +71,10 @@ struct engine_ask {
    * body" means: a digest that the caller made of the parsed parts. */
 	struct str idempotency_key;
 	struct hash request;
+	/* A webhook's call: of a hook (store/hooks.h) the delivery that its
+	 * caller names makes one run; hook 0: none. */
+	int64_t hook;
+	struct str delivery, event;
 	/* A run that is repeated, and what is kept of it.  What did not
    * succeed, or needs what is not kept, runs anew. */
 	struct ulid rerun_of; /* all zero: none */
@@ -105,7 +109,7 @@ void engine_order_free(struct engine_order *o);
 struct engine_reply {
 	struct err err;  /* code ERR_NONE: done, and durable */
 	struct ulid run; /* the run it is about */
-	bool replayed;   /* an Idempotency-Key seen before: the run of then */
+	bool replayed;   /* a key or delivery seen before: the run of then */
 };
 typedef void engine_reply_fn(void *ctx, const struct engine_reply *r);
 
@@ -148,7 +152,8 @@ MUST_USE int engine_decide(struct engine *g, const struct engine_decision *d,
  * thread, inside the transaction that also holds the audit row; it returns -1
  * only when the store failed.  To refuse, it sets *refusal (which becomes the
  * reply's err) before it has written anything.  It may be called again after a
- * rollback.  ctx is the reply's.  action "": too small for an audit row.
+ * rollback.  ctx is the reply's.  action "": too small for an audit row,
+ * and nothing that projects or schedules are made of.
  */
 typedef int engine_edit_fn(void *ctx, struct store *s, struct err *refusal,
 			   struct err *e);

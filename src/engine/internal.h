@@ -11,6 +11,7 @@
  *   command.c  what was asked for
  *   order.c    what can be known before a run is stored
  *   rerun.c    what a repeated run keeps
+ *   delivery.c what a webhook's caller has asked for before
  *   timetable.c  schedules, and the runs that are due
  *   gitsource.c  the run that fetches a source, and the one that waits for it
  *   gate.c     whether a run may take its first step
@@ -229,6 +230,8 @@ struct engine_order {
 	struct store_run row; /* strings in the plan's arena */
 	struct str key;
 	struct hash request;
+	int64_t hook; /* 0: none */
+	struct str delivery, event;
 	struct ulid ulid;
 	struct engine_order *fetch; /* of the run that fetches its source */
 };
@@ -315,6 +318,13 @@ void gitsource_ended(struct run *fetch);
 void gitsource_cancel(struct run *r);
 /* Is the content a tar that may be laid in?  Takes as long as it is large. */
 MUST_USE int gitsource_check(int state_fd, const struct hash *h, struct err *e);
+
+/* delivery.c */
+/* True when the answer is known: an earlier run, or an error. */
+bool delivery_seen(struct engine *g, struct command *c);
+/* Its part of the transaction that makes the run. */
+MUST_USE int delivery_save(struct engine *g, const struct engine_order *o,
+			   struct err *e);
 
 /* gate.c */
 /* May it take its first step?  Else it is blocked, and says for what. */

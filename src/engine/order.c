@@ -115,6 +115,9 @@ int engine_order_new(const struct policy_set *policies,
 	o->ulid = ulid;
 	o->key = keep(a, ask->idempotency_key);
 	o->request = ask->request;
+	o->hook = ask->hook;
+	o->delivery = keep(a, ask->delivery);
+	o->event = keep(a, ask->event);
 	row = &o->row;
 	row->ulid = ulid;
 	row->project = p->job->project;

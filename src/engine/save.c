@@ -18,6 +18,8 @@ static int save_new(struct run *r, struct err *e)
 	if (o->key.len && store_key_put(s, row.submitter, o->key, &o->request,
 					&row.ulid, row.created_us, e))
 		return -1;
+	if (delivery_save(r->g, o, e))
+		return -1;
 	return store_audit_add(s, row.created_us, row.submitter,
 			       STR("run.create"), str_from(row.ulid.s), e);
 }

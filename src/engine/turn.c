@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "store/hooks.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 
 #define FULL_RETRY_US ((int64_t)1000000)
 #define KEYS_KEPT_US  ((int64_t)24 * 3600 * 1000000)
+#define CALLS_KEPT_US ((int64_t)7 * 24 * 3600 * 1000000)
 #define KEYS_EVERY_US ((int64_t)600 * 1000000)
 
 /* --- what is next ------------------------------------------------------- */
@@ -110,7 +112,8 @@ static int save_all(struct engine *g, struct err *e)
 	if (timetable_save(g, e))
 		return -1;
 	if (now - g->keys_expired_us > KEYS_EVERY_US) {
-		if (store_keys_expire(g->store, now - KEYS_KEPT_US, e))
+		if (store_keys_expire(g->store, now - KEYS_KEPT_US, e) ||
+		    store_deliveries_expire(g->store, now - CALLS_KEPT_US, e))
 			return -1;
 		g->keys_expired_us = now;
 	}

@@ -41,6 +41,8 @@ bool check_matrix_has(const struct doc_node *matrix, struct str name);
 void check_inputs(const struct job *j, struct problems *ps);
 /* git.c: what `source` says of a repository. */
 void check_git(const struct job *j, struct problems *ps);
+/* check_hooks.c: gives the values of `match` their kinds. */
+void check_hooks(const struct job *j, struct problems *ps);
 /* check_refs.c: secrets too, files, names in expressions. */
 void check_refs(const struct job *j, struct problems *ps);
 

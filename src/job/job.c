@@ -236,6 +236,7 @@ int job_decode(struct doc *d, struct job **ret, struct problems *ps)
 		check_inputs(j, ps);
 		check_git(j, ps);
 		check_refs(j, ps);
+		check_hooks(j, ps);
 	}
 	bad = ps->n + ps->n_dropped != before;
 	problems_sort(ps);

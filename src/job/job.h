@@ -15,6 +15,7 @@ enum {
 	JOB_SECRET_FDS_MAX = 12, /* of a task, with deliver: fd */
 	JOB_NAME_MAX = 63,
 	JOB_GROUP_MAX = 16,
+	JOB_HOOKS_MAX = 20,
 	JOB_READERS_MAX = 4,
 	JOB_CANONICAL_MAX = 4 * DOC_TEXT_MAX,
 };

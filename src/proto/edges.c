@@ -104,6 +104,35 @@ int make_decode(struct wire_reader *r, struct make *ret)
 	return r->failed ? -1 : 0;
 }
 
+void verify_encode(const struct verify *m, struct wire_writer *w)
+{
+	wire_str(w, m->project);
+	wire_str(w, m->ref);
+	wire_u8(w, m->how);
+	wire_u8(w, m->n_macs);
+	for (size_t i = 0; i < m->n_macs && i < VERIFY_MACS_MAX; i++)
+		wire_bytes(w, m->macs[i].b, HASH_LEN);
+	wire_str(w, m->token);
+}
+
+int verify_decode(struct wire_reader *r, struct verify *ret)
+{
+	struct verify m = {.project = wire_get_str(r, 63)};
+
+	m.ref = wire_get_str(r, VERIFY_REF_MAX);
+	m.how = wire_get_u8(r);
+	m.n_macs = wire_get_u8(r);
+	if (m.how >= N_VERIFY_HOWS || m.n_macs > VERIFY_MACS_MAX)
+		return -1;
+	for (size_t i = 0; i < m.n_macs; i++)
+		wire_get_bytes(r, m.macs[i].b, HASH_LEN);
+	m.token = wire_get_str(r, VERIFY_TOKEN_MAX);
+	if (r->failed || (m.how == VERIFY_TOKEN ? m.n_macs : m.token.len))
+		return -1;
+	*ret = m;
+	return 0;
+}
+
 void usage_encode(const struct usage *m, struct wire_writer *w)
 {
 	wire_u64(w, m->cpu_us);

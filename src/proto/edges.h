@@ -100,6 +100,8 @@ enum msg_type {
 	MSG_NO,       /* tag, code u8, errno u32, text str */
 	MSG_LISTED,   /* tag; fd 0: sealed memfd, JSON array of metadata */
 	MSG_SCANNED,  /* tag, hit u8 */
+	MSG_VERIFY, /* tag, struct verify; a MAC: fd 0, memfd: what is signed */
+	MSG_VERIFIED, /* tag, yes u8; a missing secret is a no like any other */
 
 	/* server's http thread <-> monitor, on a channel of their own */
 	MSG_RELOAD = 112, /* no body: read everything anew; then: */
@@ -176,6 +178,33 @@ enum not_enforced {
 };
 
 /*
+ * Was something signed with a secret of the project?  What was signed comes
+ * from strangers and is not looked into.
+ */
+enum verify_how {
+	VERIFY_HMAC,       /* HMAC-SHA256 under the secret */
+	VERIFY_HMAC_WHSEC, /* the same; after "whsec_" the key is base64 */
+	VERIFY_TOKEN,      /* the secret itself was presented */
+	N_VERIFY_HOWS,
+};
+
+enum {
+	VERIFY_MACS_MAX = 8,
+	VERIFY_TOKEN_MAX = 1024,
+	VERIFY_REF_MAX = 256,
+	VERIFY_CONTENT_MAX = (1 << 20) + 1024
+};
+
+struct verify {
+	struct str project; /* 63 bytes; borrowed from the message */
+	struct str ref;     /* canonical; "": nobody's, the answer is no */
+	uint8_t how;        /* enum verify_how */
+	uint8_t n_macs;
+	struct hash macs[VERIFY_MACS_MAX]; /* one of them must be it */
+	struct str token;                  /* VERIFY_TOKEN */
+};
+
+/*
  * MSG_INIT.  Every role gets the same body and takes what is its own; the
  * descriptors, in this order:
  *
@@ -235,5 +264,7 @@ void ended_encode(const struct ended *m, struct wire_writer *w);
 MUST_USE int ended_decode(struct wire_reader *r, struct ended *ret);
 void make_encode(const struct make *m, struct wire_writer *w);
 MUST_USE int make_decode(struct wire_reader *r, struct make *ret);
+void verify_encode(const struct verify *m, struct wire_writer *w);
+MUST_USE int verify_decode(struct wire_reader *r, struct verify *ret);
 void usage_encode(const struct usage *m, struct wire_writer *w);
 MUST_USE int usage_decode(struct wire_reader *r, struct usage *ret);

@@ -18,7 +18,15 @@ struct keeper {
 	struct link attempts;
 	int64_t scan_second; /* the second that scans were counted in */
 	unsigned scans;
+	int64_t verify_second; /* the same for what strangers sign */
+	unsigned verifies;
 };
 
 /* A message of the server's; -1 when it is none that a server sends. */
 int keeper_on_server(void *keeper, struct chan_msg *msg);
+/* MSG_OK with a number, or MSG_NO with the error. */
+int keeper_answer(struct keeper *k, uint64_t tag, int bad, uint64_t number,
+		  const struct err *e);
+/* keeper_verify.c: MSG_VERIFY. */
+int keeper_verify(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		  struct chan_msg *msg);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What the keeper does for the server: put, list, remove, and say whether a
- * text holds a secret.  Nothing here sends a value.
+ * text holds a secret (keeper_verify.c: or was signed with one).  Nothing here
+ * sends a value.
  */
 #include "role/keeper.h"
 
@@ -21,7 +22,7 @@ enum {
 	SCANS_PER_S = 200,
 };
 
-static int answer(struct keeper *k, uint64_t tag, int bad, uint64_t number,
+int keeper_answer(struct keeper *k, uint64_t tag, int bad, uint64_t number,
 		  const struct err *e)
 {
 	struct wire_writer w = {.len = 0};
@@ -68,7 +69,7 @@ static int put(struct keeper *k, uint64_t tag, struct wire_reader *r,
 	bad = secret_store_put(k->store, project, name, value,
 			       SECRET_VALUE_BYTES, SECRET_STORE_ANY, &version,
 			       &e);
-	return answer(k, tag, bad, version, &e);
+	return keeper_answer(k, tag, bad, version, &e);
 }
 
 static void list_one(const struct secret_meta *m, struct buf *b)
@@ -126,11 +127,11 @@ static int list(struct keeper *k, uint64_t tag, struct wire_reader *r)
 		return -1;
 	buf_putc(&b, '[');
 	if (each(k, project, on_listed, &b, &e))
-		return answer(k, tag, -1, 0, &e);
+		return keeper_answer(k, tag, -1, 0, &e);
 	buf_putc(&b, ']');
 	fd = fd_memfd_sealed("list", buf_view(&b), &e);
 	if (fd < 0)
-		return answer(k, tag, -1, 0, &e);
+		return keeper_answer(k, tag, -1, 0, &e);
 	wire_u64(&w, tag);
 	return chan_post(k->server, MSG_LISTED, &w, &fd, 1, &e);
 }
@@ -145,7 +146,7 @@ static int remove_one(struct keeper *k, uint64_t tag, struct wire_reader *r)
 		return -1;
 	scanner_changed(k->scanner, project);
 	bad = secret_store_remove(k->store, project, name, 0, &e);
-	return answer(k, tag, bad, 0, &e);
+	return keeper_answer(k, tag, bad, 0, &e);
 }
 
 static bool too_often(struct keeper *k)
@@ -171,10 +172,10 @@ static int scan(struct keeper *k, uint64_t tag, struct wire_reader *r)
 		return -1;
 	if (too_often(k)) {
 		err_set(&e, ERR_LIMIT, "too many scans");
-		return answer(k, tag, -1, 0, &e);
+		return keeper_answer(k, tag, -1, 0, &e);
 	}
 	if (scanner_hit(k->scanner, project, text, &hit, &e))
-		return answer(k, tag, -1, 0, &e);
+		return keeper_answer(k, tag, -1, 0, &e);
 	wire_u64(&w, tag);
 	wire_u8(&w, hit);
 	return chan_post(k->server, MSG_SCANNED, &w, NULL, 0, &e);
@@ -195,8 +196,10 @@ int keeper_on_server(void *ctx, struct chan_msg *msg)
 		return remove_one(k, tag, &r);
 	case MSG_SCAN:
 		return scan(k, tag, &r);
+	case MSG_VERIFY:
+		return keeper_verify(k, tag, &r, msg);
 	case MSG_STATUS:
-		return wire_end(&r) ? answer(k, tag, 0, 0, NULL) : -1;
+		return wire_end(&r) ? keeper_answer(k, tag, 0, 0, NULL) : -1;
 	default:
 		return -1;
 	}

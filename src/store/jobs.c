@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Stored jobs; see jobs.h. */
 #include "store/jobs.h"
+#include "store/hooks.h"
 #include "store/writer.h"
 
 static void get_job(struct query *q, bool whole, struct store_job *j)
@@ -103,6 +104,8 @@ int store_job_delete(struct store *s, struct str project, struct str name,
 	static const enum db_stmt steps[] = {
 		DB_DELETE_REVISIONS, DB_DELETE_SCHEDULES, DB_DELETE_JOB};
 
+	if (store_hooks_keep(s, project, name, STR("[]"), e))
+		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		struct query q CLEANUP_QUERY = {0};
 

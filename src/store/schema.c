@@ -163,7 +163,22 @@ static const char v8[] =
 	"ALTER TABLE runs ADD COLUMN git_commit TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE runs ADD COLUMN git_fetch TEXT NOT NULL DEFAULT '';";
 
-static const char *const versions[] = {v1, v2, v3, v4, v5, v6, v7, v8};
+/* Webhooks: their number outlives a new id; what was answered to whom. */
+static const char v9[] =
+	"CREATE TABLE hooks("
+	" n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+	" project TEXT NOT NULL, job TEXT NOT NULL, name TEXT NOT NULL,"
+	" scheme TEXT NOT NULL, secret TEXT NOT NULL,"
+	" created_us INTEGER NOT NULL, UNIQUE(project, job, name)) STRICT;"
+	"CREATE TABLE deliveries("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, hook INTEGER NOT NULL,"
+	" delivery TEXT NOT NULL, event TEXT NOT NULL, outcome TEXT NOT NULL,"
+	" run TEXT NOT NULL, error TEXT NOT NULL, at_us INTEGER NOT NULL,"
+	" UNIQUE(hook, delivery)) STRICT;"
+	"CREATE INDEX deliveries_hook ON deliveries(hook, id);"
+	"CREATE INDEX deliveries_at ON deliveries(at_us);";
+
+static const char *const versions[] = {v1, v2, v3, v4, v5, v6, v7, v8, v9};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -218,6 +233,9 @@ int db_migrate(struct db *db, struct err *e)
 	"a.id,a.run,a.idx,a.task,a.state,a.digest,a.message,a.named,a.shown,"  \
 	"a.count,a.submitter_may,a.asked_us,a.expires_us,r.ulid,r.project,"    \
 	"r.job,r.submitter,r.run_digest"
+
+#define HOOK_COLUMNS     "n,id,project,job,name,scheme,secret,created_us"
+#define DELIVERY_COLUMNS "id,hook,delivery,event,outcome,run,error,at_us"
 
 const char *const db_sql[N_DB_STMTS] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -389,6 +407,33 @@ const char *const db_sql[N_DB_STMTS] = {
 			 "FROM decisions WHERE run=? ORDER BY ts_us",
 	[DB_DELETE_APPROVALS] = "DELETE FROM approvals WHERE run=?",
 	[DB_DELETE_DECISIONS] = "DELETE FROM decisions WHERE run=?",
+	[DB_HOOK_PUT] =
+		"INSERT INTO hooks(id,project,job,name,scheme,secret,"
+		"created_us) VALUES(?,?,?,?,?,?,?) ON CONFLICT(project,job,"
+		"name) DO UPDATE SET scheme=excluded.scheme,"
+		"secret=excluded.secret",
+	[DB_HOOK_ROTATE] = "UPDATE hooks SET id=? WHERE project=? AND job=? "
+			   "AND name=?",
+	[DB_HOOK_GET] = "SELECT " HOOK_COLUMNS " FROM hooks WHERE id=?",
+	[DB_HOOKS] = "SELECT " HOOK_COLUMNS " FROM hooks WHERE project=? "
+		     "AND job=? ORDER BY name",
+	[DB_HOOKS_KEEP] = "DELETE FROM hooks WHERE project=? AND job=? AND "
+			  "name NOT IN (SELECT value FROM json_each(?))",
+	[DB_DELIVERIES_KEEP] =
+		"DELETE FROM deliveries WHERE hook IN (SELECT n FROM hooks "
+		"WHERE project=? AND job=? AND name NOT IN (SELECT value FROM "
+		"json_each(?)))",
+	[DB_DELIVERY_GET] = "SELECT " DELIVERY_COLUMNS " FROM deliveries "
+			    "WHERE hook=? AND delivery=?",
+	[DB_DELIVERY_PUT] =
+		"INSERT OR REPLACE INTO deliveries(hook,delivery,event,"
+		"outcome,run,error,at_us) VALUES(?,?,?,?,?,?,?)",
+	[DB_DELIVERIES] = "SELECT " DELIVERY_COLUMNS " FROM deliveries "
+			  "WHERE hook=? AND id<? ORDER BY id DESC LIMIT ?",
+	[DB_DELIVERIES_TRIM] =
+		"DELETE FROM deliveries WHERE hook=?1 AND id<(SELECT id FROM "
+		"deliveries WHERE hook=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+	[DB_DELIVERIES_EXPIRE] = "DELETE FROM deliveries WHERE at_us<?",
 	[DB_MAX_FENCE] = "SELECT seq FROM sqlite_sequence "
 			 "WHERE name='attempts'",
 };

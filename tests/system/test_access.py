@@ -66,7 +66,7 @@ def operations(server, run, job):
              "attempt": "1", "artifact": "t.a", "name": "absent", "job": job,
              "digest": "0" * 64, "user": "absent", "group": "absent",
              "role": "absent", "token": "tok_absent",
-             "schedule": "absent"}
+             "schedule": "absent", "hook": "absent"}
     for path, item in document["paths"].items():
         filled = re.sub(r"\{(\w+)\}", lambda m: names[m[1]], path)
         for method, op in item.items():

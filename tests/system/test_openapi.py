@@ -13,7 +13,10 @@ YAML = {"Content-Type": "application/yaml"}
 JOB = """\
 nfo: 1
 name: j
-triggers: { schedule: [ { name: s, cron: "0 0 * * *" } ] }
+secrets: { key: { store: hook } }
+triggers:
+  schedule: [ { name: s, cron: "0 0 * * *" } ]
+  webhook: [ { name: h, scheme: gitlab-token, secret: key } ]
 tasks: { t: { run: echo hi > f; cat f, artifacts: { f: { path: f } } } }
 """
 
@@ -83,8 +86,13 @@ def test_answers_are_what_it_says(nfo):
     asking = nfo.run(ASKING, wait=None)
     nfo.until_state(asking, "blocked", "ask")
     nfo("secret", "put", "key", stdin="correct horse")
+    nfo("secret", "put", "hook", stdin="battery staple")
+    called = nfo.ask("POST", job.json["hooks"][0]["url"], {"a": 1}, {
+        "X-Gitlab-Token": "battery staple", "X-Gitlab-Event-UUID": "1"})
+    assert called.status == 202, called
     names = {"project": "default", "user": "ann", "group": "devs",
              "role": "r", "token": token["id"], "job": "j", "schedule": "s",
+             "hook": "h",
              "digest": job.json["definition_digest"], "run": run["id"],
              "task": "t", "attempt": "1", "artifact": "t.f", "name": "key"}
     checked = []

@@ -121,7 +121,6 @@ static void convert(void **state)
 static void full_example(void **state)
 {
 	static const char *const want[] = {
-		"/triggers/webhook",
 		"/secrets/git_ro/vault",
 		"/secrets/git_ro/field",
 		"/secrets/sign_key/vault",

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `nfo hook`: where stored jobs are called from outside, and what came. */
+#include "base/hex.h"
+#include "cli/context.h"
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void path_of(struct buf *b, const char *project, const char *job,
+		    const char *hook, const char *rest)
+{
+	buf_puts(b, "/v1/projects/");
+	percent_encode(b, str_from(project));
+	buf_puts(b, "/jobs/");
+	percent_encode(b, str_from(job));
+	buf_puts(b, "/hooks");
+	if (hook) {
+		buf_putc(b, '/');
+		percent_encode(b, str_from(hook));
+	}
+	buf_puts(b, rest);
+}
+
+static void put_hook(struct table *t, const struct doc_node *n)
+{
+	const struct doc_node *last = doc_get(n, "last_delivery");
+	char at[24] = "";
+
+	if (last && last->kind == DOC_MAP)
+		cli_time(cli_text(last, "at"), at);
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "name")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "scheme")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "url")));
+	table_cell(t, "%s", at);
+	table_cell(t, STR_FMT, STR_ARG(cli_text(last, "outcome")));
+}
+
+static void put_delivery(struct table *t, const struct doc_node *n)
+{
+	char at[24];
+
+	cli_time(cli_text(n, "at"), at);
+	table_cell(t, "%s", at);
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "id")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "event")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "outcome")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "run_id")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "error")));
+}
+
+static int show(const char *path, size_t n_heads, const char *const *heads,
+		void (*row)(struct table *t, const struct doc_node *n))
+{
+	const struct doc_node *items;
+	struct http_answer a;
+	struct table t;
+	struct doc *d;
+	int code = cli_get(path, &a, &d);
+
+	if (code)
+		return code;
+	items = doc_get(d ? d->root : NULL, "items");
+	if (d)
+		table_begin(&t, n_heads, heads);
+	for (const struct doc_node *n = items ? items->first : NULL; n;
+	     n = n->next)
+		row(&t, n);
+	if (d)
+		table_print(&t);
+	doc_free(d);
+	http_answer_done(&a);
+	return EXIT_DONE;
+}
+
+static int list(const char *path)
+{
+	static const char *const heads[] = {"HOOK", "SCHEME", "URL",
+					    "LAST (UTC)", "OUTCOME"};
+
+	return show(path, ARRAY_LEN(heads), heads, put_hook);
+}
+
+static int deliveries(const char *path)
+{
+	static const char *const heads[] = {"AT (UTC)", "DELIVERY", "EVENT",
+					    "OUTCOME",  "RUN",      "ERROR"};
+
+	return show(path, ARRAY_LEN(heads), heads, put_delivery);
+}
+
+static int rotate(const char *path)
+{
+	struct http_call c = {.method = "POST", .path = path};
+	struct http_answer a;
+	struct doc *d;
+	int code = cli_ask(&c, &a);
+
+	if (code)
+		return code;
+	d = globals.json ? NULL : cli_json(&a);
+	if (globals.json)
+		fwrite(a.body.data, 1, a.body.len, stdout);
+	else if (d)
+		printf(STR_FMT "\n", STR_ARG(cli_text(d->root, "url")));
+	doc_free(d);
+	http_answer_done(&a);
+	return EXIT_DONE;
+}
+
+static const struct {
+	const char *name, *rest;
+	bool one; /* of one hook */
+	int (*fn)(const char *path);
+} actions[] = {
+	{"list",       "",            false, list      },
+	{"deliveries", "/deliveries", true,  deliveries},
+	{"rotate",     "/rotate",     true,  rotate    },
+};
+
+int verb_hook(int argc, char **argv, const struct verb *v)
+{
+	CLEANUP_BUF struct buf path = BUF_INIT(1024);
+	const char *project = NULL;
+	const struct opt opts[] = {
+		{"project", 'p', OPT_TEXT, &project, "NAME",
+		 "the job's project; default"}
+        };
+	size_t n;
+	int r;
+
+	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
+	if (r)
+		return r > 0 ? EXIT_DONE : EXIT_USAGE;
+	project = context_project(project);
+	for (size_t i = 0; n && i < ARRAY_LEN(actions); i++) {
+		if (strcmp(argv[0], actions[i].name) != 0 ||
+		    n != (actions[i].one ? 3U : 2U))
+			continue;
+		path_of(&path, project, argv[1],
+			actions[i].one ? argv[2] : NULL, actions[i].rest);
+		return actions[i].fn(buf_cstr(&path));
+	}
+	return cli_usage(v);
+}
