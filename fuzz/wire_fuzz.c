@@ -15,6 +15,7 @@ static union {
 	struct make make;
 	struct usage usage;
 	struct role_init init;
+	struct verify verify;
 } m;
 
 /* True when it is a message and was written again into w. */
@@ -52,6 +53,11 @@ static bool again(uint8_t which, struct wire_reader *r, struct wire_writer *w)
 		bad = role_init_decode(r, &m.init);
 		if (!bad)
 			role_init_encode(&m.init, w);
+		break;
+	case 6:
+		bad = verify_decode(r, &m.verify);
+		if (!bad)
+			verify_encode(&m.verify, w);
 		break;
 	default:
 		break;
