@@ -19,14 +19,15 @@ static void next(unsigned char out[16])
 
 	for (int i = 0; i < 6; i++)
 		v[i] = (unsigned char)(ms >> (40 - 8 * i));
-	random_bytes(v + 6, 10);
-	v[6] &= 0x7f; /* room to count up inside a millisecond */
 	pthread_mutex_lock(&lock);
 	if (memcmp(v, last, 6) <=
 	    0) { /* same time, or a clock that went back */
 		memcpy(v, last, sizeof(v));
 		for (int i = 15; i >= 0 && !++v[i]; i--)
 			;
+	} else {
+		random_bytes(v + 6, 10);
+		v[6] &= 0x7f; /* room to count up inside a millisecond */
 	}
 	memcpy(last, v, sizeof(v));
 	pthread_mutex_unlock(&lock);

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
+#include <pthread.h>
 #include <string.h>
 
 struct slot {
@@ -17,26 +18,34 @@ struct slot {
 struct map {
 	struct slot *slots;
 	size_t cap, used, n; /* used counts dead ones too */
-	uint64_t seed;
 };
 
-/* FNV-1a with a secret start, mixed at the end. */
-static uint64_t hash_key(const struct map *m, struct str key)
+/* One for all maps of a process: nobody outside may know where a key goes. */
+static uint64_t seed;
+
+static void choose_seed(void)
 {
-	uint64_t h = m->seed ^ 0xcbf29ce484222325u;
+	random_bytes(&seed, sizeof(seed));
+}
+
+/* FNV-1a with a secret start, mixed at the end. */
+static uint64_t hash_key(struct str key)
+{
+	uint64_t h = seed ^ 0xcbf29ce484222325u;
 
 	for (size_t i = 0; i < key.len; i++)
 		h = (h ^ (unsigned char)key.p[i]) * 0x100000001b3u;
 	h ^= h >> 32;
-	h *= m->seed | 1;
+	h *= seed | 1;
 	return h ^ h >> 29;
 }
 
 struct map *map_new(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct map *m = mem_alloc(sizeof(*m));
 
-	random_bytes(&m->seed, sizeof(m->seed));
+	(void)pthread_once(&once, choose_seed);
 	m->cap = 16;
 	m->slots = mem_array(m->cap, sizeof(*m->slots));
 	return m;
@@ -91,14 +100,14 @@ static void grow(struct map *m)
 
 void *map_get(const struct map *m, struct str key)
 {
-	const struct slot *s = find(m, key, hash_key(m, key));
+	const struct slot *s = find(m, key, hash_key(key));
 
 	return s->key ? s->value : NULL;
 }
 
 void *map_put(struct map *m, struct str key, void *value)
 {
-	uint64_t hash = hash_key(m, key);
+	uint64_t hash = hash_key(key);
 	struct slot *s;
 	void *old;
 
@@ -124,7 +133,7 @@ void *map_put(struct map *m, struct str key, void *value)
 
 void *map_del(struct map *m, struct str key)
 {
-	struct slot *s = find(m, key, hash_key(m, key));
+	struct slot *s = find(m, key, hash_key(key));
 	void *old = s->value;
 
 	if (!s->key)

@@ -4,7 +4,8 @@
  * Python:
  *
  *   http_bench floor                         the empty server (floor.h)
- *   http_bench ask WHERE N SECONDS < REQUEST  N connections ask again and again
+ *   http_bench ask WHERE N SECONDS [COUNT] < REQUEST
+ *                                           N connections ask again and again
  *   http_bench follow WHERE N < REQUESTS     N followers of a stream; the second
  *                                           request, after a line of "---",
  *                                           makes an event: when did all have it
@@ -138,7 +139,8 @@ static void print_times(const char *what, int64_t *t, size_t n)
 	       (long long)t[n * 99 / 100]);
 }
 
-static int ask(const char *where, size_t n, double seconds, struct str request)
+static int ask(const char *where, size_t n, double seconds, size_t most,
+	       struct str request)
 {
 	struct client *c = mem_array(n, sizeof(*c));
 	int64_t *times = mem_array(TIMES_MAX, sizeof(*times));
@@ -154,7 +156,7 @@ static int ask(const char *where, size_t n, double seconds, struct str request)
 		send_all(c[i].fd, request);
 	}
 	ep = watch(c, n);
-	while ((double)(now - begun) < seconds * 1e6 && done < TIMES_MAX) {
+	while ((double)(now - begun) < seconds * 1e6 && done < most) {
 		int k = epoll_wait(ep, ev, EVENTS, 1000);
 
 		now = clock_mono_us();
@@ -166,7 +168,7 @@ static int ask(const char *where, size_t n, double seconds, struct str request)
 			if (!status)
 				continue;
 			wrong += status >= 300;
-			if (done < TIMES_MAX)
+			if (done < most)
 				times[done++] = now - one->since_us;
 			one->since_us = now;
 			send_all(one->fd, request);
@@ -248,8 +250,9 @@ int main(int argc, char **argv)
 	n = strtoul(argv[3], NULL, 10);
 	if (!n || n > CLIENTS_MAX)
 		return 2;
-	if (argc == 5 && !strcmp(argv[1], "ask"))
+	if (argc >= 5 && !strcmp(argv[1], "ask"))
 		return ask(argv[2], n, strtod(argv[4], NULL),
+			   argc > 5 ? strtoul(argv[5], NULL, 10) : TIMES_MAX,
 			   buf_view(&request));
 	if (argc == 4 && !strcmp(argv[1], "follow"))
 		return follow(argv[2], n, buf_view(&request));

@@ -66,7 +66,7 @@ def tree(pid):
     return out
 
 
-def start(state):
+def start(state, *options):
     begun = time.monotonic()
     read, write = os.pipe()
     sock = f"{state}/run/nfo.sock"
@@ -75,7 +75,7 @@ def start(state):
     os.chmod(f"{state}/policies/default.yaml", 0o600)
     p = subprocess.Popen(
         [f"{BIN}/nfo-monitor", "--state", state, "--socket", sock, "--policy",
-         f"{state}/policies", "--cgroups", "prefer", "--ready-fd", str(write)],
+         f"{state}/policies", "--cgroups", "prefer", "--ready-fd", str(write), *options],
         pass_fds=[write])
     os.close(write)
     if os.read(read, 16) != b"ready\n":
@@ -140,4 +140,5 @@ def main():
         shutil.rmtree(top, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
