@@ -214,6 +214,16 @@ static void drop_repeated(struct problems *ps)
 	ps->n = kept;
 }
 
+/* Room for what the document may hold; add_task() counts. */
+static size_t room_for_tasks(const struct doc_node *root)
+{
+	const struct doc_node *tasks = doc_get(root, "tasks");
+	const struct doc_node *finally = doc_get(root, "finally");
+	size_t n = (tasks ? tasks->n : 0) + (finally ? finally->n : 0);
+
+	return n < TASKS_MAX ? n : TASKS_MAX;
+}
+
 int job_decode(struct doc *d, struct job **ret, struct problems *ps)
 {
 	size_t before = ps->n + ps->n_dropped;
@@ -222,7 +232,7 @@ int job_decode(struct doc *d, struct job **ret, struct problems *ps)
 
 	j->doc = d;
 	j->arena = arena_new(JOB_ARENA_MAX);
-	j->tasks = mem_array(TASKS_MAX, sizeof(*j->tasks));
+	j->tasks = mem_array(room_for_tasks(d->root), sizeof(*j->tasks));
 	if (d->root->kind != DOC_MAP) {
 		problem_at(ps, d->root, "wrong-type", NULL,
 			   "a job is a map, not %s",

@@ -5,11 +5,11 @@
 #include "job/inputs.h"
 #include "job/plan_expand.h"
 
-#include <assert.h>
 #include <string.h>
 
 enum {
-	PLAN_ARENA_MAX = 64 << 20
+	PLAN_ARENA_MAX = 64 << 20,
+	INSTANCES_FIRST = 4 /* most jobs are small */
 };
 
 static struct str keep(struct arena *a, struct str s)
@@ -29,9 +29,8 @@ int job_plan_new(struct job *j, struct str inputs,
 	p->job = j;
 	p->arena = arena_new(PLAN_ARENA_MAX);
 	p->names = map_new();
-	p->instances = arena_alloc(p->arena, (JOB_INSTANCES_MAX + 1) *
-						     sizeof(*p->instances));
-	assert(p->instances);
+	p->cap = INSTANCES_FIRST;
+	p->instances = mem_array(p->cap, sizeof(*p->instances));
 	p->facts.run_id = keep(p->arena, facts->run_id);
 	p->facts.trigger = keep(p->arena, facts->trigger);
 	p->facts.submitter = keep(p->arena, facts->submitter);
@@ -55,15 +54,14 @@ void job_plan_free(struct job_plan *p)
 		return;
 	job_free(p->job);
 	map_free(p->names, NULL);
+	mem_free(p->instances);
 	arena_free(p->arena);
 	mem_free(p);
 }
 
 int32_t job_plan_find(const struct job_plan *p, struct str name)
 {
-	const struct job_instance *in = map_get(p->names, name);
-
-	return in ? (int32_t)(in - p->instances) : -1;
+	return (int32_t)(uintptr_t)map_get(p->names, name) - 1;
 }
 
 static void hash_text(struct hash_ctx *c, struct str s)

@@ -52,10 +52,10 @@ enum job_conflict {
 struct job_plan {
 	struct job *job; /* owned */
 	struct arena *arena;
-	struct map *names; /* to instance */
+	struct map *names; /* to the index of an instance, plus one */
 	/* Tasks, then finally; what starts first stands first. */
 	struct job_instance *instances;
-	size_t n;
+	size_t n, cap;
 	struct job_pair *inputs; /* checked, with defaults, as text */
 	size_t n_inputs;
 	struct job_run_facts facts;

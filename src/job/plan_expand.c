@@ -79,11 +79,22 @@ static enum job_action action_of(const struct doc_node *task)
 	return doc_get(task, "job") ? ACTION_CALL : ACTION_COMMAND;
 }
 
+/* One more at the end; those before it may move. */
+static struct job_instance *room_for_one(struct job_plan *p)
+{
+	if (p->n == p->cap) {
+		p->cap *= 2;
+		p->instances =
+			mem_resize(p->instances, p->cap, sizeof(*p->instances));
+	}
+	return &p->instances[p->n];
+}
+
 static int add_instance(struct job_plan *p, size_t task,
 			const struct job_pair *m, size_t n, struct problems *ps)
 {
 	const struct job_task *t = &p->job->tasks[task];
-	struct job_instance *in = &p->instances[p->n];
+	struct job_instance *in;
 	struct str name = instance_name(p, t->name, m, n);
 
 	if (p->n == JOB_INSTANCES_MAX || !name.len) {
@@ -93,12 +104,13 @@ static int add_instance(struct job_plan *p, size_t task,
 			       JOB_INSTANCES_MAX, INSTANCE_NAME_MAX);
 		return -1;
 	}
-	if (map_put(p->names, name, in)) {
+	if (map_put(p->names, name, (void *)(uintptr_t)(p->n + 1))) {
 		problem_at_key(ps, t->node, "bad-matrix", NULL,
 			       "matrix: \"" STR_FMT "\" comes twice",
 			       STR_ARG(name));
 		return -1;
 	}
+	in = room_for_one(p);
 	*in = (struct job_instance){
 		.name = name,
 		.task = (uint32_t)task,
