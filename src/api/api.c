@@ -4,6 +4,7 @@
 #include "api/control.h"
 #include "api/follow.h"
 #include "api/internal.h"
+#include "api/page.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -57,7 +58,7 @@ struct http *api_http(struct api *a)
 
 static int watch(struct api *a, const struct api_options *o, struct err *e)
 {
-	if (store_reader_open(o->db_path, &a->reader, e) ||
+	if (page_key(a, e) || store_reader_open(o->db_path, &a->reader, e) ||
 	    identity_load(a, e) || logwatch_new(&a->logwatch, e) ||
 	    loop_add_fd(a->loop, engine_fd(a->engine), EPOLLIN, on_engine, a,
 			&a->engine_watch, e) ||
@@ -84,7 +85,6 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 		memcpy(a->auth.token_hash, o->token_hash.p, HASH_LEN);
 	list_init(&a->followers);
 	slow_begin(a);
-	random_bytes(a->cursor_key, sizeof(a->cursor_key));
 	a->keeper = keeper_new(a->loop, o->keeper_fd);
 	a->control = control_new(a->loop, o->control_fd, take_tls, a);
 	a->beat = loop_timer_new(a->loop, on_beat, a);

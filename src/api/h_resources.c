@@ -82,7 +82,7 @@ int h_resource(struct request *r)
 		buf_done(&s.b);
 		return reply_err(r, &e);
 	}
-	if (none_match.p && etag_in(none_match, str_from(s.tag))) {
+	if (none_match.p && etag_weakly_in(none_match, str_from(s.tag))) {
 		buf_done(&s.b);
 		reply_empty(r, 304);
 	} else {

@@ -44,22 +44,9 @@ static void made_free(void *state)
 	mem_free(m);
 }
 
-/* Prefer: wait=10 (RFC 7240), seconds; what is odd is nobody's wish. */
 static int64_t preferred_wait(const struct request *r)
 {
-	struct str prefer = request_header(r, "Prefer");
-	uint64_t s;
-
-	while (prefer.p) {
-		struct str one = str_trim(str_cut(&prefer, ','));
-
-		if (str_starts(one, STR("wait=")) &&
-		    !str_to_u64(str_from_at(one, 5), UINT32_MAX, &s))
-			return s * 1000000 < WAIT_MAX_US ?
-				       (int64_t)s * 1000000 :
-				       WAIT_MAX_US;
-	}
-	return 0;
+	return prefer_wait(request_header(r, "Prefer"), WAIT_MAX_US);
 }
 
 static void answer(struct made *m)
@@ -189,7 +176,7 @@ static int order(struct request *r, struct asked *q, int64_t wait_us,
 		.source_bytes = q->source_bytes,
 		.commit = str_from(q->commit),
 		.priority = q->priority,
-		.idempotency_key = key.len <= 255 ? key : str_n(NULL, 0),
+		.idempotency_key = key,
 		.request = asked_hash(r, q),
 	};
 	struct engine_order *o;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Runs: list, look, cancel, delete. */
+#include "api/conventions.h"
 #include "api/follow.h"
 #include "api/handlers.h"
 #include "api/internal.h"
@@ -115,21 +116,10 @@ static int answer(struct request *r, int failed, struct buf *b,
 {
 	if (!failed) {
 		buf_putc(b, '\n');
-		return reply_json(r, 200, b);
+		return reply_view(r, b);
 	}
 	buf_done(b);
 	return reply_err(r, e);
-}
-
-int h_run(struct request *r)
-{
-	struct buf b = BUF_INIT(VIEW_MAX);
-	struct ulid run;
-	struct err e;
-
-	if (param_run(r, 0, &run))
-		return 0;
-	return answer(r, view_run(r->api->reader, &run, &b, &e), &b, &e);
 }
 
 int h_tasks(struct request *r)

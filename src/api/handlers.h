@@ -67,12 +67,13 @@ int h_maintenance(struct request *r);
 int h_maintenance_set(struct request *r);
 /* h_runs.c */
 int h_runs(struct request *r);
-int h_run(struct request *r);
 int h_run_delete(struct request *r);
 int h_run_cancel(struct request *r);
 int h_tasks(struct request *r);
 int h_task(struct request *r);
 int h_attempt(struct request *r);
+/* h_run_get.c */
+int h_run(struct request *r);
 /* h_logs.c */
 int h_task_log(struct request *r);
 int h_attempt_log(struct request *r);

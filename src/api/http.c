@@ -5,6 +5,7 @@
  */
 #include "api/http.h"
 #include "api/auth.h"
+#include "api/conventions.h"
 #include "api/internal.h"
 #include "api/origin.h"
 #include "api/reply.h"
@@ -111,19 +112,6 @@ static int claimed_length(struct request *r, uint64_t *ret)
 	return 0;
 }
 
-/* Where only JSON is taken. */
-static int check_type(struct request *r)
-{
-	struct str type = request_header(r, "Content-Type");
-
-	if (r->route->body != BODY_JSON ||
-	    str_starts(type, STR("application/json")))
-		return 0;
-	return reply_problem(r, 415, "unsupported-type",
-			     "application/json is wanted"),
-	       -1;
-}
-
 /* Everything that can be refused before the body is read. */
 static void begin(struct request *r, const char *method)
 {
@@ -146,8 +134,8 @@ static void begin(struct request *r, const char *method)
 	} else if (status == 204) { /* OPTIONS */
 		reply_empty(r, 204);
 		reply_header(r, "Allow", buf_cstr(&allow));
-	} else if (!request_query_check(r) && !check_type(r) &&
-		   !claimed_length(r, &len) && r->route->body != BODY_NONE) {
+	} else if (!conventions_check(r) && !claimed_length(r, &len) &&
+		   r->route->body != BODY_NONE) {
 		upload_begin(r); /* only where it is multipart */
 	}
 }
@@ -237,6 +225,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		r->api = h->api;
 		r->conn = c;
 		r->id = ulid_new();
+		conventions_id(r);
 		r->path = mem_strdup(url);
 		(void)snprintf(r->method, sizeof(r->method), "%s", method);
 		r->head = !strcmp(method, "HEAD");

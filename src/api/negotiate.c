@@ -99,3 +99,19 @@ bool etag_in(struct str list, struct str tag)
 	}
 	return false;
 }
+
+static struct str opaque(struct str tag)
+{
+	return str_starts(tag, STR("W/")) ? str_from_at(tag, 2) : tag;
+}
+
+bool etag_weakly_in(struct str list, struct str tag)
+{
+	while (list.p) {
+		struct str one = str_trim(str_cut(&list, ','));
+
+		if (str_is(one, "*") || str_eq(opaque(one), opaque(tag)))
+			return true;
+	}
+	return false;
+}

@@ -14,3 +14,5 @@ int accept_pick(struct str accept, const char *const *types, size_t n);
 /* Does a list of entity tags (If-Match, If-None-Match) name this one, "*" any?
  * tag: with its quotes, strong. */
 bool etag_in(struct str list, struct str tag);
+/* The same for If-None-Match: weak tags count as well. */
+bool etag_weakly_in(struct str list, struct str tag);

@@ -39,6 +39,11 @@ static void put_parameters(struct buf *b, const struct route *r)
 		put_parameter(b, &first, r->query[i].name,
 			      strlen(r->query[i].name), "query",
 			      r->query[i].type, r->query[i].text);
+	if (route_makes(r))
+		put_parameter(b, &first, "Idempotency-Key", 15, "header",
+			      "string",
+			      "the same key and body again: the first answer "
+			      "again, kept for 24 h");
 	buf_puts(b, "]");
 }
 
@@ -55,53 +60,66 @@ static void put_type(struct buf *b, size_t i, const char *type,
 
 static void put_body(struct buf *b, const struct route *r)
 {
-	static const char *const types[][5] = {
-		[BODY_NONE] = {NULL                  },
-		[BODY_JSON] = { "application/json",                  NULL},
-		[BODY_JOB] = { "application/yaml",    "application/json",
-			       "application/toml", "text/x-shellscript", NULL},
-		[BODY_RUN] = {       "application/json",                  "application/yaml",
-			       "application/toml", "multipart/form-data", NULL},
-		[BODY_ORDER] = {                  "application/json","multipart/form-data",
-                               NULL},
-		[BODY_BYTES] = {       "application/octet-stream",                  "application/json",
-                               NULL},
-		[BODY_ANY] = {                  "*/*",               NULL},
-	};
+	const char *const *types = route_body_types(r->body);
 
 	if (r->body == BODY_NONE)
 		return;
 	buf_printf(b, ",\"requestBody\":{\"required\":%s,\"content\":{",
 		   r->body == BODY_ORDER ? "false" : "true");
-	for (size_t i = 0; types[r->body][i]; i++)
-		put_type(b, i, types[r->body][i], r->takes);
+	for (size_t i = 0; types[i]; i++)
+		put_type(b, i, types[i], r->takes);
 	buf_puts(b, "}}");
 }
 
+/* What one status may come with: every row that has it. */
+static void put_content(struct buf *b, const struct route *r, unsigned status)
+{
+	const char *sep = ",\"content\":{";
+
+	for (size_t i = 0; i < ROUTE_ANSWERS_MAX && r->answers[i].status; i++) {
+		const struct route_answer *a = &r->answers[i];
+
+		if (a->status != status || !a->type)
+			continue;
+		buf_printf(b, "%s\"%s\":{", sep, a->type);
+		if (a->schema)
+			buf_printf(b,
+				   "\"schema\":{\"$ref\":"
+				   "\"#/components/schemas/%s\"}",
+				   a->schema);
+		buf_putc(b, '}');
+		sep = ",";
+	}
+	if (*sep != ',' || sep[1])
+		return;
+	buf_putc(b, '}');
+}
+
+#define PROBLEM_CONTENT                                                        \
+	"\"content\":{\"application/problem+json\":{\"schema\":{\"$ref\":"     \
+	"\"#/components/schemas/Problem\"}}}"
+
 static void put_answers(struct buf *b, const struct route *r)
 {
+	unsigned before = 0;
+
 	buf_puts(b, ",\"responses\":{");
 	for (size_t i = 0; i < ROUTE_ANSWERS_MAX && r->answers[i].status; i++) {
 		const struct route_answer *a = &r->answers[i];
 
+		if (a->status == before) /* rows of one status are together */
+			continue;
 		buf_printf(b, "%s\"%u\":{", i ? "," : "", a->status);
 		put_text(b, "description", a->text);
 		if (a->status >= 400 && !a->type)
-			buf_puts(b, ",\"content\":{\"application/problem+json\""
-				    ":{\"schema\":{\"$ref\":"
-				    "\"#/components/schemas/Problem\"}}}");
-		else if (a->type && a->schema)
-			buf_printf(b,
-				   ",\"content\":{\"%s\":{\"schema\":{\"$ref\":"
-				   "\"#/components/schemas/%s\"}}}",
-				   a->type, a->schema);
-		else if (a->type)
-			buf_printf(b, ",\"content\":{\"%s\":{}}", a->type);
+			buf_puts(b, "," PROBLEM_CONTENT);
+		put_content(b, r, a->status);
 		buf_puts(b, "}");
+		before = a->status;
 	}
-	buf_puts(b, ",\"default\":{\"description\":\"a problem\",\"content\":{"
-		    "\"application/problem+json\":{\"schema\":{\"$ref\":"
-		    "\"#/components/schemas/Problem\"}}}}}");
+	buf_puts(b,
+		 ",\"default\":{\"description\":\"a problem\"," PROBLEM_CONTENT
+		 "}}");
 }
 
 /* Who may, for readers and for the test that tries every role. */

@@ -5,6 +5,7 @@
 #include "api/origin.h"
 #include "api/reply.h"
 #include "api/route.h"
+#include "base/fd.h"
 #include "base/hash.h"
 #include "base/hex.h"
 
@@ -12,68 +13,10 @@
 
 enum {
 	CURSOR_ID = 8,
-	CURSOR_MAC = 8,
-	CURSOR_INPUT = 512
+	CURSOR_MAC = 12,
+	QUESTION_MAX = 128 * 1024, /* several times what a header may hold */
+	LINK_MAX = 8192
 };
-
-static struct hash mac(const struct request *r, const unsigned char *id)
-{
-	const char *path = r->route->path;
-	unsigned char in[CURSOR_INPUT];
-	size_t len = strnlen(path, sizeof(in) - CURSOR_ID);
-
-	memcpy(in, id, CURSOR_ID);
-	memcpy(in + CURSOR_ID, path, len);
-	return hash_hmac_sha256(r->api->cursor_key, sizeof(r->api->cursor_key),
-				in, CURSOR_ID + len);
-}
-
-static void cursor_make(const struct request *r, int64_t before, struct buf *b)
-{
-	unsigned char raw[CURSOR_ID + CURSOR_MAC];
-	struct hash h;
-
-	for (int i = 0; i < CURSOR_ID; i++)
-		raw[i] = (unsigned char)(before >> (8 * i));
-	h = mac(r, raw);
-	memcpy(raw + CURSOR_ID, h.b, CURSOR_MAC);
-	b64url_encode(b, raw, sizeof(raw));
-}
-
-static int cursor_read(const struct request *r, struct str s, int64_t *ret)
-{
-	CLEANUP_BUF struct buf raw = BUF_INIT(CURSOR_ID + CURSOR_MAC);
-	uint64_t v = 0;
-	struct hash h;
-
-	if (b64url_decode(s, &raw) || raw.len != CURSOR_ID + CURSOR_MAC)
-		return -1;
-	h = mac(r, (const unsigned char *)raw.data);
-	if (!mem_eq_ct(h.b, raw.data + CURSOR_ID, CURSOR_MAC))
-		return -1;
-	for (int i = 0; i < CURSOR_ID; i++)
-		v |= (uint64_t)(unsigned char)raw.data[i] << (8 * i);
-	*ret = (int64_t)v;
-	return 0;
-}
-
-int page_of(struct request *r, struct page *ret)
-{
-	uint64_t limit;
-	struct str s;
-
-	*ret = (struct page){0};
-	if (request_query_u64(r, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT,
-			      &limit))
-		return -1;
-	ret->limit = (uint32_t)limit;
-	if (request_query(r, "cursor", 0, &s) &&
-	    cursor_read(r, s, &ret->before))
-		return reply_problem(r, 400, "bad-parameter",
-				     "cursor: not one that this list gave"),
-		       -1;
-	return 0;
-}
 
 /* The path that was asked for, from the pattern and what stood in it. */
 static void put_path(const struct request *r, struct buf *b)
@@ -90,8 +33,13 @@ static void put_path(const struct request *r, struct buf *b)
 	}
 }
 
-/* The same question, from the cursor on. */
-static void next_link(struct request *r, struct str cursor, struct buf *b)
+static bool is_page(const char *name)
+{
+	return !strcmp(name, "cursor") || !strcmp(name, "limit");
+}
+
+/* What was asked, but for which page of it. */
+static void put_question(struct request *r, struct buf *b)
 {
 	const struct route_query *q = r->route->query;
 	struct str key, value;
@@ -100,7 +48,7 @@ static void next_link(struct request *r, struct str cursor, struct buf *b)
 	put_path(r, b);
 	buf_putc(b, '?');
 	for (size_t i = 0; i < ROUTE_QUERY_MAX && q[i].name; i++)
-		for (unsigned k = 0; strcmp(q[i].name, "cursor") != 0 &&
+		for (unsigned k = 0; !is_page(q[i].name) &&
 				     request_query(r, q[i].name, k, &value);
 		     k++) {
 			buf_printf(b, "%s=", q[i].name);
@@ -115,12 +63,102 @@ static void next_link(struct request *r, struct str cursor, struct buf *b)
 		percent_encode(b, value);
 		buf_putc(b, '&');
 	}
+}
+
+static struct hash mac(struct request *r, const unsigned char *id)
+{
+	CLEANUP_BUF struct buf in = BUF_INIT(QUESTION_MAX);
+
+	buf_put(&in, id, CURSOR_ID);
+	put_question(r, &in);
+	return hash_hmac_sha256(r->api->cursor_key, sizeof(r->api->cursor_key),
+				in.data, in.len);
+}
+
+static void cursor_make(struct request *r, int64_t before, struct buf *b)
+{
+	unsigned char raw[CURSOR_ID + CURSOR_MAC];
+	struct hash h;
+
+	for (int i = 0; i < CURSOR_ID; i++)
+		raw[i] = (unsigned char)(before >> (8 * i));
+	h = mac(r, raw);
+	memcpy(raw + CURSOR_ID, h.b, CURSOR_MAC);
+	b64url_encode(b, raw, sizeof(raw));
+}
+
+static int cursor_read(struct request *r, struct str s, int64_t *ret)
+{
+	CLEANUP_BUF struct buf raw = BUF_INIT(CURSOR_ID + CURSOR_MAC);
+	uint64_t v = 0;
+	struct hash h;
+
+	if (b64url_decode(s, &raw) || raw.len != CURSOR_ID + CURSOR_MAC)
+		return -1;
+	h = mac(r, (const unsigned char *)raw.data);
+	if (!mem_eq_ct(h.b, raw.data + CURSOR_ID, CURSOR_MAC))
+		return -1;
+	for (int i = 0; i < CURSOR_ID; i++)
+		v |= (uint64_t)(unsigned char)raw.data[i] << (8 * i);
+	*ret = (int64_t)v;
+	return 0;
+}
+
+int page_key(struct api *a, struct err *e)
+{
+	static const char name[] = "cursor.key";
+	CLEANUP_BUF struct buf b = BUF_INIT(sizeof(a->cursor_key));
+
+	if (!fd_read_file(a->state_fd, name, &b, e) &&
+	    b.len == sizeof(a->cursor_key)) {
+		memcpy(a->cursor_key, b.data, b.len);
+		return 0;
+	}
+	random_bytes(a->cursor_key, sizeof(a->cursor_key));
+	return fd_write_file(
+		a->state_fd, name,
+		str_n((const char *)a->cursor_key, sizeof(a->cursor_key)), 0600,
+		e);
+}
+
+int page_of(struct request *r, struct page *ret)
+{
+	uint64_t limit;
+	struct str s;
+
+	*ret = (struct page){0};
+	if (request_query_u64(r, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT,
+			      &limit))
+		return -1;
+	ret->limit = (uint32_t)limit;
+	if (request_query(r, "cursor", 0, &s) &&
+	    cursor_read(r, s, &ret->before))
+		return reply_problem(
+			       r, 400, "bad-parameter",
+			       "cursor: not one that this list gave, with these "
+			       "filters"),
+		       -1;
+	return 0;
+}
+
+/* The same question, from the cursor on. */
+static void next_link(struct request *r, struct str cursor, struct buf *b)
+{
+	struct str limit;
+
+	buf_putc(b, '<');
+	put_question(r, b);
+	if (request_query(r, "limit", 0, &limit)) {
+		buf_puts(b, "limit=");
+		percent_encode(b, limit);
+		buf_putc(b, '&');
+	}
 	buf_printf(b, "cursor=" STR_FMT ">; rel=\"next\"", STR_ARG(cursor));
 }
 
 int page_reply(struct request *r, struct buf *b, int64_t next)
 {
-	CLEANUP_BUF struct buf cursor = BUF_INIT(64), link = BUF_INIT(32768);
+	CLEANUP_BUF struct buf cursor = BUF_INIT(64), link = BUF_INIT(LINK_MAX);
 
 	if (!next) {
 		buf_puts(b, ",\"next_cursor\":null}\n");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * Lists in pages: newest first, each page from a row id on.  The cursor is that
- * id with a MAC over it and the path, so that nobody makes one up or takes one
- * to another list.
+ * id with a MAC over it and the question (path and filters), so that nobody
+ * makes one up or takes one to another list.  Its key is a file of the server:
+ * cursors survive a restart.
  */
 #pragma once
 
@@ -18,6 +19,8 @@ struct page {
 	int64_t before; /* 0: from the newest */
 };
 
+/* The key that cursors are made with, from the state directory. */
+MUST_USE int page_key(struct api *a, struct err *e);
 /* Read ?limit= and ?cursor=; -1: it was answered. */
 MUST_USE int page_of(struct request *r, struct page *ret);
 /* Answer with {"items":ITEMS,"next_cursor":...} and a Link.  b holds

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Answers; see reply.h.  Also the one table from errors to HTTP. */
 #include "api/reply.h"
+#include "api/headers.h"
 #include "api/internal.h"
+#include "api/negotiate.h"
 #include "api/origin.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -41,7 +43,7 @@ static void answer(struct request *r, unsigned status,
 	r->phase = REQUEST_ANSWERED;
 	if (type)
 		reply_header(r, "Content-Type", type);
-	reply_header(r, "X-Request-Id", r->id.s);
+	reply_header(r, "X-Request-Id", r->shown_id);
 	reply_header(r, "Cache-Control", "no-store");
 	reply_header(r, "X-Content-Type-Options", "nosniff");
 	r->api->n_requests++;
@@ -102,7 +104,8 @@ static void problem_head(struct request *r, struct buf *b, unsigned status,
 	buf_printf(b,
 		   "{\"type\":\"about:blank\",\"status\":%u,\"code\":\"%s\","
 		   "\"title\":\"%s\",\"request_id\":\"%s\",\"detail\":\"",
-		   status, code, MHD_get_reason_phrase_for(status), r->id.s);
+		   status, code, MHD_get_reason_phrase_for(status),
+		   r->shown_id);
 	buf_json(b, detail);
 	buf_putc(b, '"');
 }
@@ -160,52 +163,14 @@ int reply_problems(struct request *r, unsigned status, const char *code,
 
 /* --- files -------------------------------------------------------------- */
 
-/* "bytes=A-B", "bytes=A-", "bytes=-N"; -1: none or several (all is sent),
- * 1: cannot be had. */
-static int parse_range(struct str s, uint64_t size, uint64_t *from,
-		       uint64_t *len)
-{
-	struct str first;
-	uint64_t a, z;
-
-	if (!str_starts(s, STR("bytes=")) || str_has(s, ','))
-		return -1;
-	s = str_from_at(s, 6);
-	if (!str_has(s, '-'))
-		return -1;
-	first = str_trim(str_cut(&s, '-'));
-	s = str_trim(s);
-	if (!first.len) {
-		if (str_to_u64(s, UINT64_MAX, &z))
-			return -1;
-		if (!z || !size)
-			return 1;
-		*from = z < size ? size - z : 0;
-		*len = size - *from;
-		return 0;
-	}
-	if (str_to_u64(first, UINT64_MAX, &a))
-		return -1;
-	z = size ? size - 1 : 0;
-	if (s.len && str_to_u64(s, UINT64_MAX, &z))
-		return -1;
-	if (s.len && z < a)
-		return -1;
-	if (a >= size)
-		return 1;
-	*from = a;
-	*len = (z < size ? z : size - 1) - a + 1;
-	return 0;
-}
-
 int reply_file(struct request *r, int fd, const char *type, const char *etag,
 	       const char *disposition)
 {
 	struct str match = request_header(r, "If-None-Match");
 	struct str range = request_header(r, "Range");
+	enum range part = RANGE_ALL;
 	uint64_t from = 0, len;
 	struct stat st;
-	int partial;
 	char text[96];
 
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
@@ -213,14 +178,17 @@ int reply_file(struct request *r, int fd, const char *type, const char *etag,
 		return reply_problem(r, 500, "internal", "not a file");
 	}
 	len = (uint64_t)st.st_size;
-	if (etag && match.p && str_is(match, etag)) {
+	if (etag && match.p && etag_weakly_in(match, str_from(etag))) {
 		fd_close(&fd);
 		reply_empty(r, 304);
 		reply_header(r, "ETag", etag);
 		return 0;
 	}
-	partial = range.p ? parse_range(range, len, &from, &len) : -1;
-	if (partial == 1) {
+	/* of a part that may be of an older one, all is sent (RFC 9110) */
+	if (!r->head && range.p &&
+	    if_range_holds(request_header(r, "If-Range"), etag))
+		part = range_parse(range, len, &from, &len);
+	if (part == RANGE_NONE) {
 		fd_close(&fd);
 		reply_problem(r, 416, "range", "the file has %lld bytes",
 			      (long long)st.st_size);
@@ -232,9 +200,10 @@ int reply_file(struct request *r, int fd, const char *type, const char *etag,
 	if (!r->reply)
 		r->sent_bytes = r->head ? 0 : len;
 	answer(r, partial ? 200 : 206,
+	answer(r, part == RANGE_PART ? 206 : 200,
 	       MHD_create_response_from_fd_at_offset64(len, fd, from), type);
 	reply_header(r, "Accept-Ranges", "bytes");
-	if (!partial) {
+	if (part == RANGE_PART) {
 		(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%lld",
 			       (unsigned long long)from,
 			       (unsigned long long)(from + len - 1),

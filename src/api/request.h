@@ -6,6 +6,7 @@
 #pragma once
 
 #include "api/forwarded.h"
+#include "api/headers.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
@@ -75,6 +76,7 @@ struct request {
 	char project[64]; /* whose role counted; "" : the server's, or any */
 	uint64_t decided; /* by this snapshot of who is known */
 	struct ulid id;
+	char shown_id[REQUEST_ID_MAX + 1]; /* the client's, or that */
 	enum request_phase phase;
 	bool head;           /* HEAD: the headers of GET */
 	struct buf body;     /* up to the route's limit */

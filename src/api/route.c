@@ -18,6 +18,34 @@ const char *route_method_name(enum route_method m)
 	return method_names[m];
 }
 
+const char *const *route_body_types(enum route_body b)
+{
+	/* clang-format off */
+	static const char *const types[][5] = {
+		[BODY_NONE] = {NULL},
+		[BODY_JSON] = {"application/json", NULL},
+		[BODY_JOB] = {"application/yaml", "application/json",
+			      "application/toml", "text/x-shellscript", NULL},
+		[BODY_RUN] = {"application/json", "application/yaml",
+			      "application/toml", "multipart/form-data", NULL},
+		[BODY_ORDER] = {"application/json", "multipart/form-data", NULL},
+		[BODY_BYTES] = {"application/octet-stream", "application/json",
+				NULL},
+		[BODY_ANY] = {"*/*", NULL},
+	};
+	/* clang-format on */
+
+	return types[b];
+}
+
+bool route_makes(const struct route *t)
+{
+	for (size_t i = 0; i < ROUTE_ANSWERS_MAX && t->answers[i].status; i++)
+		if (t->method == METHOD_POST && t->answers[i].status == 201)
+			return true;
+	return false;
+}
+
 const struct route *route_at(size_t i)
 {
 	const struct {
@@ -90,10 +118,10 @@ unsigned route_find(struct request *r, const char *method, struct buf *allow)
 		r->route = one;
 		memcpy(r->params, params, sizeof(params));
 	}
-	if (!r->route && allow->len && !strcmp(method, "OPTIONS")) {
+	if (allow->len)
 		buf_puts(allow, ", OPTIONS");
+	if (!r->route && allow->len && !strcmp(method, "OPTIONS"))
 		return 204;
-	}
 	if (!r->route)
 		return allow->len ? 405 : 404;
 	for (unsigned i = 0; i < REQUEST_PARAMS_MAX; i++)

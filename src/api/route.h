@@ -52,7 +52,7 @@ struct route_answer {
 };
 
 enum {
-	ROUTE_ANSWERS_MAX = 9,
+	ROUTE_ANSWERS_MAX = 14,
 	ROUTE_QUERY_MAX = 12
 };
 
@@ -86,3 +86,9 @@ unsigned route_find(struct request *r, const char *method, struct buf *allow);
 const char *route_method_name(enum route_method m);
 /* The OpenAPI 3.1 document of the table; base is in front of each path. */
 bool route_openapi(struct buf *b, const char *base);
+/* What a body may be, NULL at the end. */
+const char *const *route_body_types(enum route_body b);
+/* Does it make something, so that Idempotency-Key counts? */
+bool route_makes(const struct route *t);
+/* The OpenAPI 3.1 document of the table. */
+bool route_openapi(struct buf *b);

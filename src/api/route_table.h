@@ -15,6 +15,7 @@ extern const size_t n_server_routes, n_access_routes, n_job_routes,
 #define SSE    "text/event-stream"
 #define OCTETS "application/octet-stream"
 #define TEXT   "text/plain"
+#define NDJSON "application/x-ndjson"
 
 #define PROBLEM_400                                                            \
 	{                                                                      \

@@ -85,6 +85,8 @@ const struct route server_routes[] = {
 	 .query = {{"to", "string", "yaml, json or toml (default: Accept)"},
 		   {"name", "string", "the job's name, for a script"}},
 	 .answers = {{200, "application/yaml", NULL, "the job"},
+		     {200, JSON, "Definition", "the job"},
+		     {200, "application/toml", NULL, "the job"},
 		     PROBLEM_400,
 		     PROBLEM_422}},
 	{.method = METHOD_GET,

@@ -58,6 +58,14 @@ static const struct {
 	 ",\"hooks\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
 	 "\"required\":[\"name\",\"scheme\",\"url\"]}}"
 	 ",\"definition\":{\"type\":\"object\"}}}"},
+	{"Definition",    "{\"type\":\"object\"}"},
+	{"LogFrame",
+	 "{\"type\":\"object\",\"required\":[\"seq\",\"ts\",\"task\","
+	 "\"attempt\",\"stream\"],\"properties\":{\"seq\":" INTEGER
+	 ",\"ts\":" STRING ",\"task\":" STRING ",\"attempt\":" INTEGER
+	 ",\"stream\":{\"type\":\"string\",\"enum\":[\"stdout\",\"stderr\","
+	 "\"system\"]},\"cut\":{\"type\":\"boolean\"},\"data\":" STRING
+	 ",\"data_b64\":" STRING "}}"},
 	{"Digest",
 	 "{\"type\":\"string\",\"pattern\":\"^sha256:[0-9a-f]{64}$\"}"},
 	{"Revision",
