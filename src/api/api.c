@@ -85,6 +85,7 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 		memcpy(a->auth.token_hash, o->token_hash.p, HASH_LEN);
 	list_init(&a->followers);
 	slow_begin(a);
+	list_init(&a->under_way);
 	a->keeper = keeper_new(a->loop, o->keeper_fd);
 	a->control = control_new(a->loop, o->control_fd, take_tls, a);
 	a->beat = loop_timer_new(a->loop, on_beat, a);

@@ -4,6 +4,7 @@
 #include "api/follow.h"
 #include "api/internal.h"
 #include "api/reply.h"
+#include "api/route.h"
 #include "api/upload.h"
 #include "base/hex.h"
 #include "base/mem.h"
@@ -314,6 +315,7 @@ struct hash asked_hash(const struct request *r, const struct asked *q)
 {
 	struct hash_ctx *c = hash_begin();
 
+	hash_update(c, r->route->id, strlen(r->route->id) + 1);
 	hash_part(c, &q->canonical);
 	hash_part(c, &q->inputs);
 	hash_part(c, &q->labels);

@@ -3,6 +3,7 @@
 #include "api/conventions.h"
 #include "api/headers.h"
 #include "api/negotiate.h"
+#include "api/once.h"
 #include "api/reply.h"
 #include "api/route.h"
 #include "base/hash.h"
@@ -100,7 +101,7 @@ static int check_key(struct request *r)
 	struct str key = request_header(r, "Idempotency-Key");
 
 	if (!key.p || idempotency_key_ok(key))
-		return 0;
+		return once_enter(r);
 	return reply_problem(r, 400, "bad-header",
 			     "Idempotency-Key: at most %d visible characters",
 			     IDEMPOTENCY_KEY_MAX),

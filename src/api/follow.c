@@ -10,7 +10,7 @@ void follower_add(struct api *a, struct follower *f, struct request *r,
 		  const struct ulid *run)
 {
 	f->r = r;
-	f->beat = false;
+	f->beat = f->heard = false;
 	f->news = NULL;
 	memset(&f->run, 0, sizeof(f->run));
 	if (run)
@@ -35,6 +35,7 @@ void follow_news(void *ctx, const struct engine_news *n)
 
 		if (!all && f->run.s[0] && strcmp(f->run.s, n->run.s) != 0)
 			continue;
+		f->heard = true;
 		if (f->news)
 			f->news(f);
 		else
@@ -48,6 +49,7 @@ void follow_wake(struct api *a)
 	{
 		struct follower *f = LIST_ENTRY(l, struct follower, link);
 
+		f->heard = true;
 		if (!f->news)
 			request_resume(f->r);
 	}

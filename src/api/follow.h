@@ -18,7 +18,8 @@ struct follower {
 	struct request *r;
 	struct ulid run;        /* all zero: of every run */
 	follower_news_fn *news; /* instead of waking; NULL */
-	bool beat; /* a comment is due, so that proxies keep the line */
+	bool beat;  /* a comment is due, so that proxies keep the line */
+	bool heard; /* there was news; for its owner, who forgets it */
 };
 
 void follower_add(struct api *a, struct follower *f, struct request *r,

@@ -1,125 +1,63 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Logs: text with Range, NDJSON, or SSE to follow.  Text is log.data as it is;
- * the other two come from the index.
+ * Logs: of a run, of a task's last attempt, of one attempt; as text, NDJSON or
+ * SSE by Accept.  An attempt's whole text is log.data as it is, with Range.
  */
-#include "api/follow.h"
 #include "api/handlers.h"
 #include "api/internal.h"
-#include "api/logview.h"
+#include "api/logflow.h"
+#include "api/negotiate.h"
 #include "api/reply.h"
 #include "base/fd.h"
-#include "base/mem.h"
-#include "engine/logwatch.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
-#include <unistd.h>
+/* --- what is wanted ----------------------------------------------------- */
 
-enum {
-	STREAM_BYTES = 256 * 1024
-};
-
-struct logs {
-	struct follower f;
-	struct api *api;
-	struct logview view;
-	struct logwatch_item *watch;
-	bool sse, ended;
-};
-
-static void on_grown(void *ctx)
+static int flag(struct request *r, const char *name, bool *ret)
 {
-	request_resume(((struct logs *)ctx)->f.r);
+	struct str s;
+
+	*ret = false;
+	if (!request_query(r, name, 0, &s) || str_is(s, "false"))
+		return 0;
+	*ret = str_is(s, "true");
+	return *ret ? 0 :
+		      (reply_problem(r, 400, "bad-parameter",
+				     "%s: true or false is wanted", name),
+		       -1);
 }
 
-/* Open what has come into being since, and be told when it grows. */
-static int look(struct logs *l, struct err *e)
+static int wish_of(struct request *r, struct logwish *w)
 {
-	if (logview_refresh(&l->view, l->api->reader, e) ||
-	    logview_open(&l->view, l->api->state_fd, e))
+	static const char *const types[] = {[LOG_TEXT] = "text/plain",
+					    [LOG_NDJSON] =
+						    "application/x-ndjson",
+					    [LOG_SSE] = "text/event-stream"};
+	int form = accept_pick(request_header(r, "Accept"), types,
+			       ARRAY_LEN(types));
+
+	*w = (struct logwish){.form = form < 0 ? LOG_TEXT : (enum logform)form};
+	if (request_query_u64(r, "tail", 1, LOGTAIL_MAX, 0, &w->tail) ||
+	    flag(r, "ignore_case", &w->grep.ignore_case) ||
+	    flag(r, "follow", &w->follow))
 		return -1;
-	if (l->sse && !l->watch && l->view.idx_fd >= 0)
-		return logwatch_add(l->api->logwatch, l->view.idx_fd, on_grown,
-				    l, &l->watch, e);
+	w->follow |= w->form == LOG_SSE;
+	if (request_query(r, "grep", 0, &w->grep.word) &&
+	    (!w->grep.word.len || w->grep.word.len > GREP_WORD_MAX))
+		return reply_problem(r, 400, "bad-parameter",
+				     "grep: a literal text of 1 to %d bytes",
+				     GREP_WORD_MAX),
+		       -1;
 	return 0;
 }
 
-static void end_event(struct logs *l, struct buf *b)
+static int bad_id(struct request *r)
 {
-	const char *kind = l->view.kind ? kind_name(l->view.kind) : NULL;
-
-	buf_printf(b, "event: end\ndata: {\"state\":\"%s\",\"kind\":",
-		   state_name(l->view.state));
-	buf_printf(b, kind ? "\"%s\"" : "%s", kind ? kind : "null");
-	if (l->view.exit_code >= 0)
-		buf_printf(b, ",\"exit_code\":%" PRId32 "}\n\n",
-			   l->view.exit_code);
-	else
-		buf_puts(b, ",\"exit_code\":null}\n\n");
+	return reply_problem(r, 400, "bad-header",
+			     "Last-Event-ID: not an id of ours"),
+	       -1;
 }
 
-static int more(void *ctx, struct buf *b)
-{
-	struct logs *l = ctx;
-	struct err e;
-	bool final;
-	size_t n;
-
-	if (l->ended || look(l, &e))
-		return -1;
-	final = state_final(l->view.state); /* asked before reading */
-	if (logview_frames(&l->view, l->sse, STREAM_BYTES, b, &n, &e))
-		return -1;
-	if (n)
-		return 1;
-	if (!l->sse)
-		return -1; /* all there is now */
-	if (final) {
-		l->ended = true;
-		end_event(l, b);
-		return 1;
-	}
-	if (l->f.beat) {
-		l->f.beat = false;
-		buf_puts(b, ": still here\n\n");
-		return 1;
-	}
-	return 0;
-}
-
-static void logs_free(void *ctx)
-{
-	struct logs *l = ctx;
-
-	follower_del(&l->f);
-	logwatch_del(l->watch);
-	logview_done(&l->view);
-	mem_free(l);
-}
-
-static int stream(struct request *r, struct logview *v, bool sse)
-{
-	struct str last = request_header(r, "Last-Event-ID");
-	uint64_t seen = 0;
-	struct logs *l;
-
-	if (last.p && str_to_u64(last, INT64_MAX, &seen)) {
-		logview_done(v);
-		return reply_problem(r, 400, "bad-header",
-				     "Last-Event-ID: not an id of ours");
-	}
-	l = mem_alloc(sizeof(*l));
-	l->api = r->api;
-	l->view = *v;
-	l->view.seq = seen + 1;
-	l->sse = sse;
-	if (sse)
-		follower_add(r->api, &l->f, r, &v->run);
-	return reply_stream(r,
-			    sse ? "text/event-stream" : "application/x-ndjson",
-			    more, l, logs_free);
-}
+/* --- one attempt -------------------------------------------------------- */
 
 static int text(struct request *r, struct logview *v)
 {
@@ -134,14 +72,32 @@ static int text(struct request *r, struct logview *v)
 	return reply_file(r, fd, "text/plain; charset=utf-8", NULL, NULL);
 }
 
+static int stream(struct request *r, struct logview *v, const struct logwish *w)
+{
+	struct str last = request_header(r, "Last-Event-ID");
+	struct logflow *l;
+	uint64_t seen = 0;
+
+	if (last.p && str_to_u64(last, INT64_MAX - 1, &seen)) {
+		logview_done(v);
+		return bad_id(r);
+	}
+	l = logflow_new(r, w, false, NULL, v);
+	/* what is gone is said, and then how it ended */
+	l->gap = w->form == LOG_SSE && state_final(v->state) &&
+		 seen > logview_count(v) && seen;
+	logview_seek(&l->one.v, seen + 1);
+	return logflow_reply(r, l, seen != 0);
+}
+
 static int log_of(struct request *r, uint32_t attempt)
 {
-	struct str accept = request_header(r, "Accept");
 	struct logview v;
+	struct logwish w;
 	struct ulid run;
 	struct err e;
 
-	if (param_run(r, 0, &run))
+	if (wish_of(r, &w) || param_run(r, 0, &run))
 		return 0;
 	logview_init(&v);
 	if (logview_find(&v, r->api->reader, &run, r->params[1], attempt, &e) ||
@@ -150,11 +106,9 @@ static int log_of(struct request *r, uint32_t attempt)
 		logview_done(&v);
 		return reply_err(r, &e);
 	}
-	if (str_starts(accept, STR("text/event-stream")))
-		return stream(r, &v, true);
-	if (str_starts(accept, STR("application/x-ndjson")))
-		return stream(r, &v, false);
-	return text(r, &v);
+	if (w.form == LOG_TEXT && !w.follow && !w.tail && !w.grep.word.len)
+		return text(r, &v);
+	return stream(r, &v, &w);
 }
 
 int h_task_log(struct request *r)
@@ -169,4 +123,32 @@ int h_attempt_log(struct request *r)
 	if (str_to_u64(r->params[2], UINT32_MAX, &n) || !n)
 		return reply_problem(r, 404, "not-found", "no such attempt");
 	return log_of(r, (uint32_t)n);
+}
+
+/* --- all of a run ------------------------------------------------------- */
+
+int h_run_log(struct request *r)
+{
+	struct str last = request_header(r, "Last-Event-ID");
+	struct logwish w;
+	struct logrun l;
+	struct ulid run;
+	struct err e;
+
+	if (wish_of(r, &w) || param_run(r, 0, &run))
+		return 0;
+	logrun_init(&l);
+	if (last.p && logpos_parse(last, &l.from))
+		return bad_id(r);
+	if (logrun_find(&l, r->api->reader, &run, &e) ||
+	    logrun_refresh(&l, r->api->reader, &e)) {
+		logrun_done(&l);
+		return reply_err(r, &e);
+	}
+	if (l.from.last > l.n) {
+		logrun_done(&l);
+		return bad_id(r);
+	}
+	return logflow_reply(r, logflow_new(r, &w, true, &l, NULL),
+			     last.p != NULL);
 }

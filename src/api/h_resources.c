@@ -9,6 +9,7 @@
 #include "api/internal.h"
 #include "api/naming.h"
 #include "api/negotiate.h"
+#include "api/once.h"
 #include "api/page.h"
 #include "api/reply.h"
 #include "api/resource.h"
@@ -155,6 +156,7 @@ struct put {
 	struct buf body;
 	struct str name;
 	struct guard guard;
+	struct shown shown; /* as it was put */
 	char tag[TAG_MAX];
 	bool create, made;
 };
@@ -165,6 +167,7 @@ static void put_free(void *state)
 
 	doc_free(p->doc);
 	buf_done(&p->body);
+	buf_done(&p->shown.b);
 	mem_free(p);
 }
 
@@ -173,6 +176,13 @@ static int see_tag(void *ctx, const struct store_resource *x, struct err *e)
 	(void)e;
 	tag_of(x->id, ctx);
 	return 0;
+}
+
+static void location_of(const struct request *r, struct str name,
+			char out[WHAT_MAX])
+{
+	(void)snprintf(out, WHAT_MAX, "/v1/%ss/" STR_FMT, r->route->kind,
+		       STR_ARG(name));
 }
 
 static int edit_put(void *ctx, struct store *s, struct err *refusal,
@@ -186,6 +196,7 @@ static int edit_put(void *ctx, struct store *s, struct err *refusal,
 					 .body = buf_view(&p->body),
 					 .changed_us = clock_real_us(),
 					 .changed_by = str_from(r->who.name)};
+	char location[WHAT_MAX];
 	struct err none = {0};
 	int bad;
 
@@ -204,35 +215,33 @@ static int edit_put(void *ctx, struct store *s, struct err *refusal,
 	bad = naming_members_exist(s, r->route->kind, p->doc->root, refusal, e);
 	if (bad)
 		return bad < 0 ? -1 : 0;
-	return store_resource_put(s, &x, e);
+	location_of(r, p->name, location);
+	buf_reset(&p->shown.b);
+	return store_resource_put(s, &x, e) ||
+			       store_resource_get(s, kind, p->name, show,
+						  &p->shown, e) ||
+			       once_keep(r, s, 201, location, p->shown.tag,
+					 buf_view(&p->shown.b), e) ?
+		       -1 :
+		       0;
 }
 
 static void on_put(void *ctx, const struct engine_reply *a)
 {
 	struct request *r = ctx;
 	struct put *p = r->state;
-	struct shown s = {.b = BUF_INIT(VIEW_MAX)};
 	char location[WHAT_MAX];
-	struct err e;
 
 	if (a->err.code) {
 		reply_err(r, &a->err);
-		request_resume(r);
-		return;
-	}
-	identity_reload(r->api);
-	if (store_read_resource(r->api->reader, str_from(r->route->kind),
-				p->name, show, &s, &e)) {
-		reply_err(r, &e);
 	} else {
-		reply_json(r, p->made ? 201 : 200, &s.b);
-		reply_header(r, "ETag", s.tag);
-		(void)snprintf(location, sizeof(location), "/v1/%ss/" STR_FMT,
-			       r->route->kind, STR_ARG(p->name));
+		identity_reload(r->api);
+		reply_json(r, p->made ? 201 : 200, &p->shown.b);
+		reply_header(r, "ETag", p->shown.tag);
+		location_of(r, p->name, location);
 		if (p->made)
 			reply_location(r, location);
 	}
-	buf_done(&s.b);
 	request_resume(r);
 }
 
@@ -281,16 +290,11 @@ static int change(struct request *r, const char *verb, struct str name,
 		  engine_edit_fn *edit, engine_reply_fn *done)
 {
 	char action[64], what[WHAT_MAX];
-	struct err e;
 
 	(void)snprintf(action, sizeof(action), "%s.%s", r->route->kind, verb);
 	(void)snprintf(what, sizeof(what), "%.*s",
 		       (int)(name.len < 64 ? name.len : 64), name.p);
-	if (engine_edit(r->api->engine, str_from(r->who.name), str_from(action),
-			str_from(what), edit, done, r, &e))
-		return reply_err(r, &e);
-	request_wait(r);
-	return 0;
+	return once_edit(r, str_from(action), str_from(what), edit, done);
 }
 
 int h_resource_put(struct request *r)
@@ -299,6 +303,7 @@ int h_resource_put(struct request *r)
 
 	*p = (struct put){
 		.body = BUF_INIT(RESOURCE_BODY_MAX),
+		.shown.b = BUF_INIT(VIEW_MAX),
 		.guard = {request_header(r, "If-Match"),
 			  request_header(r, "If-None-Match")},
 		.create = r->route->method == METHOD_POST

@@ -5,6 +5,7 @@
 #include "api/follow.h"
 #include "api/handlers.h"
 #include "api/internal.h"
+#include "api/once.h"
 #include "api/reply.h"
 #include "api/upload.h"
 #include "base/clock.h"
@@ -137,7 +138,8 @@ static void on_created(void *ctx, const struct engine_reply *a)
 	struct made *m = ctx;
 	struct request *r = m->r;
 
-	if (a->err.code == ERR_CONFLICT && a->err.sys) {
+	once_leave(r); /* it is durable, or it is not at all */
+	if (once_mismatch(&a->err)) {
 		reply_problem(r, 422, "idempotency-mismatch", "%s",
 			      a->err.text);
 	} else if (a->err.code) {

@@ -6,6 +6,7 @@
  */
 #include "api/handlers.h"
 #include "api/internal.h"
+#include "api/once.h"
 #include "api/page.h"
 #include "api/reply.h"
 #include "base/clock.h"
@@ -278,6 +279,7 @@ static int edit_add(void *ctx, struct store *s, struct err *refusal,
 {
 	struct request *r = ctx;
 	struct made *m = r->state;
+	char location[64];
 	struct err none;
 
 	/* the user may have gone since */
@@ -291,7 +293,12 @@ static int edit_add(void *ctx, struct store *s, struct err *refusal,
 		*refusal = none;
 		return 0;
 	}
-	return store_token_add(s, &m->t, e);
+	(void)snprintf(location, sizeof(location), "/v1/tokens/tok_%s",
+		       m->t.ulid.s);
+	return store_token_add(s, &m->t, e) ||
+			       once_keep(r, s, 201, location, "", STR(""), e) ?
+		       -1 :
+		       0;
 }
 
 static void on_added(void *ctx, const struct engine_reply *a)
@@ -321,7 +328,6 @@ int h_token_create(struct request *r)
 	struct made *m = mem_alloc(sizeof(*m));
 	unsigned char secret[SECRET_LEN];
 	int64_t ttl_us = TTL_US;
-	struct err e;
 
 	*m = (struct made){.text = BUF_INIT(128),
 			   .projects = BUF_INIT(BODY_MAX)};
@@ -344,12 +350,8 @@ int h_token_create(struct request *r)
 	m->t.subject = str_from(m->subject);
 	m->t.projects = m->projects.len ? buf_view(&m->projects) : STR("[]");
 	m->t.created_by = str_from(r->who.name);
-	if (engine_edit(r->api->engine, str_from(r->who.name),
-			STR("token.create"), str_from(m->t.ulid.s), edit_add,
-			on_added, r, &e))
-		return reply_err(r, &e);
-	request_wait(r);
-	return 0;
+	return once_edit(r, STR("token.create"), str_from(m->t.ulid.s),
+			 edit_add, on_added);
 }
 
 /* --- revoking one ------------------------------------------------------- */

@@ -75,6 +75,7 @@ int h_attempt(struct request *r);
 /* h_run_get.c */
 int h_run(struct request *r);
 /* h_logs.c */
+int h_run_log(struct request *r);
 int h_task_log(struct request *r);
 int h_attempt_log(struct request *r);
 /* h_events.c */

@@ -7,6 +7,7 @@
 #include "api/auth.h"
 #include "api/conventions.h"
 #include "api/internal.h"
+#include "api/once.h"
 #include "api/origin.h"
 #include "api/reply.h"
 #include "api/route.h"
@@ -69,6 +70,8 @@ static void request_free(struct request *r)
 		peer_enter(r->peer, PEER_IDLE);
 	}
 	upload_free(r->upload);
+	once_leave(r);
+	once_free(r->once);
 	if (r->state_free)
 		r->state_free(r->state);
 	if (r->reply)

@@ -22,6 +22,7 @@ struct api {
 	const struct policy_set *policies;
 	const struct config *config; /* another after each reload */
 	struct logwatch *logwatch;
+	struct link under_way; /* requests with an Idempotency-Key: once.h */
 	struct link followers; /* streams that wait for news: follow.h */
 	struct loop_timer *beat;
 	struct loop_watch *engine_watch, *log_watch;

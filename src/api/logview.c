@@ -15,19 +15,30 @@
 #include <unistd.h>
 
 enum {
-	BATCH = 64,
+	BATCH = 32,
 	EARLIER_MAX = 100 /* reruns of reruns */
 };
 
 void logview_init(struct logview *v)
 {
 	*v = (struct logview){.data_fd = -1, .idx_fd = -1, .seq = 1};
+	for (size_t i = 0; i < ARRAY_LEN(v->lines); i++)
+		v->lines[i] = BUF_INIT(LOGIDX_FRAME_MAX);
+}
+
+void logview_close(struct logview *v)
+{
+	fd_close(&v->data_fd);
+	fd_close(&v->idx_fd);
 }
 
 void logview_done(struct logview *v)
 {
-	fd_close(&v->data_fd);
-	fd_close(&v->idx_fd);
+	logview_close(v);
+	for (size_t i = 0; i < ARRAY_LEN(v->lines); i++)
+		buf_done(&v->lines[i]);
+	mem_free(v->batch);
+	v->batch = NULL;
 }
 
 struct find {
@@ -71,6 +82,7 @@ static int see_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 	v->state = a->state;
 	v->kind = a->kind;
 	v->exit_code = a->exit_code;
+	v->log_bytes = a->log_bytes;
 	return 0;
 }
 
@@ -169,16 +181,14 @@ static const char *stream_name(uint8_t s)
 	}
 }
 
-static void frame(struct logview *v, const struct logidx_rec *rec,
-		  struct str data, bool sse, struct buf *b)
+void logview_frame(const struct logview *v, uint64_t seq,
+		   const struct logidx_rec *rec, struct str data, struct buf *b)
 {
 	char ts[CLOCK_TEXT_LEN + 1];
 	bool text = str_utf8_valid(data);
 
 	clock_format(rec->time_us, ts);
-	if (sse)
-		buf_printf(b, "event: log\nid: %" PRIu64 "\ndata: ", v->seq);
-	buf_printf(b, "{\"seq\":%" PRIu64 ",\"ts\":\"%s\",\"task\":\"", v->seq,
+	buf_printf(b, "{\"seq\":%" PRIu64 ",\"ts\":\"%s\",\"task\":\"", seq,
 		   ts);
 	buf_json(b, str_from(v->task));
 	buf_printf(b, "\",\"attempt\":%" PRIu32 ",\"stream\":\"%s\",",
@@ -190,7 +200,7 @@ static void frame(struct logview *v, const struct logidx_rec *rec,
 		buf_json(b, data);
 	else
 		b64_encode(b, data.p, data.len);
-	buf_puts(b, sse ? "\"}\n\n" : "\"}\n");
+	buf_puts(b, "\"}");
 }
 
 static int read_at(int fd, char *to, size_t len, uint64_t at, struct err *e)
@@ -209,31 +219,88 @@ static int read_at(int fd, char *to, size_t len, uint64_t at, struct err *e)
 	return 0;
 }
 
-int logview_frames(struct logview *v, bool sse, size_t max_bytes, struct buf *b,
-		   size_t *ret_n, struct err *e)
-{
-	struct logidx_rec recs[BATCH];
-	CLEANUP_MEM char *data = mem_alloc(LOGIDX_FRAME_MAX);
-	struct stat st;
-	size_t n = 1;
+/* --- frame by frame ----------------------------------------------------- */
 
-	*ret_n = 0;
+uint64_t logview_count(const struct logview *v)
+{
+	struct stat st;
+
+	return v->idx_fd >= 0 && !fstat(v->idx_fd, &st) ?
+		       (uint64_t)st.st_size / LOGIDX_LEN :
+		       0;
+}
+
+void logview_seek(struct logview *v, uint64_t seq)
+{
+	v->seq = seq;
+	v->n_batch = v->at = 0;
+}
+
+static int read_ahead(struct logview *v, struct err *e)
+{
+	struct stat st;
+
+	v->n_batch = v->at = 0;
 	if (v->idx_fd < 0 || v->data_fd < 0)
 		return 0;
-	while (n && b->len < max_bytes) {
-		if (fstat(v->data_fd, &st))
-			return err_sys(e, errno, "log.data");
-		if (logidx_read(v->idx_fd, v->seq, (uint64_t)st.st_size, recs,
-				BATCH, &n, e))
+	if (!v->batch)
+		v->batch = mem_array(BATCH, sizeof(*v->batch));
+	if (fstat(v->data_fd, &st))
+		return err_sys(e, errno, "log.data");
+	return logidx_read(v->idx_fd, v->seq, (uint64_t)st.st_size, v->batch,
+			   BATCH, &v->n_batch, e);
+}
+
+int logview_peek(struct logview *v, struct logidx_rec *ret, struct err *e)
+{
+	if (v->at == v->n_batch && read_ahead(v, e))
+		return -1;
+	if (v->at == v->n_batch)
+		return 0;
+	*ret = v->batch[v->at];
+	return 1;
+}
+
+int logview_take(struct logview *v, char *data, struct err *e)
+{
+	const struct logidx_rec *rec = &v->batch[v->at];
+
+	if (read_at(v->data_fd, data, rec->len, rec->offset, e))
+		return -1;
+	v->at++;
+	v->seq++;
+	return 0;
+}
+
+static uint64_t count_lines(struct str s)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		n += s.p[i] == '\n';
+	return n;
+}
+
+int logview_back(struct logview *v, uint64_t lines, uint64_t bytes,
+		 struct err *e)
+{
+	CLEANUP_MEM char *data = mem_alloc(LOGIDX_FRAME_MAX);
+	uint64_t seq = logview_count(v), have = 0, read = 0;
+	struct logidx_rec rec;
+	int there;
+
+	for (; seq && have <= lines && read < bytes; seq--) {
+		logview_seek(v, seq);
+		there = logview_peek(v, &rec, e);
+		if (there < 0)
 			return -1;
-		for (size_t i = 0; i < n && b->len < max_bytes; i++) {
-			if (read_at(v->data_fd, data, recs[i].len,
-				    recs[i].offset, e))
-				return -1;
-			frame(v, &recs[i], str_n(data, recs[i].len), sse, b);
-			v->seq++;
-			(*ret_n)++;
-		}
+		if (!there) /* what a crash left behind it */
+			continue;
+		if (logview_take(v, data, e))
+			return -1;
+		have += count_lines(str_n(data, rec.len));
+		read += rec.len;
 	}
+	logview_seek(v, seq + 1);
 	return 0;
 }

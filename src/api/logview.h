@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* One attempt's log: where it is, and its frames as JSON. */
+/* One attempt's log: where it is, and its frames one by one. */
 #pragma once
 
 #include "base/buf.h"
@@ -13,9 +13,14 @@ struct logview {
 	int64_t run_id; /* of the store */
 	uint32_t index, attempt;
 	char task[STORE_NAME_MAX + 1];
-	int data_fd, idx_fd;  /* -1: not there (yet) */
-	struct ulid rerun_of; /* the run's; all zero: none */
-	uint64_t seq;         /* the next frame to read, from 1 */
+	int data_fd, idx_fd;      /* -1: not there (yet) */
+	struct ulid rerun_of;     /* the run's; all zero: none */
+	uint64_t seq;             /* the next frame to read, from 1 */
+	struct logidx_rec *batch; /* records from seq on, read ahead */
+	size_t n_batch, at;
+	struct buf lines[LOGIDX_SYSTEM]; /* unended, for who makes lines: of a
+				     stream each */
+	uint64_t log_bytes; /* as the attempt's row has it, once it ended */
 	/* how the attempt stands, as last asked */
 	enum run_state state;
 	enum fail_kind kind;
@@ -36,9 +41,23 @@ MUST_USE int logview_open(struct logview *v, int state_fd, struct err *e);
 /* What was kept from an earlier run left its log there; fine without one. */
 MUST_USE int logview_earlier(struct logview *v, struct store_reader *reader,
 			     int state_fd, struct err *e);
-/*
- * Append frames as JSON until max_bytes are there: each line "PREFIX{...}\n",
- * with `prefix` "" for NDJSON; sse adds event and id lines.  *ret_n counts.
- */
-MUST_USE int logview_frames(struct logview *v, bool sse, size_t max_bytes,
-			    struct buf *b, size_t *ret_n, struct err *e);
+/* Close the files until they are opened again; the place is kept. */
+void logview_close(struct logview *v);
+/* Go on with this frame. */
+void logview_seek(struct logview *v, uint64_t seq);
+/* The next frame without its bytes: 1, 0 there is none (yet), -1. */
+MUST_USE int logview_peek(struct logview *v, struct logidx_rec *ret,
+			  struct err *e);
+/* The bytes of the frame that was peeked at, LOGIDX_FRAME_MAX at most; the one
+ * behind it is next. */
+MUST_USE int logview_take(struct logview *v, char *data, struct err *e);
+/* Frames there are now. */
+uint64_t logview_count(const struct logview *v);
+/* Go back from the end to where the last so many lines begin, or so many
+ * bytes, if there are that many. */
+MUST_USE int logview_back(struct logview *v, uint64_t lines, uint64_t bytes,
+			  struct err *e);
+/* One frame as a JSON object. */
+void logview_frame(const struct logview *v, uint64_t seq,
+		   const struct logidx_rec *rec, struct str data,
+		   struct buf *b);

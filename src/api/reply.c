@@ -5,6 +5,7 @@
 #include "api/internal.h"
 #include "api/negotiate.h"
 #include "api/origin.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
@@ -240,8 +241,25 @@ struct stream {
 	void *ctx;
 	void (*free_ctx)(void *);
 	struct buf b;
+	struct loop_timer *timer; /* of who is asked again */
 	bool ended;
 };
+
+enum {
+	SOON_US = 100000
+};
+
+static void on_again(void *cls)
+{
+	request_resume(((struct stream *)cls)->r);
+}
+
+static void ask_again(struct stream *s, int64_t in_us)
+{
+	if (!s->timer)
+		s->timer = loop_timer_new(s->r->api->loop, on_again, s);
+	loop_timer_set(s->timer, clock_mono_us() + in_us);
+}
 
 static ssize_t stream_read(void *cls, uint64_t pos, char *to, size_t max)
 {
@@ -255,6 +273,8 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *to, size_t max)
 		int more = s->more(s->ctx, &s->b);
 
 		s->ended = more < 0 || s->b.failed;
+		if (more >= STREAM_AGAIN)
+			ask_again(s, more == STREAM_SOON ? SOON_US : 0);
 	}
 	if (!s->b.len && s->ended)
 		return MHD_CONTENT_READER_END_OF_STREAM;
@@ -276,6 +296,7 @@ static void stream_free(void *cls)
 
 	if (s->free_ctx)
 		s->free_ctx(s->ctx);
+	loop_timer_free(s->timer);
 	buf_done(&s->b);
 	mem_free(s);
 }

@@ -32,8 +32,13 @@ void reply_location(struct request *r, const char *path);
 /*
  * A stream of Server-Sent Events or NDJSON: `more` is asked for the next bytes
  * (append to b, return 1), may have nothing yet (0: the stream sleeps until
- * request_wake) or be at its end (-1).  ctx is freed with free_ctx.
+ * request_resume) or be at its end (-1).  It may also let others have their
+ * turn and be asked again at once, or in a moment.  ctx is freed with free_ctx.
  */
+enum {
+	STREAM_AGAIN = 2,
+	STREAM_SOON = 3
+};
 typedef int reply_more_fn(void *ctx, struct buf *b);
 int reply_stream(struct request *r, const char *type, reply_more_fn *more,
 		 void *ctx, void (*free_ctx)(void *));

@@ -19,6 +19,7 @@ struct MHD_PostProcessor;
 struct api;
 struct peer;
 struct route;
+struct once;
 struct upload;
 
 enum who_kind {
@@ -88,6 +89,8 @@ struct request {
 	struct MHD_Response *reply;
 	unsigned status;
 	struct slow_wait slow;
+	struct link under_way; /* with its Idempotency-Key: once.h */
+	struct once *once;
 	/* what a handler keeps while it waits; freed with the request */
 	void *state;
 	void (*state_free)(void *state);

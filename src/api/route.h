@@ -67,8 +67,9 @@ struct route {
 	enum route_scope of;
 	const char *kind; /* of resource, for h_resources.c */
 	enum route_body body;
-	const char *takes;                /* schema of a JSON body; NULL: any */
-	uint64_t body_max;                /* 0: REQUEST_BODY_MAX */
+	bool secret;       /* it answers with one: not kept, not compressed */
+	const char *takes; /* schema of a JSON body; NULL: any */
+	uint64_t body_max; /* 0: REQUEST_BODY_MAX */
 	int (*handle)(struct request *r); /* answers, or waits */
 	const char *id, *summary;
 	struct route_query query[ROUTE_QUERY_MAX];

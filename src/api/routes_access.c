@@ -99,6 +99,7 @@ const struct route access_routes[] = {
 	 .of = OF_ANY,
 	 .body = BODY_JSON,
 	 .takes = "TokenAsk",
+	 .secret = true,
 	 .handle = h_token_create,
 	 .id = "createToken",
 	 .summary = "A token of one's own, or (admin) of a user: {\"name\", "

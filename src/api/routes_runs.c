@@ -3,6 +3,16 @@
 #include "api/route_table.h"
 
 /* clang-format off */
+#define LOG_QUERY \
+	{{"tail", "integer", "the last so many lines or frames, up to 10000"}, \
+	 {"grep", "string", "lines or frames with this text, 1 to 256 bytes"}, \
+	 {"ignore_case", "boolean", "of letters a to z in grep"}, \
+	 {"follow", "boolean", "until nothing can follow; SSE always does"}}
+#define LOG_ANSWERS(WHAT) \
+	{200, TEXT, NULL, WHAT}, \
+	{200, NDJSON, "LogFrame", WHAT}, \
+	{200, SSE, NULL, WHAT}
+
 const struct route run_routes[] = {
 	{.method = METHOD_POST,
 	 .path = "/v1/projects/{project}/runs",
@@ -172,6 +182,16 @@ const struct route run_routes[] = {
 	 .query = {{"after", "integer", "only ids above this"}},
 	 .answers = {{200, SSE, NULL, "events"}, PROBLEM_400}},
 	{.method = METHOD_GET,
+	 .path = "/v1/runs/{run}/log",
+	 .may = MAY_VIEW,
+	 .of = OF_RUN,
+	 .handle = h_run_log,
+	 .id = "getRunLog",
+	 .query = LOG_QUERY,
+	 .summary = "The logs of all tasks as one, in the order of time: "
+		    "lines with their task in front, NDJSON, or SSE to follow",
+	 .answers = {LOG_ANSWERS("the log"), PROBLEM_400, PROBLEM_404}},
+	{.method = METHOD_GET,
 	 .path = "/v1/runs/{run}/tasks",
 	 .may = MAY_VIEW,
 	 .of = OF_RUN,
@@ -202,12 +222,12 @@ const struct route run_routes[] = {
 	 .of = OF_RUN,
 	 .handle = h_task_log,
 	 .id = "getTaskLog",
+	 .query = LOG_QUERY,
 	 .summary = "The last attempt's log: text (Range), NDJSON, or SSE "
 		    "to follow, by Accept",
-	 .answers = {{200, TEXT, NULL, "the log"},
-		     {200, NDJSON, "LogFrame", "its frames"},
-		     {200, SSE, NULL, "its frames, until the end"},
+	 .answers = {LOG_ANSWERS("the log"),
 		     {206, TEXT, NULL, "a part of it"},
+		     PROBLEM_400,
 		     PROBLEM_404,
 		     {416, NULL, NULL, "the log is shorter"}}},
 	{.method = METHOD_GET,
@@ -216,11 +236,11 @@ const struct route run_routes[] = {
 	 .of = OF_RUN,
 	 .handle = h_attempt_log,
 	 .id = "getAttemptLog",
+	 .query = LOG_QUERY,
 	 .summary = "One attempt's log, likewise",
-	 .answers = {{200, TEXT, NULL, "the log"},
-		     {200, NDJSON, "LogFrame", "its frames"},
-		     {200, SSE, NULL, "its frames, until the end"},
+	 .answers = {LOG_ANSWERS("the log"),
 		     {206, TEXT, NULL, "a part of it"},
+		     PROBLEM_400,
 		     PROBLEM_404,
 		     {416, NULL, NULL, "the log is shorter"}}},
 	{.method = METHOD_GET,

@@ -212,6 +212,26 @@ int store_read_attempts(struct store_reader *r, int64_t run,
 	return db_attempts(&r->db, run, fn, ctx, e);
 }
 
+int store_read_attempts_from(struct store_reader *r, int64_t run,
+			     uint64_t fence, store_attempt_fn *fn, void *ctx,
+			     struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+	struct store_attempt a;
+	int n;
+
+	if (query_start(&r->db, DB_ATTEMPTS_FROM, &q, e))
+		return -1;
+	query_i64(&q, run);
+	query_i64(&q, (int64_t)fence);
+	while ((n = query_step(&q, e)) > 0) {
+		db_get_attempt(&q, &a);
+		if (fn(ctx, &a, e))
+			return -1;
+	}
+	return n;
+}
+
 int store_read_attempt(struct store_reader *r, int64_t run, uint32_t index,
 		       uint32_t number, store_attempt_fn *fn, void *ctx,
 		       struct err *e)

@@ -68,6 +68,10 @@ MUST_USE int store_read_tasks(struct store_reader *r, int64_t run,
 MUST_USE int store_read_attempts(struct store_reader *r, int64_t run,
 				 store_attempt_fn *fn, void *ctx,
 				 struct err *e);
+/* Those whose fence is at least that, in the order of being made. */
+MUST_USE int store_read_attempts_from(struct store_reader *r, int64_t run,
+				      uint64_t fence, store_attempt_fn *fn,
+				      void *ctx, struct err *e);
 /* One of them; fn is not called when it is not there, and the call fails with
  * ERR_NOT_FOUND. */
 MUST_USE int store_read_attempt(struct store_reader *r, int64_t run,

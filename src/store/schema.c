@@ -178,7 +178,15 @@ static const char v9[] =
 	"CREATE INDEX deliveries_hook ON deliveries(hook, id);"
 	"CREATE INDEX deliveries_at ON deliveries(at_us);";
 
-static const char *const versions[] = {v1, v2, v3, v4, v5, v6, v7, v8, v9};
+/* Whole answers of what was made with a key; of runs (status 0) only their
+ * name. */
+static const char v10[] =
+	"ALTER TABLE keys ADD COLUMN status INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE keys ADD COLUMN location TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE keys ADD COLUMN etag TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE keys ADD COLUMN body TEXT NOT NULL DEFAULT '';";
+
+static const char *const versions[] = {v1, v2, v3, v4, v5, v6, v7, v8, v9, v10};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -276,6 +284,8 @@ const char *const db_sql[N_DB_STMTS] = {
 			" FROM attempts WHERE run=? ORDER BY idx,number",
 	[DB_ATTEMPT_GET] = "SELECT " ATTEMPT_COLUMNS
 			   " FROM attempts WHERE run=? AND idx=? AND number=?",
+	[DB_ATTEMPTS_FROM] = "SELECT " ATTEMPT_COLUMNS " FROM attempts "
+			     "WHERE run=? AND fence>=? ORDER BY fence",
 	[DB_EVENT_ADD] = "INSERT INTO events(run,type,task,attempt,state,kind,"
 			 "ts_us) VALUES(?,?,?,?,?,?,?)",
 	[DB_EVENTS] = "SELECT " EVENT_COLUMNS " FROM events e "
@@ -298,6 +308,11 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_KEY_GET] = "SELECT request,run FROM keys WHERE who=? AND key=?",
 	[DB_KEY_PUT] = "INSERT OR REPLACE INTO keys(who,key,request,run,"
 		       "created_us) VALUES(?,?,?,?,?)",
+	[DB_ANSWER_GET] = "SELECT request,status,location,etag,body FROM keys "
+			  "WHERE who=? AND key=?",
+	[DB_ANSWER_PUT] = "INSERT OR REPLACE INTO keys(who,key,request,run,"
+			  "created_us,status,location,etag,body) "
+			  "VALUES(?,?,?,'',?,?,?,?,?)",
 	[DB_KEYS_EXPIRE] = "DELETE FROM keys WHERE created_us<?",
 	[DB_DELETE_TASKS] = "DELETE FROM tasks WHERE run=?",
 	[DB_DELETE_ATTEMPTS] = "DELETE FROM attempts WHERE run=?",

@@ -164,6 +164,20 @@ MUST_USE int store_key_get(struct store *s, struct str who, struct str key,
 MUST_USE int store_key_put(struct store *s, struct str who, struct str key,
 			   const struct hash *request, const struct ulid *run,
 			   int64_t now_us, struct err *e);
+/* The same for what is no run: the answer itself, in the same table, so that a
+ * key means one thing.  Get: 1 and fn was called, 0 not found, -1. */
+struct store_answer {
+	struct hash request;
+	unsigned status; /* 0: the key made a run */
+	struct str location, etag, body;
+};
+typedef int store_answer_fn(void *ctx, const struct store_answer *a,
+			    struct err *e);
+MUST_USE int store_answer_get(struct store *s, struct str who, struct str key,
+			      store_answer_fn *fn, void *ctx, struct err *e);
+MUST_USE int store_answer_put(struct store *s, struct str who, struct str key,
+			      const struct store_answer *a, int64_t now_us,
+			      struct err *e);
 MUST_USE int store_keys_expire(struct store *s, int64_t before_us,
 			       struct err *e);
 

@@ -279,11 +279,12 @@ int store_key_get(struct store *s, struct str who, struct str key,
 		return r;
 	request = query_get_str(&q);
 	run = query_get_str(&q);
-	if (request.len != HASH_LEN || run.len != ULID_LEN)
+	if (request.len != HASH_LEN || (run.len && run.len != ULID_LEN))
 		return err_set(e, ERR_INTERNAL, "a key's row is odd");
 	memcpy(ret_request->b, request.p, HASH_LEN);
 	memset(ret_run, 0, sizeof(*ret_run));
-	memcpy(ret_run->s, run.p, ULID_LEN);
+	if (run.len) /* else what the key made is no run */
+		memcpy(ret_run->s, run.p, ULID_LEN);
 	return 1;
 }
 

@@ -215,3 +215,132 @@ def test_ranges(world):
                          If_Range=other).status == 200
     assert world.get(log, Range="bytes=0-0", If_Range='"x"').status == 200
     assert "repr-digest" in world.get(file).headers
+
+
+# --- making a thing once
+
+HELLO = {"job": {"nfo": 1, "name": "h", "tasks": {"t": {"run": "echo"}}}}
+# What each POST that makes something is sent, and what else it could be.
+MAKES = {
+    "createRun": (HELLO, {**HELLO, "priority": 7}),
+    "runJob": ({"priority": 1}, {"priority": 2}),
+    "rerun": ({"from": "start"}, {"from": "task", "task": "t"}),
+    "createJob": ({"nfo": 1, "name": "n", "tasks": {"t": {"run": "echo"}}},
+                  {"nfo": 1, "name": "n", "tasks": {"t": {"run": "true"}}}),
+    "createUser": ({"name": "bob"}, {"name": "bob", "uid": 7}),
+    "createGroup": ({"name": "g", "members": []},
+                    {"name": "g", "members": ["ann"]}),
+    "createRole": ({"name": "q", "role": "viewer", "projects": ["*"],
+                    "members": []},
+                   {"name": "q", "role": "admin", "projects": ["*"],
+                    "members": []}),
+    "createToken": ({"name": "x"}, {"name": "y"}),
+}
+
+
+def makes(world):
+    for path, op in operations(world, "post"):
+        if "201" in op["responses"]:
+            assert op["operationId"] in MAKES, \
+                f"{op['operationId']}: say above what it is sent"
+            yield (path, op["operationId"], *MAKES[op["operationId"]])
+
+
+def test_every_post_that_makes_something_makes_it_once(world):
+    n = 0
+    for path, name, body, other in makes(world):
+        key = {"Idempotency-Key": f"key-{name}"}
+        first = world.ask("POST", path, body, key)
+        assert first.status == 201, (path, first)
+        assert "idempotency-replayed" not in first.headers
+        # the same parsed parts, not the same bytes
+        spaced = json.dumps(body, indent=3).encode()
+        again = world.ask("POST", path, spaced, {
+            "Content-Type": "application/json", **key})
+        if name == "createToken":
+            assert (again.status, again.json["code"]) == \
+                (409, "idempotency-secret")
+            assert first.json["token"].encode() not in again.body
+        else:
+            assert again.status == 201, (path, again)
+            assert again.headers["idempotency-replayed"] == "true", path
+            if first.headers["location"].startswith("/v1/runs/"):
+                assert again.json["id"] == first.json["id"]
+            else:
+                assert again.body == first.body
+                assert again.headers["etag"] == first.headers["etag"]
+        assert again.headers["location"] == first.headers["location"]
+        a = world.ask("POST", path, other, key)
+        assert (a.status, a.json["code"]) == \
+            (422, "idempotency-mismatch"), (path, a)
+        n += 1
+    assert n >= 8
+
+
+def test_a_key_is_of_one_operation_and_one_client(world):
+    key = {"Idempotency-Key": "one"}
+    assert world.ask("POST", "/v1/users", {"name": "bob"}, key).status == 201
+    a = world.ask("POST", "/v1/groups", {"name": "bob", "members": []}, key)
+    assert a.status == 422
+    a = world.ask("POST", RUNS, HELLO, key)
+    assert a.status == 422
+    # what failed may be tried again
+    key = {"Idempotency-Key": "two"}
+    assert world.ask("POST", "/v1/users", {"name": "bob"}, key).status == 409
+    assert world.ask("POST", "/v1/users", {"name": "eve"}, key).status == 201
+    for odd in ("", "x" * 256, "a b", "caf\u00e9"):
+        a = world.ask("POST", RUNS, HELLO, {
+            "Idempotency-Key": odd.encode("latin-1")})
+        assert (a.status, a.json["code"]) == (400, "bad-header"), odd
+
+
+def test_what_was_made_once_is_remembered_over_a_restart(world):
+    key = {"Idempotency-Key": "k"}
+    first = world.ask("POST", "/v1/users", {"name": "bob"}, key)
+    world.stop(how=9)
+    world("runs")
+    again = world.ask("POST", "/v1/users", {"name": "bob"}, key)
+    assert (again.status, again.body) == (201, first.body)
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+def test_one_that_is_under_way_is_409(nfo):
+    """A body that does not come to its end holds the key, until it is cut."""
+    body = json.dumps(HELLO).encode()
+    slow = nfo.connect()
+    slow.putrequest("POST", RUNS)
+    for key, value in (("Content-Type", "application/json"),
+                       ("Content-Length", str(len(body))),
+                       ("Idempotency-Key", "k"), ("Expect", "100-continue")):
+        slow.putheader(key, value)
+    slow.endheaders()
+    assert slow.sock.recv(100).startswith(b"HTTP/1.1 100")
+    a = nfo.ask("POST", RUNS, HELLO, {"Idempotency-Key": "k"})
+    assert (a.status, a.json["code"]) == (409, "idempotency-under-way")
+    assert a.headers["retry-after"] == "1"
+    slow.send(body)
+    first = slow.getresponse()
+    assert first.status == 201
+    again = nfo.ask("POST", RUNS, HELLO, {"Idempotency-Key": "k"})
+    assert again.json["id"] == json.loads(first.read())["id"]
+    slow.close()
+
+
+def test_many_with_one_key_make_one_thing(nfo):
+    got = []
+
+    def ask():
+        for _ in range(1000):
+            a = nfo.ask("POST", "/v1/users", {"name": "bob"},
+                        {"Idempotency-Key": "k"})
+            if a.status != 409 or a.json["code"] != "idempotency-under-way":
+                break
+        got.append(a)
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert {a.status for a in got} == {201}
+    assert len({a.body for a in got}) == 1
+    assert sum("idempotency-replayed" not in a.headers for a in got) == 1
