@@ -44,7 +44,6 @@ static void put_question(struct request *r, struct buf *b)
 	const struct route_query *q = r->route->query;
 	struct str key, value;
 
-	buf_printf(b, "<%s", origin_base(r));
 	put_path(r, b);
 	buf_putc(b, '?');
 	for (size_t i = 0; i < ROUTE_QUERY_MAX && q[i].name; i++)
@@ -146,7 +145,7 @@ static void next_link(struct request *r, struct str cursor, struct buf *b)
 {
 	struct str limit;
 
-	buf_putc(b, '<');
+	buf_printf(b, "<%s", origin_base(r));
 	put_question(r, b);
 	if (request_query(r, "limit", 0, &limit)) {
 		buf_puts(b, "limit=");
