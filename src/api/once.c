@@ -179,7 +179,7 @@ static void replay(struct request *r, struct once *o)
 	else
 		reply_json(r, o->status, &o->body);
 	if (o->location[0])
-		reply_header(r, "Location", o->location);
+		reply_location(r, o->location);
 	if (o->etag[0])
 		reply_header(r, "ETag", o->etag);
 	if (!r->route->secret)

@@ -156,7 +156,7 @@ void origin_log(const struct request *r)
 	log_number(&l, "status", r->status);
 	log_number(&l, "bytes", r->sent_bytes);
 	log_number(&l, "us", (uint64_t)(clock_mono_us() - r->began_us));
-	log_text(&l, "request_id", str_from(r->id.s));
+	log_text(&l, "request_id", str_from(r->shown_id));
 	log_text(&l, "who", str_from(r->who.name[0] ? r->who.name : "-"));
 	log_text(&l, "client", str_from(r->from.client));
 	log_end(&l);
