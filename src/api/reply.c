@@ -200,7 +200,6 @@ int reply_file(struct request *r, int fd, const char *type, const char *etag,
 	}
 	if (!r->reply)
 		r->sent_bytes = r->head ? 0 : len;
-	answer(r, partial ? 200 : 206,
 	answer(r, part == RANGE_PART ? 206 : 200,
 	       MHD_create_response_from_fd_at_offset64(len, fd, from), type);
 	reply_header(r, "Accept-Ranges", "bytes");
