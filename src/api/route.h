@@ -91,5 +91,3 @@ bool route_openapi(struct buf *b, const char *base);
 const char *const *route_body_types(enum route_body b);
 /* Does it make something, so that Idempotency-Key counts? */
 bool route_makes(const struct route *t);
-/* The OpenAPI 3.1 document of the table. */
-bool route_openapi(struct buf *b);
