@@ -100,111 +100,105 @@ static int get(struct request *r, struct str digest, store_job_fn *fn)
 		return reply_err(r, &e);
 	}
 	buf_done(&w.hooks);
-	if (none_match.p && etag_in(none_match, str_from(w.etag))) {
-		if (none_match.p &&
-		    etag_weakly_in(none_match, str_from(w.etag))) {
-			buf_done(&w.b);
-			reply_empty(r, 304);
-		} else if (w.type) {
-			reply_text(r, 200, types[w.type], &w.b);
-		} else {
-			reply_json(r, 200, &w.b);
-		}
-		reply_header(r, "ETag", w.etag);
-		reply_header(r, "Vary", "Accept");
+	if (none_match.p && etag_weakly_in(none_match, str_from(w.etag))) {
+		buf_done(&w.b);
+		reply_empty(r, 304);
+	} else if (w.type) {
+		reply_text(r, 200, types[w.type], &w.b);
+	} else {
+		reply_json(r, 200, &w.b);
+	}
+	reply_header(r, "ETag", w.etag);
+	reply_header(r, "Vary", "Accept");
+	return 0;
+}
+
+int h_job(struct request *r)
+{
+	return get(r, STR(""), show_job);
+}
+
+/* "sha256:HEX" as answers have it, or the digits alone; -1 answered. */
+static int digest_of(struct request *r, struct str s, struct str *ret)
+{
+	if (str_starts(s, STR("sha256:")))
+		s = str_from_at(s, 7);
+	*ret = s;
+	if (s.len == HASH_HEX_LEN)
+		return 0;
+	return reply_problem(r, 404, "not-found", "no such revision"), -1;
+}
+
+int h_revision(struct request *r)
+{
+	struct str digest;
+
+	if (digest_of(r, r->params[2], &digest))
+		return 0;
+	return get(r, digest, show_revision);
+}
+
+/* --- lists -------------------------------------------------------------- */
+
+struct listed {
+	struct buf b;
+	uint32_t n, limit;
+	int64_t last; /* revision of the last that fits */
+	bool more, revisions;
+};
+
+static int add_item(void *ctx, const struct store_job *j, struct err *e)
+{
+	struct listed *l = ctx;
+
+	(void)e;
+	if (l->n++ == l->limit) {
+		l->more = true;
 		return 0;
 	}
+	if (l->n > 1)
+		buf_putc(&l->b, ',');
+	l->last = j->revision;
+	if (l->revisions)
+		jobview_revision(j, false, &l->b);
+	else
+		jobview_item(j, &l->b);
+	return 0;
+}
 
-	int h_job(struct request * r)
-	{
-		return get(r, STR(""), show_job);
-	}
+static int list(struct request *r, bool revisions)
+{
+	struct listed l = {.b = BUF_INIT(VIEW_MAX), .revisions = revisions};
+	struct page page;
+	struct err e;
+	int bad;
 
-	/* "sha256:HEX" as answers have it, or the digits alone; -1 answered. */
-	static int digest_of(struct request * r, struct str s, struct str * ret)
-	{
-		if (str_starts(s, STR("sha256:")))
-			s = str_from_at(s, 7);
-		*ret = s;
-		if (s.len == HASH_HEX_LEN)
-			return 0;
-		return reply_problem(r, 404, "not-found", "no such revision"),
-		       -1;
-	}
-
-	int h_revision(struct request * r)
-	{
-		struct str digest;
-
-		if (digest_of(r, r->params[2], &digest))
-			return 0;
-		return get(r, digest, show_revision);
-	}
-
-	/* --- lists -------------------------------------------------------------- */
-
-	struct listed {
-		struct buf b;
-		uint32_t n, limit;
-		int64_t last; /* revision of the last that fits */
-		bool more, revisions;
-	};
-
-	static int add_item(void *ctx, const struct store_job *j, struct err *e)
-	{
-		struct listed *l = ctx;
-
-		(void)e;
-		if (l->n++ == l->limit) {
-			l->more = true;
-			return 0;
-		}
-		if (l->n > 1)
-			buf_putc(&l->b, ',');
-		l->last = j->revision;
-		if (l->revisions)
-			jobview_revision(j, false, &l->b);
-		else
-			jobview_item(j, &l->b);
+	if (page_of(r, &page))
 		return 0;
+	l.limit = page.limit;
+	buf_puts(&l.b, "{\"items\":[");
+	bad = revisions ?
+		      store_read_revisions(r->api->reader, r->params[0],
+					   r->params[1], page.before,
+					   page.limit + 1, add_item, &l, &e) :
+		      store_read_jobs(r->api->reader, r->params[0], page.before,
+				      page.limit + 1, add_item, &l, &e);
+	if (!bad && revisions && !l.n && !page.before)
+		bad = err_set(&e, ERR_NOT_FOUND, "no such job");
+	if (bad) {
+		buf_done(&l.b);
+		return reply_err(r, &e);
 	}
+	buf_putc(&l.b, ']');
+	return page_reply(r, &l.b, l.more ? l.last : 0);
+}
 
-	static int list(struct request * r, bool revisions)
-	{
-		struct listed l = {.b = BUF_INIT(VIEW_MAX),
-				   .revisions = revisions};
-		struct page page;
-		struct err e;
-		int bad;
+int h_jobs(struct request *r)
+{
+	return list(r, false);
+}
 
-		if (page_of(r, &page))
-			return 0;
-		l.limit = page.limit;
-		buf_puts(&l.b, "{\"items\":[");
-		bad = revisions ?
-			      store_read_revisions(r->api->reader, r->params[0],
-						   r->params[1], page.before,
-						   page.limit + 1, add_item, &l,
-						   &e) :
-			      store_read_jobs(r->api->reader, r->params[0],
-					      page.before, page.limit + 1,
-					      add_item, &l, &e);
-		if (!bad && revisions && !l.n && !page.before)
-			bad = err_set(&e, ERR_NOT_FOUND, "no such job");
-		if (bad) {
-			buf_done(&l.b);
-			return reply_err(r, &e);
-		}
-		buf_putc(&l.b, ']');
-		return page_reply(r, &l.b, l.more ? l.last : 0);
-	}
-
-	int h_jobs(struct request * r)
-	{
-		return list(r, false);
-	}
-
-	int h_revisions(struct request * r)
-	{
-		return list(r, true);
-	}
+int h_revisions(struct request *r)
+{
+	return list(r, true);
+}

@@ -171,6 +171,13 @@ int once_keep(struct request *r, struct store *s, unsigned status,
 
 static void replay(struct request *r, struct once *o)
 {
+	static const struct engine_reply as_then = {.replayed = true};
+
+	if (!o->body.len && !r->route->secret) {
+		o->done(r, &as_then);
+		reply_header(r, "Idempotency-Replayed", "true");
+		return;
+	}
 	if (r->route->secret)
 		reply_problem(r, 409, "idempotency-secret",
 			      "it was made (%s), and its secret is shown once: "
@@ -184,6 +191,7 @@ static void replay(struct request *r, struct once *o)
 		reply_header(r, "ETag", o->etag);
 	if (!r->route->secret)
 		reply_header(r, "Idempotency-Replayed", "true");
+	request_resume(r);
 }
 
 static void on_done(void *ctx, const struct engine_reply *a)
@@ -191,16 +199,15 @@ static void on_done(void *ctx, const struct engine_reply *a)
 	struct request *r = ctx;
 	struct once *o = r->once;
 
-	if (o->replayed)
+	if (o->replayed) {
 		replay(r, o);
-	else if (once_mismatch(&a->err))
+	} else if (once_mismatch(&a->err)) {
 		reply_problem(r, 422, "idempotency-mismatch", "%s",
 			      a->err.text);
-	else {
+		request_resume(r);
+	} else {
 		o->done(r, a); /* it resumes */
-		return;
 	}
-	request_resume(r);
 }
 
 int once_edit(struct request *r, struct str action, struct str what,

@@ -20,8 +20,9 @@ void once_leave(struct request *r);
  * it cannot be asked; returns 0. */
 int once_edit(struct request *r, struct str action, struct str what,
 	      engine_edit_fn *edit, engine_reply_fn *done);
-/* Within edit: the answer that a repetition gets.  Of a route whose answer
- * holds a secret the body is not kept, and a repetition is a 409. */
+/* Within edit: the answer that a repetition gets; without a body done() makes
+ * it again, of what the request names.  Of a route whose answer holds a secret
+ * the body is not kept, and a repetition is a 409. */
 MUST_USE int once_keep(struct request *r, struct store *s, unsigned status,
 		       const char *location, const char *etag, struct str body,
 		       struct err *e);
