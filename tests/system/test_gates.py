@@ -127,3 +127,25 @@ def test_a_new_server_hears_who_lives(stage):
 def test_half_a_group_is_forgotten(stage):
     seen = stage.play("dies-in-half-a-group", "again")
     assert seen[:3] == ["that is all", "that is all", "again"]
+
+
+def test_the_keeper_says_yes_or_no(stage):
+    assert stage.play("verify-well")[1:] == ["keeper: no"] * 4 + [
+        "started 0", "ended 0 succeeded -", "done"]
+
+
+def test_the_keeper_is_not_asked_for_ever(stage):
+    assert stage.play("verify-often")[1:] == [
+        "keeper: too often", "started 0", "ended 0 succeeded -", "done"]
+
+
+@pytest.mark.parametrize("scene", (
+    "verify-garbage", "verify-trailing", "verify-no-content",
+    "verify-too-much", "verify-unsealed", "verify-a-file",
+    "verify-a-foreign-secret", "verify-another-kind"))
+def test_who_asks_the_keeper_oddly_is_heard_no_more(stage, scene):
+    """And nobody else: it goes on for the attempts."""
+    before = stage.play(scene)
+    assert before[1:] == ["keeper: hangs up", "started 0",
+                          "ended 0 succeeded -", "done"]
+    assert "keeper died" not in stage.err.read_text()

@@ -37,6 +37,7 @@ struct bad {
 	int job_of; /* the attempt whose job is sent; -1: its own */
 	bool unsealed, root_as_staging;
 	size_t n_fds, trailing;
+	int keeper; /* the channel to it */
 };
 
 static void die(const char *what)
@@ -317,29 +318,180 @@ static void dies_in_half_a_group(struct bad *b)
 	_exit(1);
 }
 
+/* --- to the keeper ------------------------------------------------------ */
+
+/* What comes back of it. */
+static const char *answer_of(struct bad *b)
+{
+	static unsigned char room[WIRE_MAX + 2];
+	struct pollfd p = {.fd = b->keeper, .events = POLLIN};
+	const char *text = "odd";
+	struct chan_msg msg;
+	struct err e;
+
+	if (poll(&p, 1, PATIENCE_MS) <= 0)
+		return "silent";
+	if (chan_recv(b->keeper, room, &msg, &e) <= 0)
+		return "hangs up";
+	if (msg.type == MSG_VERIFIED && msg.body_len == 9)
+		text = msg.body[8] ? "yes" : "no";
+	else if (msg.type == MSG_NO && msg.body_len > 8)
+		text = msg.body[8] == ERR_LIMIT ? "too often" : "error";
+	chan_msg_done(&msg);
+	return text;
+}
+
+static const char *verify(struct bad *b, const struct verify *v, int fd)
+{
+	struct wire_writer w = {.len = 0};
+	struct err e;
+
+	wire_u64(&w, 1);
+	verify_encode(v, &w);
+	for (size_t k = 0; k < b->trailing; k++)
+		wire_u8(&w, 0);
+	if (chan_send(b->keeper, MSG_VERIFY, &w, &fd, fd >= 0, &e) <= 0)
+		die(e.text);
+	return answer_of(b);
+}
+
+static int signed_fd(size_t len)
+{
+	CLEANUP_MEM char *p = mem_alloc(len + 1);
+	struct err e;
+
+	return fd_memfd_sealed("signed", str_n(p, len), &e);
+}
+
+/* The keeper goes on for others: an attempt still gets its channel. */
+static void ask_and_run(struct bad *b, const struct verify *v, int fd)
+{
+	note(b, "keeper: %s", verify(b, v, fd));
+	b->trailing = 0;
+	one(b);
+}
+
+static const struct verify plain_verify = {
+	.project = {"default",            7 },
+	.ref = {"store:default/none", 18},
+	.how = VERIFY_HMAC,
+	.n_macs = 1,
+};
+
+static void verify_well(struct bad *b)
+{
+	struct verify nobody = {.how = VERIFY_HMAC_WHSEC};
+	struct verify token = {.project = plain_verify.project,
+			       .ref = plain_verify.ref,
+			       .how = VERIFY_TOKEN,
+			       .token = STR("guess")};
+
+	note(b, "keeper: %s", verify(b, &nobody, signed_fd(0)));
+	note(b, "keeper: %s", verify(b, &token, -1));
+	note(b, "keeper: %s",
+	     verify(b, &plain_verify, signed_fd(VERIFY_CONTENT_MAX)));
+	ask_and_run(b, &plain_verify, signed_fd(10));
+}
+
+static void verify_often(struct bad *b)
+{
+	const char *a = "no";
+
+	for (unsigned i = 0; i < 1000 && !strcmp(a, "no"); i++)
+		a = verify(b, &plain_verify, signed_fd(10));
+	note(b, "keeper: %s", a);
+	one(b);
+}
+
+static void verify_garbage(struct bad *b)
+{
+	struct wire_writer w = {.len = 0};
+	struct err e;
+
+	for (unsigned i = 0; i < 300; i++)
+		wire_u8(&w, 0xa5);
+	if (chan_send(b->keeper, MSG_VERIFY, &w, NULL, 0, &e) <= 0)
+		die(e.text);
+	note(b, "keeper: %s", answer_of(b));
+	one(b);
+}
+
+static void verify_trailing(struct bad *b)
+{
+	b->trailing = 1;
+	ask_and_run(b, &plain_verify, signed_fd(10));
+}
+
+static void verify_no_content(struct bad *b)
+{
+	ask_and_run(b, &plain_verify, -1);
+}
+
+static void verify_too_much(struct bad *b)
+{
+	ask_and_run(b, &plain_verify, signed_fd(VERIFY_CONTENT_MAX + 1));
+}
+
+static void verify_unsealed(struct bad *b)
+{
+	ask_and_run(b, &plain_verify,
+		    memfd_create("signed", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+}
+
+static void verify_a_file(struct bad *b)
+{
+	ask_and_run(b, &plain_verify, file(b, 0, "content"));
+}
+
+static void verify_a_foreign_secret(struct bad *b)
+{
+	struct verify v = plain_verify;
+
+	v.project = STR("other");
+	ask_and_run(b, &v, signed_fd(10));
+}
+
+static void verify_another_kind(struct bad *b)
+{
+	struct verify v = plain_verify;
+
+	v.ref = STR("exec:pass");
+	ask_and_run(b, &v, signed_fd(10));
+}
+
 static const struct {
 	const char *name;
 	void (*play)(struct bad *b);
 	uint16_t type; /* NULL: just say this */
 } scenes[] = {
-	{"well",		 one,                  0            },
-	{"twice",                twice,                0            },
-	{"same-uid",             same_uid,             0            },
-	{"same-workspace",       same_workspace,       0            },
-	{"too-many",             too_many,             0            },
-	{"other-policies",       other_policies,       0            },
-	{"other-job",            other_job,            0            },
-	{"unsealed-job",         unsealed_job,         0            },
-	{"no-such-profile",      no_such_profile,      0            },
-	{"foreign-directory",    foreign_directory,    0            },
-	{"release-in-use",       release_in_use,       0            },
-	{"too-long",             too_long,             0            },
-	{"too-few-descriptors",  too_few_descriptors,  0            },
-	{"as-the-zygote",        NULL,                 MSG_FORKED   },
-	{"as-a-runner",          NULL,                 MSG_RUN_ENDED},
-	{"nonsense",             NULL,                 9999         },
-	{"dies-with-one-alive",  dies_with_one_alive,  0            },
-	{"dies-in-half-a-group", dies_in_half_a_group, 0            },
+	{"well",		    one,                     0            },
+	{"twice",		   twice,                   0            },
+	{"same-uid",                same_uid,                0            },
+	{"same-workspace",          same_workspace,          0            },
+	{"too-many",                too_many,                0            },
+	{"other-policies",          other_policies,          0            },
+	{"other-job",               other_job,               0            },
+	{"unsealed-job",            unsealed_job,            0            },
+	{"no-such-profile",         no_such_profile,         0            },
+	{"foreign-directory",       foreign_directory,       0            },
+	{"release-in-use",          release_in_use,          0            },
+	{"too-long",                too_long,                0            },
+	{"too-few-descriptors",     too_few_descriptors,     0            },
+	{"as-the-zygote",           NULL,                    MSG_FORKED   },
+	{"as-a-runner",             NULL,                    MSG_RUN_ENDED},
+	{"nonsense",                NULL,                    9999         },
+	{"dies-with-one-alive",     dies_with_one_alive,     0            },
+	{"dies-in-half-a-group",    dies_in_half_a_group,    0            },
+	{"verify-well",             verify_well,             0            },
+	{"verify-often",            verify_often,            0            },
+	{"verify-garbage",          verify_garbage,          0            },
+	{"verify-trailing",         verify_trailing,         0            },
+	{"verify-no-content",       verify_no_content,       0            },
+	{"verify-too-much",         verify_too_much,         0            },
+	{"verify-unsealed",         verify_unsealed,         0            },
+	{"verify-a-file",           verify_a_file,           0            },
+	{"verify-a-foreign-secret", verify_a_foreign_secret, 0            },
+	{"verify-another-kind",     verify_another_kind,     0            },
 };
 
 static void begin(struct bad *b)
@@ -366,8 +518,11 @@ static void begin(struct bad *b)
 	if (!b->seen)
 		die(path);
 	/* The other descriptors stay open, as a server's would. */
-	for (size_t i = 0; i < msg.n_fds; i++)
-		(void)chan_msg_take(&msg, i);
+	for (size_t i = 0; i < msg.n_fds; i++) {
+		fd = chan_msg_take(&msg, i);
+		if (i == 1)
+			b->keeper = fd;
+	}
 	b->job_of = -1;
 	b->n_fds = N_LAUNCH_FDS;
 	for (uint32_t i = 0; i < N_ATTEMPTS; i++)
