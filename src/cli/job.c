@@ -110,6 +110,19 @@ static int version_now(const struct server *s, const char *path, char tag[96],
 	return 0;
 }
 
+/* Where its webhooks are called: who put it has to tell others. */
+static void say_hooks(const struct doc_node *root)
+{
+	const struct doc_node *list = doc_get(root, "hooks");
+
+	for (const struct doc_node *n = list ? list->first : NULL; n;
+	     n = n->next)
+		printf("  hook " STR_FMT " (" STR_FMT "): " STR_FMT "\n",
+		       STR_ARG(cli_text(n, "name")),
+		       STR_ARG(cli_text(n, "scheme")),
+		       STR_ARG(cli_text(n, "url")));
+}
+
 static void say_put(const struct http_answer *a, const char *before)
 {
 	struct doc *d = cli_json(a);
@@ -119,9 +132,9 @@ static void say_put(const struct http_answer *a, const char *before)
 	bool same =
 		hex.len && str_starts(str_from_at(str_from(before), 8), hex);
 
-	if (globals.json)
+	if (globals.json) {
 		fwrite(a->body.data, 1, a->body.len, stdout);
-	else
+	} else {
 		printf(STR_FMT "/" STR_FMT ": %s, " STR_FMT "\n",
 		       STR_ARG(cli_text(root, "project")),
 		       STR_ARG(cli_text(root, "name")),
@@ -129,6 +142,8 @@ static void say_put(const struct http_answer *a, const char *before)
 		       same             ? "unchanged" :
 					  "changed",
 		       STR_ARG(short_of(hex)));
+		say_hooks(root);
+	}
 	doc_free(d);
 }
 

@@ -446,6 +446,28 @@ def test_a_schedule_makes_one(allowed, served):
     assert "not found" in run["error"]
 
 
+def test_a_webhook_runs_the_commit_that_was_pushed(allowed, served):
+    repo = served.repo("app")
+    commit = repo.commit({"file": "one"})
+    repo.commit({"file": "two"})
+    allowed("secret", "put", "hook", stdin="battery staple")
+    text = job(repo.url, ", ref: \"${{ inputs.ref }}\"", top=(
+        "secrets: { key: { store: hook } }\n"
+        "inputs: { ref: { type: string } }\n"
+        "triggers: { webhook: [ { name: push, scheme: gitlab-token, "
+        "secret: key, inputs: { ref: /after } } ] }\n"))
+    a = allowed.ask("PUT", "/v1/projects/default/jobs/app", text.encode(),
+                    YAML)
+    assert a.status == 201, a
+    headers = {"X-Gitlab-Token": "battery staple", "Idempotency-Key": "1"}
+    url = a.json["hooks"][0]["url"]
+    first, again = (allowed.ask("POST", url, {"after": commit}, headers)
+                    for _ in range(2))
+    assert first.status == 202 and again.json == first.json, first
+    run = allowed.ended(allowed.get(f"/v1/runs/{first.json['run_id']}").json)
+    assert run["state"] == "succeeded" and run["source"]["commit"] == commit
+
+
 def test_a_paused_project_fetches_later(allowed, served):
     repo = served.repo("app")
     repo.commit({"file": "one"})

@@ -371,6 +371,8 @@ def test_the_command(hooked):
     assert "d-1" in out and run in out
     new = hooked("hook", "rotate", "hooked", "push").out.strip()
     assert call(hooked, new, body, github(body)).json["run_id"] == run
+    file = hooked.write("job.yaml", job(inputs=", inputs: { ref: /ref }"))
+    assert f"hook push (github): {new}\n" in hooked("job", "put", file).out
     assert "no such job" in hooked("hook", "list", "none", code=2).err
     assert "usage" in hooked("hook", "rotate", "hooked", code=2).err.lower()
 

@@ -363,6 +363,53 @@ static void state_directory_is_absolute_and_whole(void **state)
 	assert_int_equal(get_init(&r, &again), -1);
 }
 
+static struct verify a_verify(void)
+{
+	return (struct verify){
+		.project = STR("web"),
+		.ref = STR("store:web/hook"),
+		.how = VERIFY_HMAC_WHSEC,
+		.n_macs = 2,
+		.macs = {{{1}}, {{2}}},
+	};
+}
+
+static int verify_again(const struct verify *v, struct verify *ret)
+{
+	static struct wire_writer w;
+	struct wire_reader r;
+
+	w.len = 0;
+	w.failed = false;
+	verify_encode(v, &w);
+	r = wire_reader(w.data, w.len);
+	return verify_decode(&r, ret) || !wire_end(&r) ? -1 : 0;
+}
+
+static void questions_come_back(void **state)
+{
+	struct verify v = a_verify(), got;
+
+	(void)state;
+	assert_int_equal(verify_again(&v, &got), 0);
+	assert_true(str_eq(got.project, v.project) && str_eq(got.ref, v.ref));
+	assert_int_equal(got.how, v.how);
+	assert_int_equal(got.n_macs, 2);
+	assert_memory_equal(got.macs, v.macs, sizeof(v.macs));
+	v.token = STR("no token beside a MAC");
+	assert_int_equal(verify_again(&v, &got), -1);
+	v.how = VERIFY_TOKEN;
+	assert_int_equal(verify_again(&v, &got), -1); /* no MAC beside it */
+	v.n_macs = 0;
+	assert_int_equal(verify_again(&v, &got), 0);
+	v = a_verify();
+	v.how = N_VERIFY_HOWS;
+	assert_int_equal(verify_again(&v, &got), -1);
+	v = a_verify();
+	v.n_macs = VERIFY_MACS_MAX + 1;
+	assert_int_equal(verify_again(&v, &got), -1);
+}
+
 static void words_of_states_come_back(void **state)
 {
 	enum run_state s;
@@ -405,6 +452,7 @@ int main(void)
 		cmocka_unit_test(ends_must_be_ends),
 		cmocka_unit_test(names_of_secrets_stay_in_their_place),
 		cmocka_unit_test(state_directory_is_absolute_and_whole),
+		cmocka_unit_test(questions_come_back),
 		cmocka_unit_test(words_of_states_come_back),
 		cmocka_unit_test(roles_have_names),
 	};
