@@ -126,6 +126,16 @@ void access_add_admin(struct access *a, struct str subject)
 	(void)map_put(a->admins, subject, a);
 }
 
+void access_add_owners(struct access *a, uint32_t owner_uid)
+{
+	char owner[32];
+
+	(void)snprintf(owner, sizeof(owner), "uid:%u", owner_uid);
+	access_add_admin(a, STR("uid:0"));
+	access_add_admin(a, str_from(owner));
+	access_add_admin(a, STR("token:local"));
+}
+
 static int parse(struct str json, struct doc **ret, struct err *e)
 {
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));

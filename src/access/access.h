@@ -32,6 +32,8 @@ void access_free(struct access *a);
 
 /* A subject that may everything: the server's own user, root. */
 void access_add_admin(struct access *a, struct str subject);
+/* Those of every server: who runs it, root, and the token in its own file. */
+void access_add_owners(struct access *a, uint32_t owner_uid);
 /*
  * Stored things, by their JSON (see resource.h).  What cannot be read gives
  * nobody anything: -1 and *e, the rest stands.

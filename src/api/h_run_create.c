@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "engine/view.h"
+#include "job/call.h"
 #include "job/git.h"
 #include "job/job.h"
 
@@ -160,6 +161,28 @@ static void on_created(void *ctx, const struct engine_reply *a)
 	request_resume(r);
 }
 
+/* Jobs of other projects that it calls: who asks must be an operator there. */
+static int calls_allowed(struct request *r, const struct job *j, struct str own)
+{
+	for (size_t i = 0; i < j->n_tasks; i++) {
+		struct str project = job_call_project(j, &j->tasks[i]);
+
+		if (!project.len || str_eq(project, own) ||
+		    access_role(r->api->identity.set, str_from(r->who.name),
+				str_from(r->who.token),
+				project) >= ACCESS_OPERATOR)
+			continue;
+		return reply_problem(r, 403, "forbidden",
+				     "task \"" STR_FMT
+				     "\" calls a job of project " STR_FMT
+				     ": that takes an operator there",
+				     STR_ARG(j->tasks[i].name),
+				     STR_ARG(project)),
+		       -1;
+	}
+	return 0;
+}
+
 static int order(struct request *r, struct asked *q, int64_t wait_us,
 		 struct problems *ps)
 {
@@ -170,6 +193,7 @@ static int order(struct request *r, struct asked *q, int64_t wait_us,
 		.inputs = buf_view(&q->inputs),
 		.labels = buf_view(&q->labels),
 		.submitter = str_from(r->who.name),
+		.token = str_from(r->who.token),
 		.trigger = q->rerun_of.s[0] ? STR("rerun") : STR("api"),
 		.rerun_of = q->rerun_of,
 		.from = q->from,
@@ -191,6 +215,8 @@ static int order(struct request *r, struct asked *q, int64_t wait_us,
 		ask.source = r->upload->source_hash;
 		ask.source_bytes = r->upload->source_bytes;
 	}
+	if (calls_allowed(r, job, ask.project))
+		return 0;
 	q->job = NULL;
 	if (engine_order_new(r->api->policies, &ask, job, &o, ps, &e)) {
 		if (!ps->n)

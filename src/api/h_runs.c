@@ -85,6 +85,11 @@ static int filter_of(struct request *r, struct store_filter *f)
 		f->job = s;
 	if (request_query(r, "trigger", 0, &s))
 		f->trigger = s;
+	if (!request_query(r, "parent", 0, &s))
+		return 0;
+	if (!str_starts(s, STR("run_")) || s.len != 4 + ULID_LEN)
+		return bad(r, "parent", "run_... is wanted");
+	f->parent = str_from_at(s, 4);
 	return 0;
 }
 

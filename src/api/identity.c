@@ -13,8 +13,7 @@
 #include <string.h>
 
 enum {
-	WRITE_EVERY_US = 60 * 1000000,
-	SUBJECT_MAX = 32
+	WRITE_EVERY_US = 60 * 1000000
 };
 
 typedef int add_fn(struct access *a, struct str name, struct str json,
@@ -55,16 +54,6 @@ static int on_token(void *ctx, const struct store_token *t, struct err *e)
 	if (access_add_token(((struct loading *)ctx)->set, &mine, &why))
 		log_error("token tok_%s: %s", t->ulid.s, why.text);
 	return 0;
-}
-
-static void add_owners(const struct api *a, struct access *set)
-{
-	char owner[SUBJECT_MAX];
-
-	(void)snprintf(owner, sizeof(owner), "uid:%u", a->auth.owner_uid);
-	access_add_admin(set, STR("uid:0"));
-	access_add_admin(set, str_from(owner));
-	access_add_admin(set, STR("token:local"));
 }
 
 static int load(struct api *a, struct access *set, struct err *e)
@@ -115,7 +104,7 @@ int identity_load(struct api *a, struct err *e)
 {
 	struct access *set = access_new();
 
-	add_owners(a, set);
+	access_add_owners(set, a->auth.owner_uid);
 	if (load(a, set, e)) {
 		access_free(set);
 		return -1;
@@ -132,7 +121,7 @@ void identity_reload(struct api *a)
 	if (identity_load(a, &e)) {
 		log_error("users and tokens cannot be read: %s", e.text);
 		none = access_new();
-		add_owners(a, none);
+		access_add_owners(none, a->auth.owner_uid);
 		take(a, none);
 	}
 	follow_wake(a); /* streams look whether they still may */

@@ -46,6 +46,7 @@ const struct route run_routes[] = {
 		   {"state", "string", "in this state; may be repeated"},
 		   {"kind", "string", "failed in this way; may be repeated"},
 		   {"trigger", "string", "started by this"},
+		   {"parent", "string", "called by this run"},
 		   {"label.", "string", "label.K=V: with this label"},
 		   {"since", "string", "made at or after (RFC 3339)"},
 		   {"until", "string", "made before (RFC 3339)"},

@@ -31,7 +31,7 @@ static const struct {
 	 "\"properties\":{\"name\":" STRING
 	 ",\"state\":{\"$ref\":\"#/components/schemas/State\"},"
 	 "\"kind\":" MAYBE(
-		 "string") ",\"blocked\":" MAYBE("string") ",\"attempt\":" INTEGER
+		 "string") ",\"blocked\":" MAYBE("string") ",\"run_id\":" STRING ",\"attempt\":" INTEGER
 			   ",\"exit_code\":" MAYBE("integer") ",\"signal\":" MAYBE(
 				   "integer") "}}"},
 	{"State",         "{\"type\":\"string\",\"enum\":[\"queued\",\"blocked\","
@@ -44,7 +44,9 @@ static const struct {
 	 "\"project\":" STRING ",\"job\":" STRING
 	 ",\"state\":{\"$ref\":\"#/components/schemas/State\"},"
 	 "\"kind\":" MAYBE(
-		 "string") ",\"created_at\":" STRING
+		 "string") ",\"parent\":{\"type\":[\"object\",\"null\"],"
+			   "\"required\":[\"run_id\",\"task\",\"attempt\"]},"
+			   "\"created_at\":" STRING
 			   ",\"tasks\":{\"type\":\"array\",\"items\":{\"$ref\":"
 			   "\"#/components/schemas/Task\"}}}}"},
 	{"Job",

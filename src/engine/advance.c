@@ -130,8 +130,14 @@ static bool carry_out(struct run *r, const struct sched_step *s)
 		live_task_set(r, i, STATE_CANCELLED, KIND_NONE, STR(""));
 		return true;
 	case SCHED_STOP:
-		monitor_stop_attempt(&r->inst[i]);
+		if (r->plan->instances[i].action == ACTION_CALL)
+			call_stop(&r->inst[i]);
+		else
+			monitor_stop_attempt(&r->inst[i]);
 		return true;
+	case SCHED_CALL:
+		started(r);
+		return call_start(r, i);
 	case SCHED_REFUSE:
 		live_task_set(r, i, STATE_FAILED, KIND_SETUP,
 			      STR("its condition cannot be evaluated"));
@@ -191,6 +197,7 @@ static void finish(struct run *r)
 	live_run_set(r, v.state);
 	if (gitsource_is_fetch(r))
 		gitsource_ended(r);
+	call_ended(r);
 }
 
 static bool has_finally(const struct run *r)
@@ -273,6 +280,7 @@ static bool decide(struct run *r, struct sched_answer *a)
 		.now_us = clock_real_us(),
 		.room = advance_room(r),
 		.capacity = r->g->o.parallel,
+		.may_call = !r->g->stuck && !r->g->disk_full,
 	};
 	bool as_thought = true;
 

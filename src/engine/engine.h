@@ -32,6 +32,7 @@ struct engine_opts {
 	uint32_t live_runs; /* not ended; beyond: ERR_LIMIT; default 2000 */
 	uint32_t commands;  /* waiting for the engine; default 1024 */
 	uint64_t artifact_max_bytes; /* one artifact; default 10 GiB */
+	uint32_t owner_uid;          /* whose server it is */
 	bool monitor_is_new; /* nothing runs: do not wait for ALIVE_END */
 	/* Otherwise the process ends when the monitor does: nothing can be
    * started or heard of any more.  For tests. */
@@ -57,6 +58,14 @@ enum engine_from {
 	FROM_TASK,
 };
 
+/* The attempt that calls the run. */
+struct engine_caller {
+	struct str run, task; /* ULID, the instance */
+	uint32_t attempt;
+	struct str root; /* ULID of the run at the beginning */
+	uint32_t depth;  /* of the run that is called */
+};
+
 /* Who asks for what.  Strings are borrowed for the call. */
 struct engine_ask {
 	struct str project;   /* of the URL, checked by the caller */
@@ -66,7 +75,9 @@ struct engine_ask {
 	struct str labels;    /* JSON object of strings; "" is {} */
 	struct str submitter; /* "uid:1000" */
 	struct str trigger;   /* "api" */
-	int32_t priority;     /* 0..100; -1: the job's */
+	struct str token;     /* ULID of the token that was shown; "" */
+	const struct engine_caller *caller; /* NULL: no other run */
+	int32_t priority;                   /* 0..100; -1: the job's */
 	/* Idempotency-Key of this submitter, "" for none, and what "the same
    * body" means: a digest that the caller made of the parsed parts. */
 	struct str idempotency_key;

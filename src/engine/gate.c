@@ -152,6 +152,14 @@ static bool others_first(const struct run *r)
 	return false;
 }
 
+/* One of the same project waits for it: it goes in that one's place. */
+static bool has_place(const struct run *r)
+{
+	const struct run *by = call_waiting(r);
+
+	return by && str_eq(by->row.project, r->row.project);
+}
+
 static uint32_t passed_in(const struct engine *g, struct str project)
 {
 	uint32_t n = 0;
@@ -161,7 +169,7 @@ static uint32_t passed_in(const struct engine *g, struct str project)
 		const struct run *r = LIST_ENTRY(l, struct run, link);
 
 		n += r->passed && !gitsource_is_fetch(r) &&
-		     str_eq(r->row.project, project);
+		     str_eq(r->row.project, project) && !has_place(r);
 	}
 	return n;
 }
@@ -244,7 +252,7 @@ static struct str closed(struct run *r)
 	why = gitsource_waits(r);
 	if (why.len || r->ended)
 		return why;
-	if (p && p->max_running &&
+	if (p && p->max_running && !has_place(r) &&
 	    passed_in(r->g, r->row.project) >= p->max_running)
 		return STR("concurrency");
 	if (waits_for_earlier(r))

@@ -52,6 +52,8 @@ static int order_fetch(const struct policy_set *policies,
 				   .submitter = ask->submitter,
 				   .trigger = STR(GIT_TRIGGER),
 				   .priority = o->row.priority};
+	/* a part of what has led to the run */
+	struct engine_caller root = {.run = STR(""), .task = STR("")};
 	struct job *job;
 
 	(void)snprintf(labels, sizeof(labels), "{\"run\":\"run_%s\"}",
@@ -60,6 +62,8 @@ static int order_fetch(const struct policy_set *policies,
 	if (job_git_fetch(o->plan, git, &canonical, &job, e))
 		return -1;
 	fetch.canonical = buf_view(&canonical);
+	root.root = o->row.root;
+	fetch.caller = &root;
 	if (!engine_order_new(policies, &fetch, job, &o->fetch, mine, e))
 		return 0;
 	pass_on(mine, doc_get(o->plan->job->doc->root, "source"), ps);
@@ -135,6 +139,7 @@ static void end(struct run *r, enum run_state s, enum fail_kind kind,
 	r->row.finished_us = clock_real_us();
 	r->ended = true;
 	live_run_set(r, s);
+	call_ended(r);
 }
 
 static void unresolved(struct run *r, struct str why)

@@ -18,6 +18,7 @@
  *   live.c     a run in memory, and its marks
  *   save.c     what is marked, into the store
  *   advance.c  carries out what sched decides
+ *   call.c     runs that other runs call; call_access.c whether they may
  *   approve.c  what people are asked, and what they say
  *   launch.c   one attempt to the monitor; launch_files.c what it is given
  *   result.c   one attempt's end
@@ -341,6 +342,17 @@ void advance(struct run *r);
 /* Attempts of it that may start now. */
 uint32_t advance_room(const struct run *r);
 
+/* call.c */
+/* True when its run is made, and waited for. */
+bool call_start(struct run *r, size_t i);
+void call_stop(struct instance *in);
+void call_ended(struct run *child); /* in the turn of its end */
+void call_recover(struct run *r);   /* after a restart */
+/* The run that waits for this one; NULL. */
+const struct run *call_waiting(const struct run *child);
+/* call_access.c: ERR_DENIED. */
+MUST_USE int call_allowed(struct run *r, struct str project, struct err *e);
+
 /* approve.c */
 /* It is its turn: true when people are asked now, false when it has ended. */
 bool approve_ask(struct run *r, size_t i);
@@ -381,6 +393,8 @@ void result_finish(struct instance *in, const struct ended *end,
 		   const struct err *why);
 /* After the commit: what was made is in the blobs and known to the store. */
 void result_tidy(struct run *r);
+/* Its row says how the attempt ended: what follows for its task. */
+void result_close(struct instance *in);
 /* When all of a group have ended: retry, or their states. */
 void result_settle(struct run *r, size_t i);
 

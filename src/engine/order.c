@@ -75,6 +75,16 @@ static int find_task(const struct engine_ask *ask, const struct job *j,
 	return 0;
 }
 
+static void called_by(struct store_run *row, const struct engine_caller *c,
+		      struct arena *a)
+{
+	row->parent = keep(a, c ? c->run : STR(""));
+	row->parent_task = keep(a, c ? c->task : STR(""));
+	row->root = keep(a, c ? c->root : STR(""));
+	row->parent_attempt = c ? c->attempt : 0;
+	row->depth = c ? c->depth : 0;
+}
+
 int engine_order_new(const struct policy_set *policies,
 		     const struct engine_ask *ask, struct job *job,
 		     struct engine_order **ret, struct problems *ps,
@@ -130,6 +140,8 @@ int engine_order_new(const struct policy_set *policies,
 	row->inputs = keep(a, ask->inputs.len ? ask->inputs : STR("{}"));
 	row->trigger = keep(a, ask->trigger);
 	row->submitter = keep(a, ask->submitter);
+	row->token = keep(a, ask->token);
+	called_by(row, ask->caller, a);
 	row->canonical = keep(a, ask->canonical);
 	row->blocked = row->error = STR("");
 	row->group = p->group;

@@ -54,6 +54,10 @@ static int plan_again(struct engine *g, const struct store_run *row,
 	r->row.commit = live_str(r, row->commit);
 	r->row.fetch = live_str(r, row->fetch);
 	r->row.group = r->plan->group;
+	r->row.parent = live_str(r, row->parent);
+	r->row.parent_task = live_str(r, row->parent_task);
+	r->row.root = live_str(r, row->root);
+	r->row.token = live_str(r, row->token);
 	/* it held its places */
 	r->passed = row->started_us != 0;
 	r->in_finally = row->finally_us != 0;
@@ -199,7 +203,8 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 		recover_outputs(r, a->index, a->outputs);
 	if (a->shared)
 		take_slot(r->g, in);
-	if (r->states[a->index] != STATE_RUNNING)
+	if (r->states[a->index] != STATE_RUNNING ||
+	    r->plan->instances[a->index].action != ACTION_COMMAND)
 		return 0;
 	if (state_final(a->state)) {
 		/* others of its pipe group are still on their way */
@@ -306,5 +311,6 @@ void recover_end(struct engine *g)
 		for (size_t i = 0; i < r->plan->n; i++)
 			if (r->inst[i].running && !r->inst[i].alive)
 				look_after(&r->inst[i]);
+		call_recover(r);
 	}
 }

@@ -350,11 +350,28 @@ void result_tidy(struct run *r)
 	}
 }
 
+void result_close(struct instance *in)
+{
+	struct run *r = in->run;
+
+	name_the_deadline(in);
+	explain(in);
+	(void)map_del(r->g->by_attempt, str_from(in->row.ulid.s));
+	live_attempt_changed(r, in->index);
+	r->ends[in->index] = (struct sched_end){
+		.ended = true,
+		.state = in->row.state,
+		.kind = in->row.kind,
+		.exit_code = in->row.exit_code,
+		.number = in->attempt,
+	};
+	result_settle(r, in->index);
+}
+
 void result_finish(struct instance *in, const struct ended *end,
 		   const struct job_result *x, const struct collected *got,
 		   const struct err *why)
 {
-	struct run *r = in->run;
 	struct err e = {0};
 
 	fill_row(in, end, x);
@@ -368,18 +385,7 @@ void result_finish(struct instance *in, const struct ended *end,
 		spoil(in, KIND_ARTIFACT, str_from(e.text));
 	if (x && take_outputs(in, x, &e))
 		spoil(in, KIND_OUTPUT, str_from(e.text));
-	name_the_deadline(in);
-	explain(in);
 	if (x && x->n_artifacts)
 		tidy(in);
-	(void)map_del(r->g->by_attempt, str_from(in->row.ulid.s));
-	live_attempt_changed(r, in->index);
-	r->ends[in->index] = (struct sched_end){
-		.ended = true,
-		.state = in->row.state,
-		.kind = in->row.kind,
-		.exit_code = in->row.exit_code,
-		.number = in->attempt,
-	};
-	result_settle(r, in->index);
+	result_close(in);
 }

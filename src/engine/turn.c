@@ -146,7 +146,8 @@ static bool turn_away(struct engine *g)
 	{
 		struct run *r = LIST_ENTRY(l, struct run, put);
 
-		if (!r->create)
+		/* what another one has called is a part of that */
+		if (!r->create || r->row.root.len)
 			continue;
 		err_sys(&r->create->reply.err, ENOSPC, "no new runs");
 		for (size_t i = 0; i < r->plan->n; i++)

@@ -68,6 +68,18 @@ static void git_source(const struct store_run *r, struct buf *b)
 	buf_puts(b, "},");
 }
 
+static void parent(const struct store_run *r, struct buf *b)
+{
+	if (!r->parent.len) {
+		buf_puts(b, "\"parent\":null,");
+		return;
+	}
+	buf_printf(b, "\"parent\":{\"run_id\":\"run_" STR_FMT "\",",
+		   STR_ARG(r->parent));
+	text(b, "task", r->parent_task);
+	buf_printf(b, "\"attempt\":%" PRIu32 "},", r->parent_attempt);
+}
+
 /* All but the last brace. */
 static void run_head(const struct store_run *r, struct buf *b)
 {
@@ -90,6 +102,7 @@ static void run_head(const struct store_run *r, struct buf *b)
 			   STR_ARG(r->rerun_of));
 	else
 		buf_puts(b, "\"rerun_of\":null,");
+	parent(r, b);
 	maybe(b, "group", r->group);
 	buf_printf(b, "\"priority\":%" PRId32 ",", r->priority);
 	if (r->git_url.len)
@@ -184,6 +197,8 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 		kind(b, a->kind);
 	}
 	buf_printf(b, "\"attempt\":%" PRIu32 ",", a->number);
+	if (a->child.s[0])
+		buf_printf(b, "\"run_id\":\"run_%s\",", a->child.s);
 	if (a->exit_code >= 0)
 		buf_printf(b, "\"exit_code\":%" PRId32 ",", a->exit_code);
 	else

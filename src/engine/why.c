@@ -30,6 +30,7 @@ struct why {
 	enum run_state *states;
 	int64_t *due_us;
 	struct str *blocked_by;
+	struct ulid *child; /* of its last attempt */
 };
 
 static struct str keep(struct why *w, struct str s)
@@ -208,11 +209,27 @@ static bool others_open(const struct why *w)
 	return false;
 }
 
+static int see_child(void *ctx, const struct store_run *run, struct err *e)
+{
+	struct why *w = ctx;
+
+	(void)e;
+	reason(w, "call");
+	buf_printf(w->b, "run_%s, which it has called, is %s", run->ulid.s,
+		   state_name(run->state));
+	if (run->blocked.len)
+		buf_printf(w->b, ": " STR_FMT, STR_ARG(run->blocked));
+	buf_printf(w->b, "\",\"runs\":[\"run_%s\"]}", run->ulid.s);
+	return 0;
+}
+
 static int task_reasons(struct why *w, size_t i, struct err *e)
 {
 	const struct job_instance *in = &w->plan->instances[i];
 	char when[CLOCK_TEXT_LEN + 1];
 
+	if (w->states[i] == STATE_RUNNING)
+		return store_read_run(w->reader, &w->child[i], see_child, w, e);
 	if (!w->started && !w->cancelled) {
 		reason(w, "run");
 		buf_puts(w->b, "the run has not begun\"}");
@@ -249,16 +266,33 @@ static int task_reasons(struct why *w, size_t i, struct err *e)
 	return 0;
 }
 
+static int see_attempt(void *ctx, const struct store_attempt *a, struct err *e)
+{
+	struct why *w = ctx;
+
+	(void)e;
+	if (a->index < w->plan->n)
+		w->child[a->index] = a->child; /* the last one stays */
+	return 0;
+}
+
+/* One that runs waits for nothing but the run that it has called. */
+static bool waits(const struct why *w, size_t i)
+{
+	return w->states[i] == STATE_QUEUED || w->states[i] == STATE_BLOCKED ||
+	       (w->states[i] == STATE_RUNNING && w->child[i].s[0]);
+}
+
 static int put_tasks(struct why *w, struct err *e)
 {
 	bool first = true;
 
-	if (store_read_tasks(w->reader, w->id, see_task, w, e))
+	if (store_read_tasks(w->reader, w->id, see_task, w, e) ||
+	    store_read_attempts(w->reader, w->id, see_attempt, w, e))
 		return -1;
 	buf_puts(w->b, "],\"tasks\":[");
 	for (size_t i = 0; i < w->plan->n; i++) {
-		if (w->states[i] != STATE_QUEUED &&
-		    w->states[i] != STATE_BLOCKED)
+		if (!waits(w, i))
 			continue;
 		buf_puts(w->b, first ? "{\"name\":\"" : ",{\"name\":\"");
 		buf_json(w->b, w->plan->instances[i].name);
@@ -294,6 +328,7 @@ static int plan_it(struct why *w, struct err *e)
 	w->states = mem_array(w->plan->n + 1, sizeof(*w->states));
 	w->due_us = mem_array(w->plan->n + 1, sizeof(*w->due_us));
 	w->blocked_by = mem_array(w->plan->n + 1, sizeof(*w->blocked_by));
+	w->child = mem_array(w->plan->n + 1, sizeof(*w->child));
 	return 0;
 }
 
@@ -335,6 +370,7 @@ int why_run(struct store_reader *r, const struct ulid *run,
 	mem_free(w.states);
 	mem_free(w.due_us);
 	mem_free(w.blocked_by);
+	mem_free(w.child);
 	arena_free(w.arena);
 	return bad;
 }

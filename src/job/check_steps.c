@@ -99,6 +99,15 @@ static void check_approval(const struct job_task *t, const struct doc_node *n,
 			       "approval: `finally` waits for nobody");
 }
 
+static void check_call(const struct doc_node *n, struct problems *ps)
+{
+	const struct doc_node *inputs = doc_get(n, "inputs");
+
+	if (inputs && inputs->n > CHECK_LIST_MAX)
+		problem_at_key(ps, inputs, "too-many", NULL,
+			       "job.inputs: more than %d", CHECK_LIST_MAX);
+}
+
 void check_step(const struct job_task *t, struct problems *ps)
 {
 	const struct doc_node *approval = doc_get(t->node, "approval");
@@ -109,4 +118,6 @@ void check_step(const struct job_task *t, struct problems *ps)
 	check_keys(t, call != NULL, ps);
 	if (approval && approval->kind == DOC_MAP)
 		check_approval(t, approval, ps);
+	if (call)
+		check_call(call, ps);
 }

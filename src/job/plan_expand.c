@@ -3,6 +3,7 @@
 #include "job/plan_expand.h"
 #include "base/map.h"
 #include "job/approval.h"
+#include "job/call.h"
 #include "job/check.h"
 #include "job/inputs.h"
 
@@ -235,18 +236,21 @@ static void check_artifacts(const struct job_plan *p,
 				   STR_ARG(list->key), STR_ARG(task));
 }
 
-static void check_approval(const struct job_plan *p, size_t i,
-			   struct problems *ps)
+/* Approvals and calls, as far as nothing must have run for it. */
+static void check_step_of(const struct job_plan *p, size_t i,
+			  struct problems *ps)
 {
-	const struct doc_node *n =
-		doc_get(p->job->tasks[p->instances[i].task].node, "approval");
+	const struct doc_node *node = p->job->tasks[p->instances[i].task].node;
+	bool asks = p->instances[i].action == ACTION_APPROVAL;
 	struct arena *a = arena_new(1 << 20);
 	struct job_approval x;
+	struct job_call c;
 	struct err e;
 
-	if (job_plan_approval(p, i, NULL, a, &x, &e))
-		problem_at_key(ps, n, "bad-expression", NULL, "approval: %s",
-			       e.text);
+	if (asks ? job_plan_approval(p, i, NULL, a, &x, &e) :
+		   job_plan_call(p, i, NULL, a, &c, &e))
+		problem_at_key(ps, doc_get(node, asks ? "approval" : "job"),
+			       "bad-expression", NULL, "%s", e.text);
 	arena_free(a);
 }
 
@@ -264,8 +268,8 @@ static void check_instance(const struct job_plan *p, size_t i,
 	if (cond && inputs_eval_if(p, i, NULL, cond->text, &truth, &e))
 		problem_at(ps, cond, "bad-expression", NULL, "%s", e.text);
 	check_artifacts(p, doc_get(doc_get(t->node, "approval"), "show"), ps);
-	if (p->instances[i].action == ACTION_APPROVAL)
-		check_approval(p, i, ps);
+	if (p->instances[i].action != ACTION_COMMAND)
+		check_step_of(p, i, ps);
 }
 
 static void group(struct job_plan *p)

@@ -121,6 +121,7 @@ static int start_engine(struct server *s, struct err *e)
 		.parallel = s->start.init.max_attempts < 64 ?
 				    s->start.init.max_attempts :
 				    64,
+		.owner_uid = s->start.init.owner_uid,
 		.monitor_is_new = s->start.init.first_start,
 	};
 

@@ -37,6 +37,7 @@ static void step(struct pass *p, enum sched_do what, size_t i)
 		[SCHED_CANCEL] = STATE_CANCELLED, [SCHED_STOP] = STATE_RUNNING,
 		[SCHED_REFUSE] = STATE_FAILED,    [SCHED_BLOCK] = STATE_BLOCKED,
 		[SCHED_ASK] = STATE_BLOCKED,      [SCHED_EXPIRE] = STATE_FAILED,
+		[SCHED_CALL] = STATE_RUNNING,
 	};
 
 	p->states[i] = after[what];
@@ -194,6 +195,20 @@ static bool ask(struct pass *p, size_t i)
 	return p->states[i] == STATE_FAILED;
 }
 
+/* A run that is waited for takes a place in this run, none of the machine. */
+static void call(struct pass *p, size_t i)
+{
+	if (!run_allows(p, i))
+		return;
+	if (!p->r->may_call) {
+		p->a->starved = true;
+		return;
+	}
+	step(p, SCHED_CALL, i);
+	p->running++;
+	p->task_running[instance(p, i)->task]++;
+}
+
 /* True when a state has changed that others may have waited for. */
 static bool start_one(struct pass *p, size_t first)
 {
@@ -207,7 +222,9 @@ static bool start_one(struct pass *p, size_t first)
 	case MAY_RUN:
 		if (instance(p, first)->action == ACTION_APPROVAL)
 			return ask(p, first);
-		if (never_fits(p, first))
+		if (instance(p, first)->action == ACTION_CALL)
+			call(p, first);
+		else if (never_fits(p, first))
 			each_of_group(p, SCHED_BLOCK, first);
 		else if (!run_allows(p, first))
 			return false;

@@ -19,6 +19,7 @@ enum sched_do {
 	SCHED_BLOCK,  /* its group can never fit: -> blocked, unschedulable */
 	SCHED_ASK,    /* an approval: -> blocked, approval */
 	SCHED_EXPIRE, /* and nobody gave it in time: -> failed, expired */
+	SCHED_CALL,   /* a run of another job is made: -> running */
 };
 
 struct sched_step {
@@ -39,6 +40,7 @@ struct sched_run {
 	int64_t now_us;            /* the clock of due_us */
 	uint32_t room;             /* attempts that may start now */
 	uint32_t capacity;         /* that could ever run at once */
+	bool may_call;             /* other runs can be made */
 };
 
 struct sched_answer {

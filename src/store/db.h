@@ -79,6 +79,7 @@ enum db_stmt {
 	DB_SCHEDULE_PUT,
 	DB_SCHEDULE_GET,
 	DB_DELETE_SCHEDULES,
+	DB_RUNS_OF_ROOT,
 	DB_APPROVAL_PUT,
 	DB_APPROVALS_OF,
 	DB_APPROVALS_OPEN,
@@ -151,7 +152,8 @@ MUST_USE int query_run(struct query *q, struct err *e);
 	"id,ulid,project,job,definition_digest,run_digest,state,kind,"         \
 	"blocked,error,labels,inputs,trigger,submitter,source,source_bytes,"   \
 	"priority,cancelled,timed_out,created_us,started_us,finished_us,"      \
-	"finally_us,rerun_of,grp,git_url,git_ref,git_commit,git_fetch"
+	"finally_us,rerun_of,grp,git_url,git_ref,git_commit,git_fetch,"        \
+	"parent,parent_task,parent_attempt,root,depth,token"
 void db_get_run(struct query *q, struct store_run *ret);
 void db_get_task(struct query *q, struct store_task *ret);
 void db_get_attempt(struct query *q, struct store_attempt *ret);

@@ -151,6 +151,8 @@ static void list_sql(const struct store_filter *f, struct buf *sql)
 		buf_puts(sql, " AND job=?");
 	if (f->trigger.len)
 		buf_puts(sql, " AND trigger=?");
+	if (f->parent.len)
+		buf_puts(sql, " AND parent=? AND parent<>''");
 	for (size_t i = 0; i < f->n_labels; i++)
 		buf_puts(sql, " AND EXISTS(SELECT 1 FROM json_each(labels) l "
 			      "WHERE l.key=? AND l.value=?)");
@@ -176,6 +178,8 @@ static void list_bind(const struct store_filter *f, struct query *q)
 		query_str(q, f->job);
 	if (f->trigger.len)
 		query_str(q, f->trigger);
+	if (f->parent.len)
+		query_str(q, f->parent);
 	for (size_t i = 0; i < f->n_labels; i++) {
 		query_str(q, f->labels[i].key);
 		query_str(q, f->labels[i].value);

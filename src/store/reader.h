@@ -31,6 +31,7 @@ struct store_filter {
 	uint32_t states; /* bit 1 << enum run_state; 0: all */
 	uint32_t kinds;  /* bit 1 << enum fail_kind; 0: all */
 	struct str project, job, trigger;
+	struct str parent;  /* ULID of the run that has called them */
 	struct str visible; /* only of these: a JSON list; "": all */
 	struct {
 		struct str key, value;

@@ -204,14 +204,14 @@ int store_tokens_delete(struct store *s, struct str subject, struct err *e)
 	return query_run(&q, e);
 }
 
-int store_read_token(struct store_reader *r, struct str ulid,
-		     store_token_fn *fn, void *ctx, struct err *e)
+static int one_token(struct db *db, struct str ulid, store_token_fn *fn,
+		     void *ctx, struct err *e)
 {
 	struct query q CLEANUP_QUERY = {0};
 	struct store_token t;
 	int n;
 
-	if (query_start(&r->db, DB_TOKEN_GET, &q, e))
+	if (query_start(db, DB_TOKEN_GET, &q, e))
 		return -1;
 	query_str(&q, ulid);
 	n = query_step(&q, e);
@@ -220,6 +220,18 @@ int store_read_token(struct store_reader *r, struct str ulid,
 	if (!n)
 		return err_set(e, ERR_NOT_FOUND, "no such token");
 	return get_token(&q, &t, e) ? -1 : fn(ctx, &t, e);
+}
+
+int store_token_get(struct store *s, struct str ulid, store_token_fn *fn,
+		    void *ctx, struct err *e)
+{
+	return one_token(&s->db, ulid, fn, ctx, e);
+}
+
+int store_read_token(struct store_reader *r, struct str ulid,
+		     store_token_fn *fn, void *ctx, struct err *e)
+{
+	return one_token(&r->db, ulid, fn, ctx, e);
 }
 
 int store_read_tokens(struct store_reader *r, struct str subject,

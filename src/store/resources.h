@@ -63,6 +63,8 @@ MUST_USE int store_token_delete(struct store *s, struct str ulid,
 /* All of a subject; fine without any. */
 MUST_USE int store_tokens_delete(struct store *s, struct str subject,
 				 struct err *e);
+MUST_USE int store_token_get(struct store *s, struct str ulid,
+			     store_token_fn *fn, void *ctx, struct err *e);
 MUST_USE int store_read_token(struct store_reader *r, struct str ulid,
 			      store_token_fn *fn, void *ctx, struct err *e);
 /* Newest first; subject "": of all.  limit 0: all. */

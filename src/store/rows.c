@@ -59,6 +59,12 @@ void db_get_run(struct query *q, struct store_run *r)
 	r->git_ref = query_get_str(q);
 	r->commit = query_get_str(q);
 	r->fetch = query_get_str(q);
+	r->parent = query_get_str(q);
+	r->parent_task = query_get_str(q);
+	r->parent_attempt = (uint32_t)query_get_i64(q);
+	r->root = query_get_str(q);
+	r->depth = (uint32_t)query_get_i64(q);
+	r->token = query_get_str(q);
 }
 
 void db_get_task(struct query *q, struct store_task *t)
@@ -98,6 +104,7 @@ void db_get_attempt(struct query *q, struct store_attempt *a)
 	a->outputs = query_get_str(q);
 	a->error = query_get_str(q);
 	a->hint = query_get_str(q);
+	get_ulid(q, &a->child);
 }
 
 void db_get_artifact(struct query *q, struct store_artifact *a)

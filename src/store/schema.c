@@ -162,7 +162,6 @@ static const char v8[] =
 	"ALTER TABLE runs ADD COLUMN git_ref TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE runs ADD COLUMN git_commit TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE runs ADD COLUMN git_fetch TEXT NOT NULL DEFAULT '';";
-
 /* Webhooks: their number outlives a new id; what was answered to whom. */
 static const char v9[] =
 	"CREATE TABLE hooks("
@@ -186,7 +185,21 @@ static const char v10[] =
 	"ALTER TABLE keys ADD COLUMN etag TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE keys ADD COLUMN body TEXT NOT NULL DEFAULT '';";
 
-static const char *const versions[] = {v1, v2, v3, v4, v5, v6, v7, v8, v9, v10};
+/* Runs that other runs have called, and the token that a run was asked with. */
+static const char v11[] =
+	"ALTER TABLE runs ADD COLUMN parent TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE runs ADD COLUMN parent_task TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE runs ADD COLUMN parent_attempt INTEGER NOT NULL "
+	"DEFAULT 0;"
+	"ALTER TABLE runs ADD COLUMN root TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE runs ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE runs ADD COLUMN token TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE attempts ADD COLUMN child TEXT NOT NULL DEFAULT '';"
+	"CREATE INDEX runs_parent ON runs(parent, id) WHERE parent<>'';"
+	"CREATE INDEX runs_root ON runs(root) WHERE root<>'';";
+
+static const char *const versions[] = {v1, v2, v3, v4,  v5, v6,
+				       v7, v8, v9, v10, v11};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -221,7 +234,8 @@ int db_migrate(struct db *db, struct err *e)
 #define ATTEMPT_COLUMNS                                                        \
 	"fence,idx,number,ulid,state,kind,exit_code,signo,shared,uid_slot,"    \
 	"workspace,started_us,finished_us,cpu_us,memory_peak_bytes,log_bytes," \
-	"redactions,pids_peak,not_enforced,log_truncated,outputs,error,hint"
+	"redactions,pids_peak,not_enforced,log_truncated,outputs,error,hint,"  \
+	"child"
 #define EVENT_COLUMNS                                                          \
 	"e.id,r.ulid,e.type,e.task,e.attempt,e.state,e.kind,e.ts_us"
 
@@ -254,8 +268,9 @@ const char *const db_sql[N_DB_STMTS] = {
 		"run_digest,state,kind,blocked,error,labels,inputs,trigger,"
 		"submitter,source,source_bytes,priority,cancelled,timed_out,"
 		"created_us,started_us,finished_us,finally_us,rerun_of,grp,"
-		"git_url,git_ref,git_commit,git_fetch,canonical) "
-		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		"git_url,git_ref,git_commit,git_fetch,canonical,parent,"
+		"parent_task,parent_attempt,root,depth,token) VALUES(?,?,?,?,?,"
+		"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_RUN_SET] = "UPDATE runs SET state=?,kind=?,blocked=?,error=?,"
 		       "cancelled=?,timed_out=?,started_us=?,finished_us=?,"
 		       "finally_us=? WHERE id=?",
@@ -279,7 +294,7 @@ const char *const db_sql[N_DB_STMTS] = {
 		     "FROM tasks WHERE run=? ORDER BY idx",
 	[DB_ATTEMPT_PUT] =
 		"INSERT OR REPLACE INTO attempts(run," ATTEMPT_COLUMNS ") "
-		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_ATTEMPTS] = "SELECT " ATTEMPT_COLUMNS
 			" FROM attempts WHERE run=? ORDER BY idx,number",
 	[DB_ATTEMPT_GET] = "SELECT " ATTEMPT_COLUMNS
@@ -402,6 +417,8 @@ const char *const db_sql[N_DB_STMTS] = {
 		"WHERE project=? AND job=? AND name=?",
 	[DB_DELETE_SCHEDULES] =
 		"DELETE FROM schedules WHERE project=? AND job=?",
+	[DB_RUNS_OF_ROOT] = "SELECT count(*) FROM runs WHERE root=?1 "
+			    "AND root<>''",
 	[DB_APPROVAL_PUT] =
 		"INSERT INTO approvals(run,idx,task,state,digest,message,named,"
 		"shown,count,submitter_may,asked_us,expires_us) "

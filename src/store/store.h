@@ -44,9 +44,15 @@ struct store_run {
 	bool cancelled; /* asked to; finally may still run */
 	bool timed_out; /* the job's timeout has struck */
 	int64_t created_us, started_us, finished_us;
-	int64_t finally_us;   /* when `finally` began */
-	struct str rerun_of;  /* ULID of the run that it repeats; "" */
-	struct str group;     /* of concurrency; "": none */
+	int64_t finally_us;  /* when `finally` began */
+	struct str rerun_of; /* ULID of the run that it repeats; "" */
+	struct str group;    /* of concurrency; "": none */
+	/* Of a run that another one has called; "": none has. */
+	struct str parent, parent_task; /* its ULID, the instance */
+	uint32_t parent_attempt;
+	struct str root;  /* ULID of the run at the beginning of all calls */
+	uint32_t depth;   /* calls above it */
+	struct str token; /* ULID of the one that was shown; "" */
 	struct str canonical; /* the job; only store_live_runs() fills it */
 };
 
@@ -77,6 +83,7 @@ struct store_attempt {
 	bool log_truncated;
 	struct str outputs; /* JSON object */
 	struct str error, hint;
+	struct ulid child; /* the run that it has called; all zero: none */
 };
 
 enum store_event_type {
@@ -223,6 +230,12 @@ MUST_USE int store_artifacts(struct store *s, int64_t run,
 MUST_USE int store_run_find(struct store *s, const struct ulid *ulid,
 			    int64_t *ret_id, enum run_state *ret_state,
 			    struct err *e);
+/* How many runs a run has led to, by calls. */
+MUST_USE int store_count_of_root(struct store *s, struct str root,
+				 uint32_t *ret, struct err *e);
+/* ERR_NOT_FOUND; fn sees the one row. */
+MUST_USE int store_run_get(struct store *s, const struct ulid *ulid,
+			   store_run_fn *fn, void *ctx, struct err *e);
 /* The highest fence ever given; the next one is above it. */
 MUST_USE int store_max_fence(struct store *s, uint64_t *ret, struct err *e);
 

@@ -67,6 +67,12 @@ int store_run_add(struct store *s, const struct store_run *r, int64_t *ret_id,
 	query_str(&q, r->commit);
 	query_str(&q, r->fetch);
 	query_str(&q, r->canonical);
+	query_str(&q, r->parent);
+	query_str(&q, r->parent_task);
+	query_i64(&q, r->parent_attempt);
+	query_str(&q, r->root);
+	query_i64(&q, r->depth);
+	query_str(&q, r->token);
 	if (query_run(&q, e))
 		return -1;
 	*ret_id = sqlite3_last_insert_rowid(s->db.lite);
@@ -184,6 +190,7 @@ int store_attempt_put(struct store *s, int64_t run,
 	query_str(&q, a->outputs);
 	query_str(&q, a->error);
 	query_str(&q, a->hint);
+	query_str(&q, str_from(a->child.s));
 	return query_run(&q, e);
 }
 
@@ -367,6 +374,39 @@ int store_run_find(struct store *s, const struct ulid *ulid, int64_t *ret_id,
 		return err_set(e, ERR_NOT_FOUND, "no such run");
 	*ret_id = query_get_i64(&q);
 	*ret_state = (enum run_state)query_get_i64(&q);
+	return 0;
+}
+
+int store_run_get(struct store *s, const struct ulid *ulid, store_run_fn *fn,
+		  void *ctx, struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+	struct store_run run;
+	int r;
+
+	if (query_start(&s->db, DB_RUN_GET, &q, e))
+		return -1;
+	query_str(&q, str_from(ulid->s));
+	r = query_step(&q, e);
+	if (r < 0)
+		return -1;
+	if (!r)
+		return err_set(e, ERR_NOT_FOUND, "no such run");
+	db_get_run(&q, &run);
+	return fn(ctx, &run, e);
+}
+
+int store_count_of_root(struct store *s, struct str root, uint32_t *ret,
+			struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+
+	if (query_start(&s->db, DB_RUNS_OF_ROOT, &q, e))
+		return -1;
+	query_str(&q, root);
+	if (query_step(&q, e) < 0)
+		return -1;
+	*ret = (uint32_t)query_get_i64(&q);
 	return 0;
 }
 

@@ -5,7 +5,7 @@
  * States are one letter an instance in plan order: q queued, b blocked, r
  * running, s succeeded, f failed, c cancelled, k skipped.  Steps are +NAME
  * start, ~NAME skip, -NAME cancel, !NAME stop, ?NAME refuse, #NAME block, @NAME
- * ask, %NAME expire; then
+ * ask, %NAME expire, *NAME call; then
  * "over" when the phase is, "starved" when only room is missing.
  */
 #include "base/mem.h"
@@ -45,7 +45,7 @@ static enum run_state state_of(char c)
 struct row {
 	const char *job, *states, *want;
 	uint32_t room; /* 0: plenty */
-	bool in_finally, cancelled, timed_out;
+	bool in_finally, cancelled, timed_out, no_calls;
 	int64_t now;
 	int64_t due; /* of every instance */
 };
@@ -56,6 +56,10 @@ struct row {
 static const char asking[] = HEAD "max_parallel: 1\ntasks:\n"
 	"  a: {run: x}\n  b: {needs: [a], approval: {from: [user/u]}}\n"
 	"  c: {needs: [a], run: x}\n  z: {needs: [b], run: x}\n";
+static const char calling[] = HEAD "max_parallel: 2\ntasks:\n"
+	"  a: {job: {name: j}}\n"
+	"  b: {job: {name: j}, uninterruptible: true}\n"
+	"  c: {job: {name: j}}\n  z: {needs: [c], run: x}\n";
 static const char chain[] = HEAD "tasks:\n"
 	"  - {name: a, run: x}\n  - {name: b, run: x}\n  - {name: c, run: x}\n";
 static const char graph[] = HEAD "tasks:\n"
@@ -123,6 +127,17 @@ static const struct row rows[] = {
 	{.job = asking, .states = "sbsq", .timed_out = true,
 	 .want = "-b -z over"},
 	{.job = asking, .states = "fqqq", .want = "~b ~c ~z over"},
+	/* other jobs: a place in the run, none of the machine */
+	{.job = calling, .states = "qqqq", .want = "*a *b"},
+	{.job = calling, .states = "rqqq", .want = "*b"},
+	{.job = calling, .states = "rrqq", .room = 1, .want = ""},
+	{.job = calling, .states = "srqq", .want = "*c"},
+	{.job = calling, .states = "rrsq", .cancelled = true,
+	 .want = "!a -z"},
+	{.job = calling, .states = "rrsq", .timed_out = true,
+	 .want = "!a !b -z"},
+	{.job = calling, .states = "qqqq", .no_calls = true,
+	 .want = "starved"},
 	/* pipes: all or none */
 	{.job = piped, .states = "qqqq", .want = "+w +x1 +x2"},
 	{.job = piped, .states = "qqqq", .room = 3, .want = "+w +x1 +x2"},
@@ -176,7 +191,7 @@ static void say(const struct job_plan *p, const struct sched_answer *a,
 {
 	for (size_t i = 0; i < a->n; i++)
 		buf_printf(b, "%s%c" STR_FMT, b->len ? " " : "",
-			   "+~-!?#@%"[a->steps[i].what],
+			   "+~-!?#@%*"[a->steps[i].what],
 			   STR_ARG(p->instances[a->steps[i].index].name));
 	if (a->starved)
 		buf_puts(b, b->len ? " starved" : "starved");
@@ -206,6 +221,7 @@ static void test_rows(void **state)
 			.now_us = row->now,
 			.room = row->room ? row->room : 100,
 			.capacity = 100,
+			.may_call = !row->no_calls,
 		};
 
 		assert_int_equal(p->n, strlen(row->states));
