@@ -94,6 +94,27 @@ static const struct verb verbs[] = {
 	 "  nfo token rm tok_01K...\n\n"
 	 "The token is printed alone; give it to a client in NFO_TOKEN.",
 	 verb_token},
+	{"user", "list|show|put|rm [NAME]",
+	 "Who may log in",
+	 "  nfo user put ann --full-name 'Ann Example' --uid 1001\n"
+	 "  nfo user put ann --disabled true\n"
+	 "  nfo user rm ann\n\n"
+	 "What put does not name stays as it is.",
+	 verb_resource},
+	{"group", "list|show|put|rm [NAME]",
+	 "Users under one name",
+	 "  nfo group put devs --member ann --member bob",
+	 verb_resource},
+	{"role", "list|show|put|rm [NAME]",
+	 "Who is what, and where",
+	 "  nfo role put web-devs --role developer --in web --member group/devs\n"
+	 "  nfo role put ops --role operator --in '*' --member user/ann",
+	 verb_resource},
+	{"project", "list|show|put|rm [NAME]",
+	 "What runs and roles belong to",
+	 "  nfo project put web --description 'the pages' --max-running 4\n"
+	 "  nfo project put web --paused true",
+	 verb_resource},
 	{"context", "list|set|use|rm [NAME]",
 	 "Servers by name, and which one counts",
 	 "  nfo context set prod --url https://nfo.example.com --token-file prod.tok\n"

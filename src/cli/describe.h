@@ -7,7 +7,7 @@
 #include "cli/opts.h"
 
 enum {
-	DESCRIBE_MAX = 40
+	DESCRIBE_MAX = 64
 };
 
 /* Every command with its options, in the order of the help; how many. */

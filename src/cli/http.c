@@ -137,12 +137,17 @@ static int perform(CURL *c, const struct server *s, struct http_answer *ret,
 		   struct err *e)
 {
 	CURLcode rc = curl_easy_perform(c);
+	struct curl_header *etag;
 
 	if (rc == CURLE_WRITE_ERROR)
 		return err_set(e, ERR_LIMIT, "the answer is over %d bytes",
 			       HTTP_ANSWER_MAX);
 	/* A server that refuses early may close while we still send. */
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &ret->status);
+	if (curl_easy_header(c, "ETag", 0, CURLH_HEADER, -1, &etag) ==
+		    CURLHE_OK &&
+	    strlen(etag->value) < sizeof(ret->etag))
+		memcpy(ret->etag, etag->value, strlen(etag->value) + 1);
 	if (rc != CURLE_OK && ret->status < 400)
 		return err_set(e, ERR_UNAVAILABLE, "%s: %s",
 			       s->socket[0] ? s->socket : s->base,

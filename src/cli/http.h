@@ -8,7 +8,8 @@
 enum {
 	HTTP_ANSWER_MAX = 32 << 20,
 	SERVER_TOKEN_MAX = 8193,
-	SERVER_PATH_MAX = 1024
+	SERVER_PATH_MAX = 1024,
+	HTTP_ETAG_MAX = 128
 };
 
 struct server {
@@ -22,7 +23,8 @@ struct server {
 
 struct http_answer {
 	long status;
-	struct buf body; /* the caller's buf_done() */
+	char etag[HTTP_ETAG_MAX]; /* "" for none */
+	struct buf body;          /* the caller's buf_done() */
 };
 
 /* Bytes of an answer as they come; -1 ends it. */

@@ -32,6 +32,8 @@ int verb_schedule(int argc, char **argv, const struct verb *v);
 int verb_context(int argc, char **argv, const struct verb *v);
 /* token.c */
 int verb_token(int argc, char **argv, const struct verb *v);
+/* resource.c: by the verb's name */
+int verb_resource(int argc, char **argv, const struct verb *v);
 /* runs.c */
 int verb_runs(int argc, char **argv, const struct verb *v);
 int verb_show(int argc, char **argv, const struct verb *v);
