@@ -3,7 +3,7 @@
 # nothing of the system is changed; docs/operations.md says what root enables.
 # `nfo` finds the other programs in ../libexec/nfo (src/main.c).
 install(TARGETS nfo RUNTIME DESTINATION bin)
-install(TARGETS nfo-client nfo-monitor nfo-server nfo-keeper nfo-spawner
+install(TARGETS nfo-client nfo-monitor nfo-server nfo-keeper nfo-fetcher nfo-spawner
 	nfo-runner RUNTIME DESTINATION libexec/nfo)
 
 install(DIRECTORY policies/ DESTINATION share/nfo/policies

@@ -150,6 +150,7 @@ static inline void start(struct world *w, struct store *s)
 	must(engine_new(&o, &w->engine, &e) || engine_start(w->engine, &e), &e);
 	a.engine = w->engine;
 	a.keeper_fd = keeper[1];
+	a.fetcher_fd = -1;
 	a.db_path = db;
 	w->config = config_new();
 	a.config = w->config;

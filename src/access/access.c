@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Who may do what; see access.h. */
-#include "access/access.h"
+#include "access/internal.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "doc/doc.h"
@@ -10,43 +10,6 @@
 
 enum {
 	BODY_MAX = 1 << 20
-};
-
-struct names {
-	struct str *items;
-	size_t n;
-	bool all; /* "*" was among them */
-};
-
-struct user {
-	bool disabled;
-	int64_t uid; /* -1: none */
-	struct str name, subject;
-};
-
-struct group {
-	struct str name; /* "group/devs" */
-	struct names members;
-};
-
-struct grant {
-	enum access_level role;
-	struct names projects, members;
-};
-
-struct token {
-	struct access_token t;
-	struct names projects;
-};
-
-struct access {
-	struct arena *arena;
-	struct map *users, *admins, *by_hash, *by_id, *by_cert;
-	struct user **list;
-	struct group *groups;
-	struct grant *grants;
-	struct token **tokens;
-	size_t n_users, n_groups, n_grants, n_tokens;
 };
 
 static const char *const role_names[] = {
@@ -121,6 +84,11 @@ static struct str keep(struct access *a, struct str s)
 	return keep2(a, "", s);
 }
 
+void access_use(struct access *a, const struct logins *l)
+{
+	a->logins = l;
+}
+
 void access_add_admin(struct access *a, struct str subject)
 {
 	(void)map_put(a->admins, subject, a);
@@ -167,7 +135,7 @@ static int get_names(struct access *a, const struct doc_node *list,
 	return 0;
 }
 
-static bool has(const struct names *names, struct str s)
+bool access_names_has(const struct names *names, struct str s)
 {
 	for (size_t i = 0; i < names->n; i++)
 		if (str_eq(names->items[i], s))
@@ -327,11 +295,25 @@ struct str access_user_of_certificate(const struct access *a, struct str id)
 	return u && !u->disabled ? u->subject : STR("");
 }
 
-bool access_is_known(const struct access *a, struct str subject)
+const struct login *access_login_of(const struct access *a, struct str subject,
+				    struct str id)
+{
+	const struct login *l =
+		a->logins && id.len ? logins_id(a->logins, id) : NULL;
+
+	return l && str_eq(l->subject, subject) ? l : NULL;
+}
+
+bool access_is_known(const struct access *a, struct str subject,
+		     struct str token)
 {
 	const struct user *u = map_get(a->users, subject);
 
-	return map_get(a->admins, subject) || (u && !u->disabled);
+	if (map_get(a->admins, subject))
+		return true;
+	return u ? !u->disabled :
+		   str_starts(subject, STR("oidc:")) &&
+			       access_login_of(a, subject, token);
 }
 
 bool access_has_user(const struct access *a, struct str name)
@@ -340,160 +322,4 @@ bool access_has_user(const struct access *a, struct str name)
 		if (str_eq(a->list[i]->name, name))
 			return true;
 	return false;
-}
-
-/* --- deciding ----------------------------------------------------------- */
-
-static bool is_member(const struct access *a, const struct grant *g,
-		      const struct user *u)
-{
-	for (size_t i = 0; i < g->members.n; i++) {
-		struct str m = g->members.items[i];
-
-		if (str_starts(m, STR("user/")) &&
-		    str_eq(str_from_at(m, 5), u->name))
-			return true;
-		for (size_t k = 0; k < a->n_groups; k++)
-			if (str_eq(m, a->groups[k].name) &&
-			    has(&a->groups[k].members, u->name))
-				return true;
-	}
-	return false;
-}
-
-/* The user that a subject is, also of one who is known by uid; NULL. */
-static const struct user *user_of(const struct access *a, struct str subject)
-{
-	struct str rest = subject;
-	uint64_t uid;
-
-	if (!str_starts(subject, STR("uid:")))
-		return map_get(a->users, subject);
-	rest = str_from_at(subject, 4);
-	if (str_to_u64(rest, UINT32_MAX, &uid))
-		return NULL;
-	return map_get(a->users, access_user_of_uid(a, (uint32_t)uid));
-}
-
-bool access_named(const struct access *a, struct str subject, struct str token,
-		  struct str project, struct str name)
-{
-	const struct user *u = user_of(a, subject);
-	enum access_level least;
-
-	if (str_starts(name, STR("role/")))
-		return !access_role_parse(str_from_at(name, 5), &least) &&
-		       access_role(a, subject, token, project) >= least;
-	if (!u || u->disabled)
-		return false;
-	if (str_starts(name, STR("user/")))
-		return str_eq(str_from_at(name, 5), u->name);
-	for (size_t k = 0; k < a->n_groups; k++)
-		if (str_eq(name, a->groups[k].name) &&
-		    has(&a->groups[k].members, u->name))
-			return true;
-	return false;
-}
-
-struct str access_person(const struct access *a, struct str subject)
-{
-	const struct user *u = user_of(a, subject);
-	char uid[32];
-
-	if (map_get(a->admins, subject))
-		return STR("owner");
-	if (!u)
-		return subject;
-	(void)snprintf(uid, sizeof(uid), "uid:%lld", (long long)u->uid);
-	return map_get(a->admins, str_from(uid)) ? STR("owner") : u->subject;
-}
-
-/* Of a user, whatever token is shown; project NULL: anywhere. */
-static enum access_level granted(const struct access *a, struct str subject,
-				 const struct str *project)
-{
-	const struct user *u = map_get(a->users, subject);
-	enum access_level most = ACCESS_NONE;
-
-	if (map_get(a->admins, subject))
-		return ACCESS_ADMIN;
-	if (!u || u->disabled)
-		return ACCESS_NONE;
-	for (size_t i = 0; i < a->n_grants; i++) {
-		const struct grant *g = &a->grants[i];
-
-		if (g->role <= most)
-			continue;
-		if (project && !g->projects.all &&
-		    (!project->len || !has(&g->projects, *project)))
-			continue;
-		if (is_member(a, g, u))
-			most = g->role;
-	}
-	return most;
-}
-
-static enum access_level narrowed(const struct access *a, struct str subject,
-				  struct str id, const struct str *project)
-{
-	const struct token *t = id.len ? map_get(a->by_id, id) : NULL;
-	enum access_level role;
-
-	if (id.len && !t)
-		return ACCESS_NONE; /* revoked meanwhile */
-	if (t && (!str_eq(t->t.subject, subject) ||
-		  (project && !t->projects.all &&
-		   (!project->len || !has(&t->projects, *project)))))
-		return ACCESS_NONE;
-	role = granted(a, subject, project);
-	return t && t->t.most < role ? t->t.most : role;
-}
-
-enum access_level access_role(const struct access *a, struct str subject,
-			      struct str token, struct str project)
-{
-	return narrowed(a, subject, token, &project);
-}
-
-enum access_level access_best(const struct access *a, struct str subject,
-			      struct str token)
-{
-	return narrowed(a, subject, token, NULL);
-}
-
-/* Each project that a list names and where the subject is enough, once. */
-static void offer(const struct access *a, struct str subject, struct str token,
-		  enum access_level least, const struct names *names,
-		  struct map *seen, struct buf *b)
-{
-	for (size_t i = 0; i < names->n; i++) {
-		struct str p = names->items[i];
-
-		if (map_get(seen, p) ||
-		    access_role(a, subject, token, p) < least)
-			continue;
-		(void)map_put(seen, p, seen);
-		buf_puts(b, map_len(seen) > 1 ? ",\"" : "\"");
-		buf_json(b, p);
-		buf_putc(b, '"');
-	}
-}
-
-bool access_projects(const struct access *a, struct str subject,
-		     struct str token, enum access_level least, struct buf *b)
-{
-	const struct token *t = token.len ? map_get(a->by_id, token) : NULL;
-	struct map *seen;
-
-	if (access_role(a, subject, token, STR("")) >= least)
-		return true;
-	seen = map_new();
-	buf_putc(b, '[');
-	if (t)
-		offer(a, subject, token, least, &t->projects, seen, b);
-	for (size_t i = 0; i < a->n_grants; i++)
-		offer(a, subject, token, least, &a->grants[i].projects, seen,
-		      b);
-	map_free(seen, NULL);
-	return buf_putc(b, ']');
 }

@@ -5,7 +5,7 @@
  * whoever holds it builds a new one when they change.
  *
  * A subject is how somebody is written everywhere: "user:ann", "uid:1000",
- * "token:local".
+ * "token:local", "oidc:corp:ann".
  */
 #pragma once
 
@@ -29,6 +29,11 @@ MUST_USE int access_role_parse(struct str s,
 struct access;
 struct access *access_new(void) MUST_USE;
 void access_free(struct access *a);
+
+struct logins;
+/* Logins that bring their own groups and roles (logins.h); borrowed.  Whoever
+ * comes with one gives its id as the token's. */
+void access_use(struct access *a, const struct logins *l);
 
 /* A subject that may everything: the server's own user, root. */
 void access_add_admin(struct access *a, struct str subject);
@@ -70,8 +75,10 @@ struct str access_user_of_uid(const struct access *a, uint32_t uid);
 /* The same of a user who has this certificate, by one of its names
  * ("sha256:...", "cn:..."); "" also when several users have it. */
 struct str access_user_of_certificate(const struct access *a, struct str id);
-/* May it come in at all: an admin, or a user who is there and not disabled. */
-bool access_is_known(const struct access *a, struct str subject);
+/* May it come in at all: an admin, a user who is there and not disabled, or
+ * whoever has such a login. */
+bool access_is_known(const struct access *a, struct str subject,
+		     struct str token);
 bool access_has_user(const struct access *a, struct str name);
 
 /*

@@ -2,6 +2,7 @@
 /* Putting the API together; see api.h. */
 #include "api/api.h"
 #include "api/control.h"
+#include "api/fetcher.h"
 #include "api/follow.h"
 #include "api/internal.h"
 #include "api/page.h"
@@ -43,12 +44,21 @@ static void on_beat(void *ctx)
 
 	follow_beat(a);
 	identity_beat(a);
+	oidc_beat(a);
 	loop_timer_set(a->beat, clock_mono_us() + BEAT_US);
 }
 
 static int take_tls(void *ctx, const int *fds, size_t n, struct err *e)
 {
 	return http_tls_change(((struct api *)ctx)->http, fds, n, e);
+}
+
+static void on_ends(void *ctx)
+{
+	struct api *a = ctx;
+
+	follow_wake(a);
+	identity_arm(a);
 }
 
 struct http *api_http(struct api *a)
@@ -65,6 +75,7 @@ static int watch(struct api *a, const struct api_options *o, struct err *e)
 	    loop_add_fd(a->loop, logwatch_fd(a->logwatch), EPOLLIN, on_log, a,
 			&a->log_watch, e))
 		return -1;
+	oidc_begin(a);
 	return http_new(a, a->loop, &o->http, &a->http, e);
 }
 
@@ -90,6 +101,8 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 	a->control = control_new(a->loop, o->control_fd, take_tls, a);
 	a->beat = loop_timer_new(a->loop, on_beat, a);
 	loop_timer_set(a->beat, clock_mono_us() + BEAT_US);
+	a->ends = loop_timer_new(a->loop, on_ends, a);
+	a->fetcher = fetcher_new(a->loop, o->fetcher_fd);
 	if (watch(a, o, e)) {
 		api_free(a);
 		return -1;
@@ -105,8 +118,11 @@ void api_free(struct api *a)
 	control_free(a->control);
 	keeper_free(a->keeper);
 	slow_end(a);
+	fetcher_free(a->fetcher);
+	oidc_end(a);
 	http_free(a->http);
 	loop_timer_free(a->beat);
+	loop_timer_free(a->ends);
 	loop_watch_free(a->engine_watch);
 	loop_watch_free(a->log_watch);
 	logwatch_free(a->logwatch);
@@ -118,6 +134,7 @@ void api_free(struct api *a)
 void api_configure(struct api *a, const struct config *config)
 {
 	a->config = config;
+	oidc_begin(a);
 }
 
 uint64_t api_requests(const struct api *a)

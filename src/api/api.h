@@ -32,6 +32,7 @@ struct api_options {
 	int state_fd;          /* the server's state directory; borrowed */
 	struct engine *engine; /* borrowed */
 	int keeper_fd;         /* channel to the keeper; taken */
+	int fetcher_fd;        /* to the fetcher; taken.  -1: there is none */
 	const char *db_path;   /* store_path(); borrowed for the call */
 	const struct policy_set *policies; /* borrowed */
 	const struct config *config;       /* borrowed, until api_configure() */

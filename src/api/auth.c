@@ -8,11 +8,13 @@
 #include "api/auth.h"
 #include "api/follow.h"
 #include "api/internal.h"
+#include "api/oidc.h"
 #include "api/reply.h"
 #include "api/route.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "config/config.h"
+#include "oidc/jwt.h"
 #include "store/reader.h"
 
 #include <arpa/inet.h>
@@ -143,7 +145,7 @@ static int from_unix(struct request *r)
 	return 0;
 }
 
-static int bad_token(struct request *r, const char *why)
+int auth_bad_token(struct request *r, const char *why)
 {
 	if (slow_wrong(r))
 		return -1;
@@ -177,10 +179,13 @@ static int from_token(struct request *r)
 		return 0;
 	}
 	t = access_token_find(r->api->identity.set, &h);
+	if (!t && jwt_looks_like(auth))
+		return oidc_login(r, auth, &h);
 	if (!t)
-		return bad_token(r, "is not known");
+		return auth_bad_token(r, "is not known");
 	if (t->expires_us <= now)
-		return bad_token(r, "has run out");
+		return auth_bad_token(r, "has run out");
+	r->who.expires_us = t->expires_us;
 	t->used_us = now;
 	t->used = true;
 	(void)snprintf(r->who.name, sizeof(r->who.name), STR_FMT,
@@ -303,7 +308,8 @@ static enum access_level wanted(const struct request *r)
 static bool is_known(const struct request *r)
 {
 	return r->who.kind != WHO_NOBODY &&
-	       access_is_known(r->api->identity.set, str_from(r->who.name));
+	       access_is_known(r->api->identity.set, str_from(r->who.name),
+			       str_from(r->who.token));
 }
 
 static int refuse(struct request *r, enum access_level have,
@@ -356,6 +362,8 @@ static int decide(struct request *r)
 
 bool auth_still(struct request *r)
 {
+	if (r->who.expires_us && clock_real_us() >= r->who.expires_us)
+		return false;
 	if (r->decided == r->api->identity.generation)
 		return true;
 	r->decided = r->api->identity.generation;
@@ -365,13 +373,17 @@ bool auth_still(struct request *r)
 
 int auth_check(struct request *r)
 {
+	int bad;
+
 	r->decided = r->api->identity.generation;
-	if (r->peer->is_unix) {
-		if (from_unix(r))
-			return -1;
-	} else if (check_host(r) || from_token(r) || from_certificate(r)) {
-		return -1;
-	}
+	if (r->peer->is_unix)
+		bad = from_unix(r);
+	else
+		bad = check_host(r) ? -1 : from_token(r);
+	if (!bad && !r->peer->is_unix)
+		bad = from_certificate(r);
+	if (bad)
+		return bad;
 	if (r->route)
 		return r->route->may == MAY_ANYBODY ? 0 : decide(r);
 	/* nothing is there: but strangers do not learn that */

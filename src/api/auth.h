@@ -13,8 +13,11 @@ struct auth {
 };
 
 /* 0: go on, r->who is set.  -1: answered with 400, 401, 403, or 404 where that
- * something exists is a secret. */
+ * something exists is a secret.  1: it takes a while; the request is resumed
+ * when it may ask again. */
 MUST_USE int auth_check(struct request *r);
+/* 401, which waits where there were more; "the token ...". -1. */
+int auth_bad_token(struct request *r, const char *why);
 /* For streams: who is known may have changed since. */
 bool auth_still(struct request *r);
 /* For lists of OF_ANY: the projects that may be seen, as a JSON list; nothing

@@ -35,6 +35,31 @@ int h_version(struct request *r)
 	return reply_json(r, 200, &b);
 }
 
+/* What let it in, as far as there is something to tell. */
+static void put_login(const struct request *r, struct buf *b)
+{
+	const struct login *l =
+		logins_id(r->api->identity.logins, str_from(r->who.token));
+	char ends[CLOCK_TEXT_LEN + 1];
+
+	if (r->who.expires_us) {
+		clock_format(r->who.expires_us, ends);
+		buf_printf(b, "\"expires_at\":\"%s\",", ends);
+	}
+	if (!l && r->who.token[0])
+		buf_printf(b, "\"token\":\"tok_%s\",", r->who.token);
+	if (!l)
+		return;
+	buf_printf(b, "\"provider\":\"" STR_FMT "\",\"groups\":[",
+		   STR_ARG(l->provider));
+	for (size_t i = 0; i < l->n_groups; i++) {
+		buf_puts(b, i ? ",\"" : "\"");
+		buf_json(b, l->groups[i]);
+		buf_putc(b, '"');
+	}
+	buf_puts(b, "],");
+}
+
 int h_whoami(struct request *r)
 {
 	struct buf b = BUF_INIT(1 << 20);
@@ -43,11 +68,12 @@ int h_whoami(struct request *r)
 	CLEANUP_BUF struct buf see = BUF_INIT(1 << 20);
 
 	auth_visible(r, &see);
-	buf_printf(&b, "{\"name\":\"%s\",\"roles\":[\"%s\"],\"server\":\"%s\",",
-		   r->who.name, access_role_name(access_best(set, who, token)),
+	buf_puts(&b, "{\"name\":\"");
+	buf_json(&b, who);
+	buf_printf(&b, "\",\"roles\":[\"%s\"],\"server\":\"%s\",",
+		   access_role_name(access_best(set, who, token)),
 		   access_role_name(access_role(set, who, token, STR(""))));
-	if (token.len)
-		buf_printf(&b, "\"token\":\"tok_%s\",", r->who.token);
+	put_login(r, &b);
 	buf_puts(&b, "\"projects\":");
 	buf_str(&b, see.len ? buf_view(&see) : STR("[\"*\"]"));
 	buf_puts(&b, "}\n");

@@ -158,7 +158,7 @@ struct made {
 	struct store_token t;
 	struct buf text; /* what is shown once */
 	struct buf projects;
-	char subject[80];
+	char subject[WHO_NAME_MAX + 1];
 };
 
 static void made_free(void *state)
@@ -249,6 +249,11 @@ static int check_subject(struct request *r, struct made *m)
 		access_token_id(set, str_from(r->who.token));
 	bool self = !strcmp(m->subject, r->who.name);
 
+	/* it would outlive what the provider says, and bring less */
+	if (logins_id(r->api->identity.logins, str_from(r->who.token)))
+		return reply_problem(r, 403, "forbidden",
+				     "a provider's token makes no others"),
+		       -1;
 	if (own && (own->most < ACCESS_ADMIN || !str_is(own->projects, "[]")))
 		return reply_problem(r, 403, "forbidden",
 				     "a token that is narrowed makes no "

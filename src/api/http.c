@@ -7,6 +7,7 @@
 #include "api/auth.h"
 #include "api/conventions.h"
 #include "api/internal.h"
+#include "api/oidc.h"
 #include "api/once.h"
 #include "api/origin.h"
 #include "api/reply.h"
@@ -69,6 +70,8 @@ static void request_free(struct request *r)
 		r->peer->request = NULL;
 		peer_enter(r->peer, PEER_IDLE);
 	}
+	oidc_forget(r);
+	buf_done(&r->allow);
 	upload_free(r->upload);
 	once_leave(r);
 	once_free(r->once);
@@ -115,28 +118,39 @@ static int claimed_length(struct request *r, uint64_t *ret)
 	return 0;
 }
 
-/* Everything that can be refused before the body is read. */
+/* Everything that can be refused before the body is read.  Who asks may take
+ * a while to find out: then the phase stays, and we are called again. */
 static void begin(struct request *r, const char *method)
 {
-	CLEANUP_BUF struct buf allow = BUF_INIT(256);
+	int refused;
 	unsigned status;
 	uint64_t len;
 
-	if (origin_read(r))
+	if (!r->allow.max) { /* once */
+		r->allow = BUF_INIT(256);
+		if (origin_read(r))
+			return;
+		r->found = route_find(r, method, &r->allow);
+	}
+	status = r->found;
+	/* before existence: a stranger learns nothing */
+	refused = auth_check(r);
+	if (refused > 0)
 		return;
-	status = route_find(r, method, &allow);
-	if (auth_check(r)) /* before existence: a stranger learns nothing */
+	if (r->phase == REQUEST_NEW)
+		r->phase = REQUEST_BODY;
+	if (refused)
 		return;
 	if (status == 404) {
 		reply_problem(r, 404, "not-found", "no such resource");
 	} else if (status == 405) {
 		reply_problem(r, 405, "method-not-allowed",
 			      "%s is not done here; allowed: %s", method,
-			      buf_cstr(&allow));
-		reply_header(r, "Allow", buf_cstr(&allow));
+			      buf_cstr(&r->allow));
+		reply_header(r, "Allow", buf_cstr(&r->allow));
 	} else if (status == 204) { /* OPTIONS */
 		reply_empty(r, 204);
-		reply_header(r, "Allow", buf_cstr(&allow));
+		reply_header(r, "Allow", buf_cstr(&r->allow));
 	} else if (!conventions_check(r) && !claimed_length(r, &len) &&
 		   r->route->body != BODY_NONE) {
 		upload_begin(r); /* only where it is multipart */
@@ -237,7 +251,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		r->peer->request = r;
 		peer_enter(r->peer, PEER_BODY);
 		*ctx = r;
+	}
+	if (r->phase == REQUEST_NEW) {
 		begin(r, method);
+		if (r->phase == REQUEST_NEW)
+			return sleep_on(r);
 		return r->phase == REQUEST_ANSWERED && !discards(r) ?
 			       send_reply(r) :
 			       MHD_YES;

@@ -13,7 +13,8 @@
 #include <string.h>
 
 enum {
-	WRITE_EVERY_US = 60 * 1000000
+	WRITE_EVERY_US = 60 * 1000000,
+	ARM_MOST_US = 600 * 1000000
 };
 
 typedef int add_fn(struct access *a, struct str name, struct str json,
@@ -92,18 +93,44 @@ static void keep_uses(const struct access *from, struct access *to)
 	}
 }
 
+static int64_t next_end(const struct identity *i, int64_t now)
+{
+	int64_t next = logins_next_end(i->logins, now);
+	const struct access_token *t;
+
+	for (size_t k = 0; (t = access_token_at(i->set, k)); k++)
+		if (t->expires_us > now && (!next || t->expires_us < next))
+			next = t->expires_us;
+	return next;
+}
+
+void identity_arm(struct api *a)
+{
+	int64_t now = clock_real_us(), next = next_end(&a->identity, now);
+	int64_t us = next - now;
+
+	/* not for long: the clock may be set */
+	if (us > ARM_MOST_US)
+		us = ARM_MOST_US;
+	loop_timer_set(a->ends, next ? clock_mono_us() + us : -1);
+}
+
 static void take(struct api *a, struct access *set)
 {
 	keep_uses(a->identity.set, set);
 	access_free(a->identity.set);
 	a->identity.set = set;
 	a->identity.generation++;
+	identity_arm(a);
 }
 
 int identity_load(struct api *a, struct err *e)
 {
 	struct access *set = access_new();
 
+	if (!a->identity.logins)
+		a->identity.logins = logins_new();
+	access_use(set, a->identity.logins);
 	access_add_owners(set, a->auth.owner_uid);
 	if (load(a, set, e)) {
 		access_free(set);
@@ -121,16 +148,26 @@ void identity_reload(struct api *a)
 	if (identity_load(a, &e)) {
 		log_error("users and tokens cannot be read: %s", e.text);
 		none = access_new();
+		logins_drop(a->identity.logins, STR(""));
 		access_add_owners(none, a->auth.owner_uid);
 		take(a, none);
 	}
 	follow_wake(a); /* streams look whether they still may */
 }
 
+void identity_drop(struct api *a, struct str provider)
+{
+	logins_drop(a->identity.logins, provider);
+	a->identity.generation++;
+	follow_wake(a);
+}
+
 void identity_free(struct identity *i)
 {
 	access_free(i->set);
 	i->set = NULL;
+	logins_free(i->logins);
+	i->logins = NULL;
 }
 
 /* --- last uses ---------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "api/http.h"
 #include "api/identity.h"
 #include "api/keeper.h"
+#include "api/oidc.h"
 #include "api/slow.h"
 #include "base/list.h"
 #include "config/config.h"
@@ -25,9 +26,12 @@ struct api {
 	struct link under_way; /* requests with an Idempotency-Key: once.h */
 	struct link followers; /* streams that wait for news: follow.h */
 	struct loop_timer *beat;
+	struct loop_timer *ends; /* of tokens and logins: identity_arm() */
 	struct loop_watch *engine_watch, *log_watch;
 	struct auth auth;
 	struct identity identity;
+	struct oidc oidc;
+	struct fetcher *fetcher;
 	struct slow slow; /* answers to wrong tokens */
 	struct hook_limit hooks;
 	int state_fd;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What names what; see naming.h. */
 #include "api/naming.h"
+#include "api/resource.h"
 #include "base/mem.h"
 #include "store/jobs.h"
 #include "store/resources.h"
@@ -111,8 +112,12 @@ int naming_members_exist(struct store *s, const char *kind,
 		struct str name = n->text, what = STR("user");
 		struct err none;
 
+		if (resource_is_foreign(name))
+			continue;
 		if (!strcmp(kind, "role"))
 			what = str_cut(&name, '/');
+		if (resource_is_foreign(name))
+			continue;
 		if (!store_resource_get(s, what, name, is_there, NULL, &none))
 			continue;
 		if (none.code != ERR_NOT_FOUND) {

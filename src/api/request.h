@@ -29,13 +29,18 @@ enum who_kind {
 	WHO_CERT
 };
 
+enum {
+	WHO_NAME_MAX = 351
+};
+
 struct who {
 	enum who_kind kind;
 	uint32_t uid;
-	/* the subject: "user:ann", "uid:1000", "token:local"; who is nobody
-	 * but has a certificate: "sha256:..." */
-	char name[80];
-	char token[27]; /* ULID of the token that was shown; "" */
+	/* the subject: "user:ann", "uid:1000", "token:local", "oidc:corp:ann";
+	 * who is nobody but has a certificate: "sha256:..." */
+	char name[WHO_NAME_MAX + 1];
+	char token[27];     /* ULID of the token that was shown, or login; "" */
+	int64_t expires_us; /* 0: never */
 };
 
 /* An answer that waits; slow.h. */
@@ -49,12 +54,19 @@ struct slow_wait {
 	char client[CLIENT_MAX];
 };
 
+/* Who waits for a provider's keys; oidc.h. */
+struct keys_wait {
+	struct link link;
+	bool asked; /* once is enough */
+};
+
 enum {
 	REQUEST_PARAMS_MAX = 4,
 	REQUEST_BODY_MAX = 1 << 20
 };
 
 enum request_phase {
+	REQUEST_NEW,     /* who asks is not known yet */
 	REQUEST_BODY,    /* content is coming */
 	REQUEST_WAITING, /* suspended: somebody else will answer */
 	REQUEST_ANSWERED,
@@ -65,7 +77,9 @@ struct request {
 	struct MHD_Connection *conn;
 	struct peer *peer; /* who sent it; door.h */
 	const struct route *route;
-	char *path;                            /* decoded; params point in */
+	unsigned found;   /* what route_find() said */
+	struct buf allow; /* and the methods that there are */
+	char *path;       /* decoded; params point in */
 	struct str params[REQUEST_PARAMS_MAX]; /* what {x} stood for */
 	struct arena *decoded;                 /* values of the query */
 	struct who who;
@@ -91,6 +105,7 @@ struct request {
 	struct slow_wait slow;
 	struct link under_way; /* with its Idempotency-Key: once.h */
 	struct once *once;
+	struct keys_wait keys;
 	/* what a handler keeps while it waits; freed with the request */
 	void *state;
 	void (*state_free)(void *state);

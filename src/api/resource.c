@@ -13,9 +13,9 @@ enum form {
 	FIELD_BOOL,
 	FIELD_COUNT,
 	FIELD_ROLE,
-	FIELD_NAMES,    /* list of names */
+	FIELD_NAMES,    /* list of names, or oidc:PROVIDER:SUBJECT */
 	FIELD_PROJECTS, /* the same, or "*" */
-	FIELD_MEMBERS,  /* list of user/NAME, group/NAME */
+	FIELD_MEMBERS,  /* list of user/NAME, group/NAME, oidc:... */
 	FIELD_CERTS,    /* list of names of certificates */
 };
 
@@ -51,12 +51,29 @@ static const char *const wants[] = {
 	[FIELD_BOOL] = "true or false",
 	[FIELD_COUNT] = "a number from 1 to 100000",
 	[FIELD_ROLE] = "viewer, operator, developer or admin",
-	[FIELD_NAMES] = "a list of at most 1000 names",
+	[FIELD_NAMES] =
+		"a list of at most 1000 names, or oidc:PROVIDER:SUBJECT",
 	[FIELD_PROJECTS] = "a list of projects, or [\"*\"] for all",
-	[FIELD_MEMBERS] = "a list of user/NAME and group/NAME",
+	[FIELD_MEMBERS] = "a list of user/NAME, group/NAME, "
+			  "oidc:PROVIDER:SUBJECT and "
+			  "group/oidc:PROVIDER:GROUP",
 	[FIELD_CERTS] = "a list of sha256:HEX, uri:URI, email:ADDRESS, "
 			"dns:NAME and cn:NAME",
 };
+
+bool resource_is_foreign(struct str s)
+{
+	struct str rest = s, scheme = str_cut(&rest, ':');
+	struct str name = str_cut(&rest, ':');
+
+	if (!str_is(scheme, "oidc") || !job_name_ok(name) || !rest.len ||
+	    rest.len > 255)
+		return false;
+	for (size_t i = 0; i < rest.len; i++)
+		if ((unsigned char)rest.p[i] < 0x20 || rest.p[i] == 0x7f)
+			return false;
+	return true;
+}
 
 static bool has_upper(struct str s)
 {
@@ -86,15 +103,20 @@ static bool is_cert(struct str s)
 
 static bool is_item(enum form form, struct str s)
 {
-	if (form == FIELD_PROJECTS && str_is(s, "*"))
-		return true;
+	if (form == FIELD_PROJECTS)
+		return str_is(s, "*") || job_name_ok(s);
 	if (form == FIELD_CERTS)
 		return is_cert(s);
+	if (resource_is_foreign(s))
+		return true;
 	if (form != FIELD_MEMBERS)
 		return job_name_ok(s);
 	if (str_starts(s, STR("user/")))
 		return job_name_ok(str_from_at(s, 5));
-	return str_starts(s, STR("group/")) && job_name_ok(str_from_at(s, 6));
+	if (!str_starts(s, STR("group/")))
+		return false;
+	s = str_from_at(s, 6);
+	return job_name_ok(s) || resource_is_foreign(s);
 }
 
 static bool is_list(enum form form, const struct doc_node *list)

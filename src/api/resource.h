@@ -17,6 +17,8 @@ enum {
  */
 bool resource_check(const char *kind, const struct doc_node *root,
 		    struct problems *ps);
+/* "oidc:PROVIDER:SUBJECT", somebody whom this server only hears of. */
+bool resource_is_foreign(struct str s);
 /* Its own fields as canonical JSON. */
 MUST_USE int resource_body(const char *kind, const struct doc_node *root,
 			   struct buf *b, struct err *e);

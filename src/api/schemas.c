@@ -21,7 +21,12 @@ static const struct {
 		    ",\"format\":" INTEGER "}}"},
 	{"Whoami",        "{\"type\":\"object\",\"required\":[\"name\",\"roles\"],"
 		   "\"properties\":{\"name\":" STRING ",\"roles\":{\"type\":"
-		   "\"array\",\"items\":" STRING "}}}"},
+		   "\"array\",\"items\":" STRING
+		   "},\"server\":" STRING ",\"token\":" STRING
+		   ",\"provider\":" STRING ",\"groups\":{\"type\":"
+		   "\"array\",\"items\":" STRING "},\"expires_at\":" STRING
+		   ",\"projects\":{\"type\":\"array\",\"items\":" STRING
+		   "}}}"},
 	{"Validated",
 	 "{\"type\":\"object\",\"required\":[\"valid\","
 	 "\"definition_digest\"],\"properties\":{\"valid\":{\"type\":"

@@ -2,14 +2,13 @@
 /* Waiting answers; see slow.h. */
 #include "api/slow.h"
 #include "access/guesses.h"
+#include "api/door.h"
 #include "api/internal.h"
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/log.h"
 
 #include <arpa/inet.h>
-#include <microhttpd.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,42 +24,29 @@ void slow_begin(struct api *a)
 
 /* --- who ---------------------------------------------------------------- */
 
-/* Of IPv6 the network: an address there costs nothing. */
+static unsigned peer_uid(const struct request *r)
+{
+	struct ucred cred = {.uid = 0};
+	socklen_t len = sizeof(cred);
+
+	(void)getsockopt(r->peer->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	return cred.uid;
+}
+
+/* Right behind a trusted proxy; of IPv6 the network: an address there costs
+ * nothing. */
 static struct str client_of(const struct request *r, char out[CLIENT_MAX])
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_storage room;
-	} peer = {.room = {0}};
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-	socklen_t len = sizeof(peer), cred_len = sizeof(struct ucred);
-	int fd = info ? info->connect_fd : -1;
-	char text[INET6_ADDRSTRLEN] = "?";
-	struct ucred cred = {.uid = 0};
+	struct in6_addr six;
 
-	/* behind a proxy the one that it names */
-	if (r->from.by_proxy &&
-	    inet_pton(AF_INET, r->from.client, &peer.in.sin_addr) == 1)
-		peer.sa.sa_family = AF_INET;
-	else if (r->from.by_proxy &&
-		 inet_pton(AF_INET6, r->from.client, &peer.in6.sin6_addr) == 1)
-		peer.sa.sa_family = AF_INET6;
-	else
-		(void)getpeername(fd, &peer.sa, &len);
-	if (peer.sa.sa_family == AF_UNIX) {
-		(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_len);
-		(void)snprintf(text, sizeof(text), "uid:%u", cred.uid);
-	} else if (peer.sa.sa_family == AF_INET6) {
-		memset(peer.in6.sin6_addr.s6_addr + 8, 0, 8);
-		(void)inet_ntop(AF_INET6, &peer.in6.sin6_addr, text,
-				sizeof(text));
-	} else if (peer.sa.sa_family == AF_INET) {
-		(void)inet_ntop(AF_INET, &peer.in.sin_addr, text, sizeof(text));
+	if (r->peer->is_unix && !r->from.by_proxy) {
+		(void)snprintf(out, CLIENT_MAX, "uid:%u", peer_uid(r));
+	} else if (inet_pton(AF_INET6, r->from.client, &six) == 1) {
+		memset(six.s6_addr + 8, 0, 8);
+		(void)inet_ntop(AF_INET6, &six, out, CLIENT_MAX);
+	} else {
+		(void)snprintf(out, CLIENT_MAX, "%s", r->from.client);
 	}
-	(void)snprintf(out, CLIENT_MAX, "%s", text);
 	return str_from(out);
 }
 

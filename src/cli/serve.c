@@ -93,6 +93,22 @@ static int state_of(const struct config *c, struct buf *state, struct err *e)
 	return connect_state_dir(state, e);
 }
 
+/* What the monitor reads for the server. */
+static void add_providers(struct start *s, const struct config *c)
+{
+	const struct config_oidc *p = c->oidc.items;
+
+	for (size_t i = 0; i < c->oidc.n; i++)
+		if (p[i].jwks_file.len)
+			add(s, "--attach", p[i].jwks_file.p);
+	for (size_t i = 0; i < c->oidc.n; i++) {
+		if (!p[i].jwks_uri.len)
+			continue;
+		add(s, "--fetch", p[i].jwks_uri.p);
+		add(s, "--fetch-ca", p[i].ca_file.p);
+	}
+}
+
 static int start(const struct config *c, const char *file,
 		 const struct opt_list *settings, struct err *e)
 {
@@ -135,6 +151,7 @@ static int start(const struct config *c, const char *file,
 		add(&s, "--allow-no-landlock", NULL);
 	if (file)
 		add(&s, "--config", file);
+	add_providers(&s, c);
 	for (size_t i = 0; i < settings->n; i++)
 		add(&s, "--set", settings->items[i]);
 	sandbox_delegate_exec((char *const *)(uintptr_t)s.args);

@@ -3,7 +3,7 @@
  * What is true of several settings together, a function each, and what passes
  * the monitor; see config.h.
  */
-#include "config/config.h"
+#include "config/values.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,9 +42,32 @@ static void tls_files(const struct config *c, struct problems *ps)
 			 "tls.client_ca is needed");
 }
 
+static void each_provider(const struct config *c, struct problems *ps)
+{
+	const struct config_oidc *all = c->oidc.items;
+
+	if (c->oidc.n > CONFIG_ATTACHED_MAX)
+		wrong_at(ps, c, "oidc", "too-many", NULL,
+			 "at most eight providers");
+
+	for (size_t i = 0; i < c->oidc.n; i++) {
+		if (!all[i].jwks_uri.len == !all[i].jwks_file.len)
+			wrong_at(
+				ps, c, "oidc", "missing-key", NULL,
+				"jwks_uri or jwks_file is wanted, one of them");
+		for (size_t k = 0; k < i; k++)
+			if (str_eq(all[k].name, all[i].name) ||
+			    str_eq(all[k].issuer, all[i].issuer))
+				wrong_at(ps, c, "oidc", "twice", NULL,
+					 "two providers have one name, or one "
+					 "issuer");
+	}
+}
+
 static void (*const checks[])(const struct config *, struct problems *) = {
 	client_limit,
 	tls_files,
+	each_provider,
 };
 
 int config_check(const struct config *c, struct problems *ps)
@@ -88,6 +111,25 @@ static int option(struct config *c, struct str text, struct problems *ps)
 	return -1;
 }
 
+static int attach(struct config *c, struct str path, struct str text,
+		  struct problems *ps)
+{
+	struct config_pairs *to = &c->attached;
+	char *copy = arena_strndup(c->arena, text.p, text.len);
+
+	if (!to->items)
+		to->items = arena_alloc(c->arena, CONFIG_ATTACHED_MAX *
+							  sizeof(*to->items));
+	if (!copy || !to->items || to->n == CONFIG_ATTACHED_MAX) {
+		problem_add(ps, (struct doc_place){0, 0}, "too-large", NULL,
+			    STR_FMT ": too much", STR_ARG(path));
+		return -1;
+	}
+	to->items[to->n].name = value_copy(c, path);
+	to->items[to->n++].value = str_n(copy, text.len);
+	return 0;
+}
+
 static int decode(struct config *c, struct str rest, char name[CONFIG_TEXT_MAX],
 		  struct problems *ps)
 {
@@ -103,6 +145,10 @@ static int decode(struct config *c, struct str rest, char name[CONFIG_TEXT_MAX],
 		}
 		if (str_is(what, "-")) {
 			bad |= option(c, text, ps);
+			continue;
+		}
+		if (str_starts(what, STR("+"))) {
+			bad |= attach(c, str_from_at(what, 1), text, ps);
 			continue;
 		}
 		s = doc_syntax_of_name(what);

@@ -32,7 +32,8 @@ enum {
 	CONFIG_TEXT_MAX = 4000, /* one text */
 	CONFIG_ARENA_MAX = 4 << 20,
 	/* What passes the monitor: the file and the options. */
-	CONFIG_BUNDLE_MAX = DOC_TEXT_MAX + (256 << 10),
+	CONFIG_BUNDLE_MAX = DOC_TEXT_MAX + (256 << 10) + (1 << 20),
+	CONFIG_ATTACHED_MAX = 8,
 };
 
 /* Each text ends with a NUL behind its length. */
@@ -90,6 +91,26 @@ struct config_timeouts {
 	int64_t stop_us;   /* from SIGTERM to the end of open answers */
 };
 
+/* What a token of a provider gives where all of `when` is true of it. */
+struct config_oidc_role {
+	struct config_pairs when; /* claim, what it is like */
+	unsigned role;            /* from 0: viewer, as in `choices` */
+	struct config_texts projects;
+};
+
+/* Whose tokens are logins (src/oidc). */
+struct config_oidc {
+	struct str name, issuer;
+	struct config_texts audience;
+	struct str jwks_uri, jwks_file; /* one of them */
+	struct str ca_file;             /* "": whom the system trusts */
+	struct config_texts algorithms;
+	int64_t skew_us;
+	struct config_pairs require;
+	struct str subject_claim, user_claim, groups_claim; /* "": none */
+	struct config_list roles; /* struct config_oidc_role */
+};
+
 /* Where a value is from. */
 enum config_source {
 	CONFIG_DEFAULT,
@@ -111,6 +132,9 @@ struct config {
 	struct config_log log;
 	struct config_limits limits;
 	struct config_timeouts timeouts;
+	struct config_list oidc; /* struct config_oidc */
+	/* Not a setting: files that it names, as they were when it was read. */
+	struct config_pairs attached;
 
 	/* By row of the table: where its value is from, and its place. */
 	unsigned char source[CONFIG_KEYS_MAX];
@@ -186,7 +210,8 @@ MUST_USE int config_check(const struct config *c, struct problems *ps);
 
 /*
  * What the monitor hands on: "NAME LENGTH\n" of the file and its bytes, then
- * each option as "- LENGTH\nPATH=VALUE"; everything ends with "\n".
+ * each option as "- LENGTH\nPATH=VALUE", and each file that a setting names as
+ * "+PATH LENGTH\n" and its bytes; everything ends with "\n".
  * ret_name (may be NULL) gets the file's name, "" when there is none.
  */
 MUST_USE int config_decode(struct str bundle, struct config **ret,

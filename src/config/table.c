@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AT(member) .at = offsetof(struct config, member)
-#define SECOND     INT64_C(1000000)
+#define AT(member)        .at = offsetof(struct config, member)
+#define OIDC(member)      .at = offsetof(struct config_oidc, member)
+#define OIDC_ROLE(member) .at = offsetof(struct config_oidc_role, member)
+#define SECOND            INT64_C(1000000)
 
 /* A table this wide reads better as it is. */
 /* clang-format off */
@@ -127,6 +129,71 @@ const struct config_key config_keys[] = {
 	 .fallback = "10s", .min = SECOND, .max = 60 * SECOND,
 	 .help = "At the end: for answers that are under way.",
 	 .example = "30s"},
+
+	{"", "oidc", CONFIG_MAPS, AT(oidc), .size = sizeof(struct config_oidc),
+	 .help = "Whose tokens are logins: OpenID providers, CI systems."},
+	{"oidc", "name", CONFIG_TEXT, OIDC(name), .required = true,
+	 .wrong = value_name,
+	 .help = "What it is called here: its subjects are oidc:NAME:SUBJECT.",
+	 .example = "corp"},
+	{"oidc", "issuer", CONFIG_TEXT, OIDC(issuer), .required = true,
+	 .wrong = value_url,
+	 .help = "The `iss` of its tokens, letter for letter.",
+	 .example = "https://login.example.com"},
+	{"oidc", "audience", CONFIG_TEXTS, OIDC(audience), .required = true,
+	 .max = 8, .help = "What `aud` has to hold, one of them.",
+	 .example = "[nfo]"},
+	{"oidc", "jwks_uri", CONFIG_TEXT, OIDC(jwks_uri), .restart = true,
+	 .wrong = value_url,
+	 .help = "Where its keys are; fetched, and again when they change.",
+	 .example = "https://login.example.com/jwks.json"},
+	{"oidc", "jwks_file", CONFIG_TEXT, OIDC(jwks_file), .restart = true,
+	 .wrong = value_path,
+	 .help = "Its keys as a file, in place of jwks_uri.",
+	 .example = "/etc/nfo/corp-jwks.json"},
+	{"oidc", "ca_file", CONFIG_TEXT, OIDC(ca_file), .restart = true,
+	 .wrong = value_path,
+	 .help = "Who may have signed the certificate at jwks_uri, PEM; "
+		 "default whom the system trusts.",
+	 .example = "/etc/nfo/corp-ca.pem"},
+	{"oidc", "algorithms", CONFIG_TEXTS, OIDC(algorithms), .max = 3,
+	 .wrong = value_jwt_alg,
+	 .help = "How they may be signed: ES256, RS256, EdDSA; default all of "
+		 "them.",
+	 .example = "[ES256]"},
+	{"oidc", "skew", CONFIG_DURATION, OIDC(skew_us), .fallback = "1m",
+	 .min = 0, .max = 300 * SECOND,
+	 .help = "How far its clock may be from ours.", .example = "30s"},
+	{"oidc", "require", CONFIG_PAIRS, OIDC(require),
+	 .help = "Claims that each of its tokens has to have, else it is none: "
+		 "as in `when`.",
+	 .example = "{ namespace: acme }"},
+	{"oidc", "subject_claim", CONFIG_TEXT, OIDC(subject_claim),
+	 .fallback = "sub", .help = "The claim that is the subject.",
+	 .example = "email"},
+	{"oidc", "user_claim", CONFIG_TEXT, OIDC(user_claim),
+	 .help = "A claim that names a user of this server; where there is "
+		 "one of that name, the login is that user's. Only a claim "
+		 "that nobody can choose for themselves.",
+	 .example = "preferred_username"},
+	{"oidc", "groups_claim", CONFIG_TEXT, OIDC(groups_claim),
+	 .help = "The claim with the groups: group/oidc:NAME:GROUP among a "
+		 "role's members.",
+	 .example = "groups"},
+	{"oidc", "roles", CONFIG_MAPS, OIDC(roles),
+	 .size = sizeof(struct config_oidc_role),
+	 .help = "What its tokens give, besides the roles of the API."},
+	{"oidc.roles", "when", CONFIG_PAIRS, OIDC_ROLE(when), .required = true,
+	 .help = "Claims, each with what it is like: * is anything without a "
+		 "slash, ** anything. A name that begins with / is a JSON "
+		 "pointer.",
+	 .example = "{ project_path: \"acme/*\", ref_protected: \"true\" }"},
+	{"oidc.roles", "role", CONFIG_CHOICE, OIDC_ROLE(role),
+	 .required = true, .choices = "viewer|operator|developer|admin",
+	 .help = "What the token is then.", .example = "operator"},
+	{"oidc.roles", "projects", CONFIG_TEXTS, OIDC_ROLE(projects),
+	 .required = true, .help = "Where; * is everywhere.",
+	 .example = "[web]"},
 };
 /* clang-format on */
 const size_t config_n_keys = ARRAY_LEN(config_keys);

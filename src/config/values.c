@@ -16,6 +16,68 @@ const char *value_path(struct str s)
 					"wanted";
 }
 
+const char *value_name(struct str s)
+{
+	static const char want[] = "[a-z][a-z0-9_-]*, at most 63 characters";
+
+	if (!s.len || s.len > 63 || s.p[0] < 'a' || s.p[0] > 'z')
+		return want;
+	for (size_t i = 1; i < s.len; i++) {
+		char c = s.p[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+		    c != '_' && c != '-')
+			return want;
+	}
+	return NULL;
+}
+
+/* Of http only what never leaves the machine. */
+static bool is_loopback(struct str rest)
+{
+	static const struct str hosts[] = {
+		{"127.0.0.1", 9},
+                {"localhost", 9},
+                {"[::1]",     5}
+        };
+
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+		struct str after = str_from_at(rest, hosts[i].len);
+
+		if (str_starts(rest, hosts[i]) &&
+		    (!after.len || after.p[0] == ':' || after.p[0] == '/'))
+			return true;
+	}
+	return false;
+}
+
+const char *value_url(struct str s)
+{
+	static const char want[] =
+		"https://HOST/... is wanted (http:// only to this machine)";
+	bool plain = str_starts(s, STR("http://"));
+	struct str rest = str_from_at(s, plain ? 7 : 8), host;
+
+	if ((!plain && !str_starts(s, STR("https://"))) || s.len > 2000)
+		return want;
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] <= 0x20 ||
+		    (unsigned char)s.p[i] >= 0x7f ||
+		    strchr("\"\\<>^`{|}#", s.p[i]))
+			return want;
+	if (plain && !is_loopback(rest))
+		return want;
+	host = str_cut(&rest, '/');
+	return host.len && !str_has(host, '@') ? NULL : want;
+}
+
+const char *value_jwt_alg(struct str s)
+{
+	return str_is(s, "ES256") || str_is(s, "RS256") || str_is(s, "EdDSA") ?
+		       NULL :
+		       "ES256, RS256 or EdDSA";
+}
+
 /* An address in numbers: 4, 6, or 0 when it is none. */
 static int address(struct str s)
 {

@@ -9,6 +9,7 @@ static const char *const roles[N_ROLES] = {
 	[ROLE_MONITOR] = "monitor", [ROLE_SERVER] = "server",
 	[ROLE_KEEPER] = "keeper",   [ROLE_SPAWNER] = "spawner",
 	[ROLE_ZYGOTE] = "zygote",   [ROLE_RUNNER] = "runner",
+	[ROLE_FETCHER] = "fetcher",
 };
 
 const char *role_name(enum role r)

@@ -8,6 +8,7 @@
  *   server's http thread <-> monitor    one, for what is read anew
  *   keeper, spawner, zygote <-> monitor    one channel each
  *   runner  <-> monitor, keeper, spawner   one each per attempt
+ *   server  <-> fetcher   one channel, for the life of the monitor
  *
  * A role's program is executed by the monitor with argv[0] "nfo: ROLE", its
  * channel to the monitor as descriptor 3, and nothing else; the first message
@@ -20,7 +21,8 @@
 #include "proto/state.h"
 
 enum {
-	ROLE_FD = 3
+	ROLE_FD = 3,
+	FETCH_BODY_MAX = 256 * 1024 /* of one URL */
 };
 
 enum role {
@@ -30,6 +32,7 @@ enum role {
 	ROLE_SPAWNER,
 	ROLE_ZYGOTE,
 	ROLE_RUNNER,
+	ROLE_FETCHER, /* only where there is something to fetch */
 	N_ROLES,
 };
 
@@ -108,6 +111,12 @@ enum msg_type {
 	MSG_RELOADED,     /* monitor -> server: ok u8, text str */
 	MSG_TLS,          /* monitor -> server; fds as in INIT; then: */
 	MSG_TLS_TAKEN,    /* server -> monitor: ok u8, text str */
+
+	/* server -> fetcher: only of URLs that the monitor gave it */
+	MSG_FETCH_URL = 128, /* tag, SHA-256 of the URL */
+	/* fetcher -> server */
+	MSG_FETCHED_URL,  /* tag, max_age_s u32; fd 0: sealed memfd */
+	MSG_FETCH_URL_NO, /* tag, text str */
 };
 
 /* Both, so that a stale message about an earlier holder is seen as such. */
@@ -210,6 +219,8 @@ struct verify {
  *
  *   keeper, spawner   none
  *   zygote            policies (sealed memfd, policy_set_encode)
+ *   fetcher           its list (sealed memfd: "URL LENGTH\n", so many bytes of
+ *                     PEM, "\n"), channel to the server
  *   server            enum init_fd; where it serves TLS a certificate and its
  *                     key, and for clients' certificates their CAs (sealed
  *                     memfds, PEM); then the listening sockets
@@ -224,6 +235,7 @@ enum init_fd {
 	INIT_KEEPER,  /* channel to the keeper */
 	INIT_CONFIG,  /* settings (sealed memfd, config_decode) */
 	INIT_CONTROL, /* channel to the monitor, of the http thread */
+	INIT_FETCHER, /* channel to the fetcher, which may not be there */
 	N_INIT_FDS,
 };
 

@@ -45,6 +45,10 @@ static const struct {
 			 REFUSE_ALL & ~(unsigned)REFUSE_FORK,        -1, FDS_SPARE },
  /* Only what comes on top of what it has from the zygote. */
 	[ROLE_RUNNER] = {false, true,  false, NULL,     REFUSE_FORK, 0,  0         },
+ /* Connects, and has threads that look up names. */
+	[ROLE_FETCHER] = {false, true,  false, NULL,
+                         REFUSE_ALL & ~(unsigned)REFUSE_CONNECT,     -1,
+                         FDS_SPARE						 },
  /* Mounts, forks, execs: and every payload inherits what is refused. */
 	[ROLE_SPAWNER] = {true,  false, false, NULL,     REFUSE_RARE, -1, 0         },
 };
@@ -147,18 +151,58 @@ static int check_landlock(const struct role_init *init, struct err *e)
 		       "--allow-no-landlock goes on without");
 }
 
-/* The role's directory, what libraries read to get randomness, and for the
- * server's schedules the time zones, where there are some. */
+/* What a role reads besides its directory, where it is there: the server's
+ * schedules the time zones; the fetcher how names are looked up and who may sign
+ * a certificate. */
+static const struct {
+	enum role role;
+	const char *path;
+} reads[] = {
+	{ROLE_SERVER,  "/usr/share/zoneinfo"             },
+	{ROLE_FETCHER, "/etc"                            },
+	{ROLE_FETCHER, "/run/systemd/resolve"            },
+	{ROLE_FETCHER, "/run/resolvconf"                 },
+	{ROLE_FETCHER, "/run/NetworkManager"             },
+	{ROLE_FETCHER, "/usr/share/ca-certificates"      },
+	{ROLE_FETCHER, "/usr/local/share/ca-certificates"},
+};
+
+enum {
+	PLACES_MAX = ARRAY_LEN(reads) + 2
+};
+
+static int open_places(enum role role, const char *dir,
+		       struct confine_place places[PLACES_MAX], size_t *n,
+		       struct err *e)
+{
+	int fd = open("/dev/urandom", O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, errno, "/dev/urandom");
+	places[(*n)++] = (struct confine_place){fd, false};
+	fd = dir ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (dir && fd < 0)
+		return err_sys(e, errno, "%s", dir);
+	if (dir)
+		places[(*n)++] = (struct confine_place){fd, true};
+	for (size_t i = 0; i < ARRAY_LEN(reads); i++) {
+		if (reads[i].role != role)
+			continue;
+		fd = open(reads[i].path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			places[(*n)++] = (struct confine_place){fd, false};
+	}
+	return 0;
+}
+
+/* The role's directory, what libraries read to get randomness, and what is in
+ * the list above. */
 static int close_paths(enum role role, const struct role_init *init,
 		       struct err *e)
 {
+	struct confine_place places[PLACES_MAX];
 	char path[INIT_PATH_MAX + 16];
-	struct confine_place places[3] = {
-		{-1, false},
-                {-1, true },
-                {-1, false}
-        };
-	size_t n = 2;
+	size_t n = 0;
 	int bad;
 
 	/* A layer that only scopes would still refuse links and renames
@@ -168,19 +212,12 @@ static int close_paths(enum role role, const struct role_init *init,
 	if (!roles[role].files)
 		return confine_files(false, roles[role].tcp, NULL, 0, e);
 	(void)snprintf(path, sizeof(path), "%s/%s", init->state,
-		       roles[role].dir);
-	places[0].fd = open("/dev/urandom", O_PATH | O_CLOEXEC);
-	places[1].fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (role == ROLE_SERVER)
-		places[2].fd = open("/usr/share/zoneinfo",
-				    O_PATH | O_DIRECTORY | O_CLOEXEC);
-	n += places[2].fd >= 0;
-	bad = places[0].fd < 0 || places[1].fd < 0 ?
-		      err_sys(e, errno, "%s", path) :
-		      confine_files(true, roles[role].tcp, places, n, e);
-	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		       roles[role].dir ? roles[role].dir : "");
+	bad = open_places(role, roles[role].dir ? path : NULL, places, &n, e) ||
+	      confine_files(true, roles[role].tcp, places, n, e);
+	for (size_t i = 0; i < n; i++)
 		fd_close(&places[i].fd);
-	return bad;
+	return bad ? -1 : 0;
 }
 
 static int no_new_privileges(struct err *e)

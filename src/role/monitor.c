@@ -77,6 +77,7 @@ int main(int argc, char **argv)
 	fd_close(&tty);
 	if (find_programs(m, &e) || confine_monitor(&e) || setup_state(m, &e) ||
 	    setup_policies(m, NULL, &e) || config_bundle(m, &m->config, &e) ||
+	    fetch_list(m, &m->fetches, &e) || chan_pair(m->fetch, &e) ||
 	    tls_files_read(m, &m->tls, &e) || setup_sockets(m, &e) ||
 	    loop_new(&m->loop, &e) ||
 	    loop_signals(m->loop, signals, ARRAY_LEN(signals), on_signal, m,

@@ -23,6 +23,7 @@
 
 enum {
 	SETTINGS_MAX = 256,
+	OPT_TEXTS_MAX = 8,
 	STOP_MS = 5000
 };
 
@@ -49,6 +50,12 @@ struct monitor_opts {
 	const char *config;                 /* a file; NULL: none */
 	const char *settings[SETTINGS_MAX]; /* "KEY=VALUE", for the server */
 	size_t n_settings;
+	struct opt_texts {
+		const char *items[OPT_TEXTS_MAX];
+		size_t n;
+	} attached; /* files that it names */
+	/* For the fetcher: URLs, each with a file of PEM, or "". */
+	struct opt_texts fetch, fetch_ca;
 	struct listen_opt {
 		enum listen_kind {
 			LISTEN_UNIX,
@@ -84,7 +91,7 @@ struct reload {
 
 /* 0: as we are. */
 struct monitor_users {
-	uint32_t server, keeper, runner;
+	uint32_t server, keeper, runner, fetcher;
 };
 
 struct monitor {
@@ -92,6 +99,8 @@ struct monitor {
 	struct loop *loop;
 	char state[INIT_PATH_MAX + 1], dir[INIT_PATH_MAX + 1];
 	int lock, policies, config; /* the last two sealed */
+	int fetches;                /* sealed */
+	int fetch[2];               /* the channel: server, fetcher */
 	int listeners[INIT_LISTENERS_MAX];
 	uint32_t tls_listeners; /* bit i: the i-th of them is TLS */
 	size_t n_listeners;
@@ -133,6 +142,8 @@ void reload_abandon(struct monitor *m);
 
 /* monitor_config.c: the file and the options that win over it, for
  * config_decode(); *ret is the caller's. */
+/* The same for the fetcher. */
+MUST_USE int fetch_list(const struct monitor *m, int *ret, struct err *e);
 MUST_USE int config_bundle(const struct monitor *m, int *ret, struct err *e);
 
 /* monitor_start.c: execute the role's program and say INIT to it. */

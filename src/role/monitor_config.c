@@ -8,13 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
 	CONFIG_FILE_MAX = 1 << 20,
-	BUNDLE_MAX = CONFIG_FILE_MAX + (256 << 10)
+	ATTACHED_FILE_MAX = 256 << 10,
+	BUNDLE_MAX = CONFIG_FILE_MAX + (256 << 10) + (1 << 20)
 };
 
 static void frame(struct buf *b, const char *name, struct str content)
@@ -24,9 +26,11 @@ static void frame(struct buf *b, const char *name, struct str content)
 	buf_putc(b, '\n');
 }
 
-static int add_file(const char *path, struct buf *b, struct err *e)
+/* Framed as this name. */
+static int add_file_as(const char *name, const char *path, size_t max,
+		       struct buf *b, struct err *e)
 {
-	CLEANUP_BUF struct buf text = BUF_INIT(CONFIG_FILE_MAX);
+	CLEANUP_BUF struct buf text = BUF_INIT(max);
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 
@@ -36,11 +40,52 @@ static int add_file(const char *path, struct buf *b, struct err *e)
 		return err_set(e, ERR_DENIED, "%s: not a file", path);
 	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & 022)
 		return err_set(e, ERR_DENIED, "%s: others may change it", path);
-	if (strchr(path, '\n'))
-		return err_set(e, ERR_INVALID, "--config: no such name");
 	if (fd_read_buf(fd, &text, e))
 		return err_wrap(e, "%s", path);
-	frame(b, path, buf_view(&text));
+	frame(b, name, buf_view(&text));
+	return 0;
+}
+
+static int add_file(const char *before, const char *path, size_t max,
+		    struct buf *b, struct err *e)
+{
+	char name[INIT_PATH_MAX + 2];
+
+	if (strchr(path, '\n') || strlen(path) > INIT_PATH_MAX)
+		return err_set(e, ERR_INVALID,
+			       "--config, --attach: no such name");
+	(void)snprintf(name, sizeof(name), "%s%s", before, path);
+	return add_file_as(name, path, max, b, e);
+}
+
+/* A URL, and the PEM that goes with it. */
+static int add_fetch(const char *url, const char *ca, struct buf *b,
+		     struct err *e)
+{
+	if (strpbrk(url, " \n"))
+		return err_set(e, ERR_INVALID, "--fetch: no such URL");
+	if (*ca)
+		return add_file_as(url, ca, ATTACHED_FILE_MAX, b, e);
+	frame(b, url, STR(""));
+	return 0;
+}
+
+int fetch_list(const struct monitor *m, int *ret, struct err *e)
+{
+	const struct opt_texts *urls = &m->o.fetch, *cas = &m->o.fetch_ca;
+	CLEANUP_BUF struct buf b = BUF_INIT(BUNDLE_MAX + BUNDLE_MAX);
+	int fd;
+
+	for (size_t i = 0; i < urls->n; i++)
+		if (add_fetch(urls->items[i], i < cas->n ? cas->items[i] : "",
+			      &b, e))
+			return -1;
+	if (b.failed)
+		return err_set(e, ERR_LIMIT, "--fetch-ca: too large");
+	fd = fd_memfd_sealed("fetch", buf_view(&b), e);
+	if (fd < 0)
+		return -1;
+	*ret = fd;
 	return 0;
 }
 
@@ -49,8 +94,12 @@ int config_bundle(const struct monitor *m, int *ret, struct err *e)
 	CLEANUP_BUF struct buf b = BUF_INIT(BUNDLE_MAX);
 	int fd;
 
-	if (m->o.config && add_file(m->o.config, &b, e))
+	if (m->o.config && add_file("", m->o.config, CONFIG_FILE_MAX, &b, e))
 		return -1;
+	for (size_t i = 0; i < m->o.attached.n; i++)
+		if (add_file("+", m->o.attached.items[i], ATTACHED_FILE_MAX, &b,
+			     e))
+			return -1;
 	for (size_t i = 0; i < m->o.n_settings; i++)
 		frame(&b, "-", str_from(m->o.settings[i]));
 	if (b.failed)

@@ -22,6 +22,7 @@ static const struct {
 		IS_FLAG,
 		IS_LISTENER,
 		IS_SETTING,
+		IS_TEXTS,
 		IS_CGROUPS,
 		IS_LOG_FORMAT,
 		IS_LOG_LEVEL,
@@ -39,6 +40,9 @@ static const struct {
 	{"plain-listen-anywhere", IS_FLAG,       AT(plain_anywhere)    },
 	{"config",                IS_TEXT,       AT(config)            },
 	{"set",		   IS_SETTING,    0                     },
+	{"attach",                IS_TEXTS,      AT(attached)          },
+	{"fetch",                 IS_TEXTS,      AT(fetch)             },
+	{"fetch-ca",              IS_TEXTS,      AT(fetch_ca)          },
 	{"cgroups",               IS_CGROUPS,    0                     },
 	{"log-format",            IS_LOG_FORMAT, 0                     },
 	{"log-level",             IS_LOG_LEVEL,  0                     },
@@ -96,6 +100,13 @@ static unsigned word(const char *s, const char *what, const char *const *words,
 	wrong("--%s %s: no such one", what, s);
 }
 
+static void add_text(struct opt_texts *to, const char *name, const char *text)
+{
+	if (to->n == OPT_TEXTS_MAX)
+		wrong("more than %d --%s", OPT_TEXTS_MAX, name);
+	to->items[to->n++] = text;
+}
+
 static bool required(const char *s)
 {
 	if (strcmp(s, "require") != 0 && strcmp(s, "prefer") != 0)
@@ -124,6 +135,9 @@ static void take(struct monitor_opts *o, size_t i, const char *arg)
 		break;
 	case IS_SETTING:
 		add_setting(o, arg);
+		break;
+	case IS_TEXTS:
+		add_text(to, table[i].name, arg);
 		break;
 	case IS_CGROUPS:
 		o->cgroups_required = required(arg);

@@ -318,6 +318,8 @@ int roles_start(struct monitor *m, struct err *e)
 
 	for (size_t i = 0; i < N_ROLES; i++)
 		m->roles[i] = process_new(m, (enum role)i);
+	if (m->o.fetch.n && start(m->roles[ROLE_FETCHER], e))
+		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		if (start(m->roles[order[i]], e))
 			return -1;
@@ -336,7 +338,8 @@ static void end_zygote(struct role_process *p)
 void roles_stop(struct monitor *m)
 {
 	static const enum role order[] = {ROLE_SERVER, ROLE_ZYGOTE,
-					  ROLE_SPAWNER, ROLE_KEEPER};
+					  ROLE_SPAWNER, ROLE_KEEPER,
+					  ROLE_FETCHER};
 
 	if (m->stopping)
 		return;

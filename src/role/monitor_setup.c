@@ -31,7 +31,8 @@ enum {
 enum {
 	UID_SERVER = 0x4e45ff01,
 	UID_KEEPER = 0x4e45ff02,
-	UID_RUNNER = 0x4e45ff03
+	UID_RUNNER = 0x4e45ff03,
+	UID_FETCHER = 0x4e45ff04
 };
 
 /* --- users -------------------------------------------------------------- */
@@ -76,6 +77,8 @@ static void choose_users(struct monitor *m)
 		old ? UID_KEEPER : user_named("nfo-keeper", UID_KEEPER);
 	m->users.runner =
 		old ? UID_RUNNER : user_named("nfo-runner", UID_RUNNER);
+	m->users.fetcher =
+		old ? UID_FETCHER : user_named("nfo-fetcher", UID_FETCHER);
 }
 
 /* --- the state directory ------------------------------------------------ */

@@ -21,10 +21,9 @@
 #include <unistd.h>
 
 static const char *const programs[N_ROLES] = {
-	[ROLE_SERVER] = "nfo-server",
-	[ROLE_KEEPER] = "nfo-keeper",
-	[ROLE_SPAWNER] = "nfo-spawner",
-	[ROLE_ZYGOTE] = "nfo-runner",
+	[ROLE_SERVER] = "nfo-server",   [ROLE_KEEPER] = "nfo-keeper",
+	[ROLE_SPAWNER] = "nfo-spawner", [ROLE_ZYGOTE] = "nfo-runner",
+	[ROLE_FETCHER] = "nfo-fetcher",
 };
 
 static int become(uint32_t uid)
@@ -46,6 +45,8 @@ static uint32_t uid_of(const struct monitor *m, enum role r)
 		return m->users.runner;
 	case ROLE_KEEPER:
 		return m->users.keeper;
+	case ROLE_FETCHER:
+		return m->users.fetcher;
 	case ROLE_MONITOR:
 	case ROLE_SPAWNER:
 	case ROLE_RUNNER:
@@ -111,12 +112,17 @@ static int send_init(struct role_process *p, struct err *e)
 	role_init_encode(&init, &w);
 	if (p->role == ROLE_ZYGOTE || p->role == ROLE_SERVER)
 		fds[n++] = m->policies;
+	if (p->role == ROLE_FETCHER) {
+		fds[n++] = m->fetches;
+		fds[n++] = m->fetch[1];
+	}
 	if (p->role == ROLE_SERVER) {
 		if (chan_pair(pair, e) || reload_channel(m, &control, e))
 			return -1;
 		fds[n++] = pair[0];
 		fds[n++] = m->config;
 		fds[n++] = control;
+		fds[n++] = m->fetch[0];
 		for (size_t i = 0; i < init.n_tls_fds; i++)
 			fds[n++] = m->tls.fds[i];
 		for (size_t i = 0; i < m->n_listeners; i++)

@@ -154,6 +154,7 @@ static int start_api(struct server *s, struct err *e)
 		.state_fd = s->state_fd,
 		.engine = s->engine,
 		.keeper_fd = s->start.fds[INIT_KEEPER],
+		.fetcher_fd = s->start.fds[INIT_FETCHER],
 		.db_path = s->db,
 		.policies = s->policies,
 		.token_hash = str_n((const char *)s->token.b, HASH_LEN),

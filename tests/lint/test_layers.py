@@ -12,7 +12,7 @@ HOMES = {
     "microhttpd": {"src/api"},
     "gnutls/": {"src/api"},
     "sqlite3": {"src/store", "secrets", "tests/unit"},
-    "curl/": {"secrets", "src/notify", "src/cli"},
+    "curl/": {"secrets", "src/notify", "src/cli", "src/fetch"},
     "libssh/": {"src/runner"},
     "seccomp": {"sandbox"},
     "sys/capability": {"sandbox"},

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+import provider
+
 LEVELS = ["viewer", "operator", "developer", "admin"]
 LONG = "nfo: 1\nname: long\ntasks: { t: { run: sleep 300 } }\n"
 
@@ -94,7 +96,26 @@ def expected(op, who):
     return role in LEVELS and LEVELS.index(role) >= LEVELS.index(need)
 
 
-def test_every_operation_with_every_role(tcp):
+@pytest.fixture
+def key():
+    return provider.Key("k", "EdDSA")
+
+
+@pytest.fixture
+def both(cold, key):
+    """A server that knows tokens of its own and of a provider."""
+    places = {"here": "default", "everywhere": "*"}
+    roles = [{"when": {"level": level, "where": where}, "role": level,
+              "projects": [project]}
+             for level in LEVELS for where, project in places.items()]
+    keys = cold.write("keys.json", provider.key_set(key))
+    return provider.serve(cold, {"oidc": [{
+        "name": "corp", "issuer": provider.ISSUER, "audience": "nfo",
+        "jwks_file": str(keys), "roles": roles}]})
+
+
+def test_every_operation_with_every_role(both, key):
+    tcp = both
     make(tcp, "project", "default")
     run = tcp.run(LONG, wait=None)
     callers = {"stranger": (Caller(tcp, None), None),
@@ -109,6 +130,11 @@ def test_every_operation_with_every_role(tcp):
         narrow = f"narrow-{level}"
         callers[narrow] = (somebody(tcp, narrow, "admin", ["*"], {
             "role": level, "projects": ["default"]}), (level, False))
+        for where, all_of in (("here", False), ("everywhere", True)):
+            callers[f"oidc-{level}-{where}"] = (
+                Caller(tcp, key.token(sub=level, level=level, where=where)),
+                (level, all_of))
+    callers["oidc-nobody"] = (Caller(tcp, key.token()), ("none", False))
     wrong, tried = [], 0
     for method, path, op in operations(tcp, run, "absent"):
         assert op["x-nfo-role"] != "nobody", op["operationId"]

@@ -68,7 +68,7 @@ static void examples_are_taken(void **state)
 		CLEANUP_BUF struct buf b = BUF_INIT(1 << 16);
 		struct config *c;
 
-		if (!k->example || (*k->where && k->form == CONFIG_MAPS))
+		if (!k->example || !config_key_is_told(k))
 			continue;
 		if (*k->where)
 			buf_printf(&b, "%s: { %s: %s }\n", k->where, k->name,
@@ -164,6 +164,9 @@ static void values(void **state)
 		"trusted_proxies: [\"::1\", \"fd00::/8\", 0.0.0.0/0]",
 		"listen: 127.0.0.1:7070",
 		"timeouts: { idle: 1h }",
+		"oidc: [{ name: c, issuer: 'https://i', audience: n, "
+		"jwks_uri: 'http://127.0.0.1:8/k', skew: 0s, roles: [{ when: "
+		"{ a: b }, role: admin, projects: ['*'] }] }]",
 		"{}",
 		"",
 	};
@@ -188,6 +191,24 @@ static void values(void **state)
 		"log: json",
 		"[1]",
 		"a: b: c",
+#define OIDC(rest)                                                             \
+	"oidc: [{ name: c, issuer: 'https://i', audience: [n], " rest " }]"
+		OIDC(""),
+		OIDC("jwks_file: /x, jwks_uri: 'https://i/k'"),
+		OIDC("jwks_uri: 'http://i/k'"),
+		OIDC("jwks_uri: 'http://localhost.example/k'"),
+		OIDC("jwks_uri: 'https://a@i/k'"),
+		OIDC("jwks_file: /x, algorithms: [HS256]"),
+		OIDC("jwks_file: /x, skew: 6m"),
+		OIDC("jwks_file: /x, roles: [{ role: viewer, projects: [a] }]"),
+		OIDC("jwks_file: /x, roles: [{ when: { a: b }, role: king, "
+		     "projects: [a] }]"),
+		"oidc: [{ name: C, issuer: 'https://i', audience: [n], "
+		"jwks_file: /x }]",
+		"oidc: [{ name: c, issuer: 'https://i', jwks_file: /x }]",
+		"oidc: [{ name: c, issuer: 'https://i', audience: [n], "
+		"jwks_file: /x }, { name: d, issuer: 'https://i', audience: "
+		"[n], jwks_file: /x }]",
 	};
 
 	(void)state;
