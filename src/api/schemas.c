@@ -239,7 +239,7 @@ static const struct {
 	 "\"for\",\"text\"],\"properties\":{\"for\":" STRING ",\"text\":" STRING
 	 ",\"runs\":{\"type\":\"array\",\"items\":" STRING "},\"task\":" STRING
 	 ",\"from\":{\"type\":\"array\",\"items\":" STRING
-	 "},\"expires_at\":" MAYBE("string") "}}}"},
+	 "},\"expires_at\":" MAYBE("string") ",\"agent\":" STRING "}}}"},
 	{"Queue",
 	 "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{"
 	 "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":"

@@ -223,7 +223,7 @@ static void next_phase(struct run *r)
 static struct str stands_still(const struct run *r)
 {
 	int64_t now = clock_real_us();
-	struct str why = STR("");
+	struct str why = r->held ? STR("maintenance") : STR("");
 
 	for (size_t i = 0; i < r->plan->n; i++) {
 		if (r->states[i] == STATE_RUNNING ||
@@ -280,6 +280,7 @@ static bool decide(struct run *r, struct sched_answer *a)
 		.now_us = clock_real_us(),
 		.room = advance_room(r),
 		.capacity = r->g->o.parallel,
+		.hold = !r->in_finally && gate_holds(r),
 		.may_call = !r->g->stuck && !r->g->disk_full,
 	};
 	bool as_thought = true;
@@ -309,6 +310,7 @@ void advance(struct run *r)
 		}
 	}
 	live_starved(r, !r->ended && a.starved);
+	r->held = !r->ended && a.held;
 	if (!r->ended)
 		check_blocked(r, a.starved);
 	set_timer(r, a.due_us);

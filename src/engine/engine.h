@@ -201,7 +201,8 @@ struct engine_stats {
 	bool disk_full;  /* new runs are refused with ERR_LIMIT */
 	bool monitor_up; /* the channel is open */
 	uint64_t live_runs, running_attempts;
-	uint64_t schedules;                /* that are not paused */
+	uint64_t parallel;  /* attempts at once, on agent local */
+	uint64_t schedules; /* that are not paused */
 	uint64_t runs_made, runs_ended[3]; /* succeeded, failed, cancelled */
 	uint64_t attempts_started, commits;
 };

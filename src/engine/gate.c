@@ -68,7 +68,7 @@ static void look_at_waiting(struct engine *g)
 	{
 		struct run *r = LIST_ENTRY(l, struct run, link);
 
-		if (!r->passed)
+		if (!r->passed || r->held)
 			live_look(r);
 	}
 }
@@ -238,6 +238,13 @@ static bool waits_for_earlier(struct run *r)
 
 /* --- the gate ----------------------------------------------------------- */
 
+bool gate_holds(const struct run *r)
+{
+	const struct project *p = map_get(r->g->projects, r->row.project);
+
+	return r->g->maintenance || (p && p->paused);
+}
+
 /* Why it is closed; "" when it is open. */
 static struct str closed(struct run *r)
 {
@@ -245,7 +252,7 @@ static struct str closed(struct run *r)
 	const struct run *holder;
 	struct str why;
 
-	if (r->g->maintenance || (p && p->paused))
+	if (gate_holds(r))
 		return STR("maintenance");
 	if (gitsource_is_fetch(r))
 		return STR("");

@@ -101,6 +101,7 @@ struct run {
 	bool row_dirty, tasks_dirty, source_dirty;
 	struct command *create; /* not stored yet: who asked for it */
 	bool in_finally, ended, has_prepared;
+	bool held;         /* a later try waits for maintenance to be over */
 	bool finally_over; /* its own deadline has struck */
 	bool passed;       /* the gate, and holds its places */
 	bool displaced;    /* it has cancelled those before it */
@@ -330,6 +331,8 @@ MUST_USE int delivery_save(struct engine *g, const struct engine_order *o,
 /* gate.c */
 /* May it take its first step?  Else it is blocked, and says for what. */
 bool gate_pass(struct run *r);
+/* Maintenance, a paused project: nothing is tried again meanwhile. */
+bool gate_holds(const struct run *r);
 /* One too many in a group that turns such away: -1 with ERR_CONFLICT. */
 MUST_USE int gate_refuses(struct engine *g, const struct engine_order *o,
 			  struct err *e);

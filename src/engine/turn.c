@@ -225,6 +225,7 @@ static void show_stats(struct engine *g)
 	g->stats.monitor_up = g->monitor != NULL;
 	g->stats.live_runs = g->n_runs;
 	g->stats.running_attempts = g->n_running;
+	g->stats.parallel = g->o.parallel;
 	g->shown = g->stats;
 }
 

@@ -147,11 +147,25 @@ static void words(struct why *w, const char *kind, struct str name,
 	doc_free(d);
 }
 
-static int run_reasons(struct why *w, struct err *e)
+static void held_reasons(struct why *w)
 {
 	words(w, "system", STR("maintenance"), "on",
 	      "the server is in maintenance");
 	words(w, "project", w->project, "paused", "the project is paused");
+}
+
+static void room_reason(struct why *w, const char *also)
+{
+	reason(w, "room");
+	buf_printf(w->b,
+		   "a place on agent local: %" PRIu64 " of %" PRIu64
+		   " attempts are running there%s\",\"agent\":\"local\"}",
+		   w->stats->running_attempts, w->stats->parallel, also);
+}
+
+static int run_reasons(struct why *w, struct err *e)
+{
+	held_reasons(w);
 	if (str_is(w->blocked, "source")) {
 		reason(w, "source");
 		buf_printf(
@@ -168,11 +182,7 @@ static int run_reasons(struct why *w, struct err *e)
 		buf_puts(w->b, "as many runs of the project as it allows "
 			       "(max_running) are under way\"}");
 	} else if (!w->n_reasons && w->state == STATE_QUEUED) {
-		reason(w, "room");
-		buf_printf(w->b,
-			   "a place: %" PRIu64
-			   " attempts are running on this server\"}",
-			   w->stats->running_attempts);
+		room_reason(w, "");
 	}
 	return 0;
 }
@@ -249,6 +259,8 @@ static int task_reasons(struct why *w, size_t i, struct err *e)
 		clock_format(w->due_us[i], when);
 		reason(w, "retry");
 		buf_printf(w->b, "it is tried again at %s\"}", when);
+	} else if (w->due_us[i]) {
+		held_reasons(w);
 	}
 	if (w->blocked_by[i].len) {
 		reason(w, "blocked");
@@ -258,11 +270,7 @@ static int task_reasons(struct why *w, size_t i, struct err *e)
 	}
 	if (w->n_reasons)
 		return 0;
-	reason(w, "room");
-	buf_printf(w->b,
-		   "a place: %" PRIu64 " attempts are running on this server, "
-		   "or the job's own limits\"}",
-		   w->stats->running_attempts);
+	room_reason(w, ", or the job's own limits");
 	return 0;
 }
 
@@ -391,7 +399,9 @@ static int see_queued(void *ctx, const struct store_run *run, struct err *e)
 		buf_putc(q->b, ',');
 	view_run_row(run, q->b);
 	q->b->len--; /* its brace */
-	buf_printf(q->b, ",\"position\":%" PRIu32 "}", q->n);
+	buf_printf(q->b, ",\"position\":%" PRIu32 ",\"waits_for\":\"", q->n);
+	buf_json(q->b, run->blocked.len ? run->blocked : STR("room"));
+	buf_puts(q->b, "\",\"agent\":\"local\"}");
 	return 0;
 }
 

@@ -118,6 +118,7 @@ static enum verdict group_verdict(struct pass *p, size_t first)
 {
 	struct job_stand stand = p->r->stand;
 	enum verdict v = MAY_RUN;
+	bool held = false;
 
 	stand.states = p->states;
 	for (size_t i = from(p, first); i < p->r->plan->n; i++) {
@@ -138,11 +139,15 @@ static enum verdict group_verdict(struct pass *p, size_t first)
 			v = WAITS;
 			if (p->r->due_us[i] < p->a->due_us)
 				p->a->due_us = p->r->due_us[i];
+		} else if (p->r->hold && p->r->due_us[i] &&
+			   p->states[i] == STATE_QUEUED) {
+			held = true; /* a try that is not the first */
 		}
 		if (p->group_size[first] == 1)
 			break;
 	}
-	return v;
+	p->a->held |= held && v == MAY_RUN;
+	return held ? WAITS : v;
 }
 
 static void each_of_group(struct pass *p, enum sched_do what, size_t first)
@@ -268,7 +273,7 @@ void sched_next(const struct sched_run *r, struct sched_answer *ret)
 
 	memcpy(states, r->states, r->plan->n * sizeof(*states));
 	ret->n = 0;
-	ret->starved = false;
+	ret->starved = ret->held = false;
 	ret->due_us = INT64_MAX;
 	count(&p);
 	end_phase(&p);

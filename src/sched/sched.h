@@ -41,12 +41,14 @@ struct sched_run {
 	uint32_t room;             /* attempts that may start now */
 	uint32_t capacity;         /* that could ever run at once */
 	bool may_call;             /* other runs can be made */
+	bool hold;                 /* what is tried again waits */
 };
 
 struct sched_answer {
 	struct sched_step *steps; /* the caller's: room for 2 * plan->n */
 	size_t n;
 	bool starved;    /* something may run, and only room is missing */
+	bool held;       /* something waits only because of `hold` */
 	bool phase_over; /* nothing of this phase waits or runs */
 	int64_t due_us;  /* when to ask again at the latest; INT64_MAX: never */
 };

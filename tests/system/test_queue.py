@@ -2,6 +2,8 @@
 """What waits, for what, and runs made again."""
 import json
 
+import pytest
+
 LONG = "sleep 300"
 
 
@@ -172,6 +174,74 @@ def test_a_project_is_paused_and_limited(nfo):
     nfo.ask("PUT", path, {}, {"If-Match": "*"})
     nfo.until_state(second, "running")
     cancel(nfo, second)
+
+
+@pytest.mark.parametrize("how", ["maintenance", "paused"])
+def test_a_later_try_waits_as_a_first_one_does(nfo, how):
+    """What is under way goes on; what has failed is not tried again before it
+    is over."""
+    path, body = (("/v1/system/maintenance", "on") if how == "maintenance"
+                  else ("/v1/projects/default", "paused"))
+    nfo.ask("PUT", "/v1/projects/default", {})
+    run = nfo.run("""
+tasks:
+  first: { run: 'mkfifo p; echo begun; read x < p || true; exit 1',
+           retry: { max: 1, backoff: 1s }, timeout: 3s }
+""", wait=None)
+    nfo.until_state(run, "running", "first")
+    a = nfo.ask("PUT", path, {body: True}, {"If-Match": "*"})
+    assert a.status == 200, a
+    nfo.until_state(run, "blocked")
+    assert nfo.fresh(run)["blocked"] == "maintenance"
+    (task,) = why(nfo, run)["tasks"]
+    assert task["state"] == "queued"
+    assert task["waits"][0]["for"] == "maintenance"
+    nfo.ask("PUT", path, {body: False}, {"If-Match": "*"})
+    run = nfo.ended(run)
+    assert run["state"] == "failed" and nfo.tasks(run)["first"]["attempt"] == 2
+
+
+def test_cancel_running_lets_an_uninterruptible_task_finish(nfo):
+    more = group(conflict="cancel-running")
+    first = nfo.submit(
+        f"nfo: 1\nname: a\n{more}tasks:\n"
+        "  t: { run: 'echo begun; sleep 2; echo through', "
+        "uninterruptible: true }\n"
+        "  u: { run: sleep 300 }\n  v: { needs: [t], run: echo }\n").json
+    nfo.until_state(first, "running", "t")
+    nfo.until_state(first, "running", "u")
+    last = nfo.run(job("b", "echo x", more))
+    assert last["state"] == "succeeded"
+    first = nfo.ended(first)
+    assert first["state"] == "cancelled"
+    tasks = {t["name"]: t["state"] for t in first["tasks"]}
+    assert tasks == {"t": "succeeded", "u": "cancelled", "v": "cancelled"}
+    assert nfo.log(first, "t") == b"begun\nthrough\n"
+    assert first["finished_at"] <= last["started_at"]
+
+
+def at_once(run, names):
+    """The most of these tasks that ran at the same time."""
+    ends = sorted([(t["started_at"], 1) for t in run["tasks"]
+                   if t["name"] in names] +
+                  [(t["finished_at"], -1) for t in run["tasks"]
+                   if t["name"] in names])
+    most = now = 0
+    for _, step in ends:
+        now += step
+        most = max(most, now)
+    return most
+
+
+def test_no_more_of_a_run_or_a_matrix_than_it_allows(nfo):
+    run = nfo.run("nfo: 1\nname: m\nmax_parallel: 3\ntasks:\n"
+                  "  m: { matrix: { n: [1, 2, 3, 4, 5], max_parallel: 2 }, "
+                  "run: sleep 0.3 }\n"
+                  "  a: { run: sleep 0.3 }\n  b: { run: sleep 0.3 }\n")
+    assert run["state"] == "succeeded"
+    names = [t["name"] for t in run["tasks"]]
+    assert at_once(run, [n for n in names if n.startswith("m@")]) == 2
+    assert at_once(run, names) == 3
 
 
 # --- why

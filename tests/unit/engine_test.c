@@ -194,6 +194,36 @@ static void test_room(void **state)
 	assert_int_equal(world_ended(w, &high), STATE_SUCCEEDED);
 }
 
+/* A later try waits in the line like any other: for room, behind what is more
+ * urgent, and within the run's own bounds. */
+static void test_retry_in_line(void **state)
+{
+	struct world *w = *state;
+	struct launch a, h;
+	struct ulid low, high;
+
+	w->opts.parallel = 1;
+	world_start(w, true);
+	low = world_run(w, HEAD "priority: 10\nmax_parallel: 1\ntasks:\n"
+				"  a: {run: x, retry: {max: 1, backoff: 1s}}\n"
+				"  b: {run: x, needs: [a]}\n");
+	world_launch(w, &a);
+	high = world_run(w, HEAD "priority: 90\ntasks: {h: {run: x}}\n");
+	world_end(w, &a, STATE_FAILED, KIND_EXIT, 1);
+	world_launch(w, &h);
+	assert_true(str_is(h.job->task, "h"));
+	(void)poll(NULL, 0, 1100); /* its time comes while there is no room */
+	world_quiet(w);
+	world_end(w, &h, STATE_SUCCEEDED, KIND_NONE, 0);
+	world_launch(w, &a);
+	assert_true(str_is(a.job->task, "a"));
+	assert_int_equal(a.job->number, 2);
+	world_end(w, &a, STATE_SUCCEEDED, KIND_NONE, 0);
+	pass(w, "b");
+	assert_int_equal(world_ended(w, &low), STATE_SUCCEEDED);
+	assert_int_equal(world_ended(w, &high), STATE_SUCCEEDED);
+}
+
 static void test_never_fits(void **state)
 {
 	struct world *w = *state;
@@ -378,6 +408,7 @@ int main(void)
 		TEST(test_cancel_runs_finally),
 		TEST(test_job_timeout),
 		TEST(test_room),
+		TEST(test_retry_in_line),
 		TEST(test_never_fits),
 		TEST(test_shared_workspace),
 		TEST(test_success_needs_a_result),

@@ -45,7 +45,7 @@ static enum run_state state_of(char c)
 struct row {
 	const char *job, *states, *want;
 	uint32_t room; /* 0: plenty */
-	bool in_finally, cancelled, timed_out, no_calls;
+	bool in_finally, cancelled, timed_out, no_calls, hold;
 	int64_t now;
 	int64_t due; /* of every instance */
 };
@@ -127,6 +127,19 @@ static const struct row rows[] = {
 	{.job = asking, .states = "sbsq", .timed_out = true,
 	 .want = "-b -z over"},
 	{.job = asking, .states = "fqqq", .want = "~b ~c ~z over"},
+	/* held back: only what is tried again (its time was set) */
+	{.job = wide, .states = "rqq", .due = 5, .now = 9, .want = "+b"},
+	{.job = wide, .states = "rqq", .due = 5, .now = 9, .hold = true,
+	 .want = "held"},
+	{.job = wide, .states = "rqq", .due = 5, .now = 3, .hold = true,
+	 .want = ""},
+	{.job = wide, .states = "rqq", .hold = true, .want = "+b"},
+	{.job = piped, .states = "qqqq", .due = 5, .now = 9, .hold = true,
+	 .want = "held"},
+	{.job = wide, .states = "rqq", .due = 5, .now = 9, .hold = true,
+	 .cancelled = true, .want = "!a -b -c"},
+	{.job = asking, .states = "sbsq", .due = 5, .now = 9, .hold = true,
+	 .want = "%b ~z over"},
 	/* other jobs: a place in the run, none of the machine */
 	{.job = calling, .states = "qqqq", .want = "*a *b"},
 	{.job = calling, .states = "rqqq", .want = "*b"},
@@ -195,6 +208,8 @@ static void say(const struct job_plan *p, const struct sched_answer *a,
 			   STR_ARG(p->instances[a->steps[i].index].name));
 	if (a->starved)
 		buf_puts(b, b->len ? " starved" : "starved");
+	if (a->held)
+		buf_puts(b, b->len ? " held" : "held");
 	if (a->phase_over)
 		buf_puts(b, b->len ? " over" : "over");
 }
@@ -222,6 +237,7 @@ static void test_rows(void **state)
 			.room = row->room ? row->room : 100,
 			.capacity = 100,
 			.may_call = !row->no_calls,
+			.hold = row->hold,
 		};
 
 		assert_int_equal(p->n, strlen(row->states));
