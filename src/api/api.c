@@ -6,6 +6,7 @@
 #include "api/follow.h"
 #include "api/internal.h"
 #include "api/page.h"
+#include "api/viewcache.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -68,8 +69,10 @@ struct http *api_http(struct api *a)
 
 static int watch(struct api *a, const struct api_options *o, struct err *e)
 {
-	if (page_key(a, e) || store_reader_open(o->db_path, &a->reader, e) ||
-	    identity_load(a, e) || logwatch_new(&a->logwatch, e) ||
+	if (page_key(a, e) || store_reader_open(o->db_path, &a->reader, e))
+		return -1;
+	a->views = viewcache_new(a->reader);
+	if (identity_load(a, e) || logwatch_new(&a->logwatch, e) ||
 	    loop_add_fd(a->loop, engine_fd(a->engine), EPOLLIN, on_engine, a,
 			&a->engine_watch, e) ||
 	    loop_add_fd(a->loop, logwatch_fd(a->logwatch), EPOLLIN, on_log, a,
@@ -126,6 +129,7 @@ void api_free(struct api *a)
 	loop_watch_free(a->engine_watch);
 	loop_watch_free(a->log_watch);
 	logwatch_free(a->logwatch);
+	viewcache_free(a->views);
 	store_reader_close(a->reader);
 	identity_free(&a->identity);
 	mem_free(a);

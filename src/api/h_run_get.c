@@ -10,6 +10,7 @@
 #include "api/internal.h"
 #include "api/negotiate.h"
 #include "api/reply.h"
+#include "api/viewcache.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/view.h"
@@ -40,11 +41,14 @@ static int show(struct request *r, const struct ulid *run, struct buf *b)
 	struct err e;
 
 	*b = BUF_INIT(VIEW_MAX);
+	if (viewcache_get(r->api->views, run, b))
+		return 0;
 	if (view_run(r->api->reader, run, b, &e)) {
 		buf_done(b);
 		return reply_err(r, &e), -1;
 	}
 	buf_putc(b, '\n');
+	viewcache_put(r->api->views, run, buf_view(b));
 	return 0;
 }
 

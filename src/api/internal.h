@@ -20,6 +20,7 @@ struct api {
 	struct keeper *keeper;
 	struct control *control; /* see control.h */
 	struct store_reader *reader;
+	struct viewcache *views;
 	const struct policy_set *policies;
 	const struct config *config; /* another after each reload */
 	struct logwatch *logwatch;

@@ -4,6 +4,8 @@
 #include "api/route_table.h"
 #include "base/hex.h"
 
+#include <assert.h>
+#include <pthread.h>
 #include <string.h>
 
 static const char *const method_names[] = {
@@ -66,15 +68,60 @@ const struct route *route_at(size_t i)
 	return NULL;
 }
 
-/* Compare segment by segment; "{x}" takes any one that is not empty. */
-static bool match(const char *pattern, struct str path, struct str *params)
+/* --- finding one --------------------------------------------------------- */
+
+enum {
+	SEGMENTS_MAX = 12,
+	ROUTES_MAX = 400
+};
+
+/* A path between its slashes; the first segment is what follows the first. */
+struct split {
+	struct str at[SEGMENTS_MAX];
+	size_t n; /* SEGMENTS_MAX + 1: too many for any route */
+};
+
+static void split(struct str path, struct split *ret)
 {
-	struct str want = str_from(pattern);
+	struct str first = str_cut(&path, '/');
+
+	ret->n = first.len ? SEGMENTS_MAX + 1 : 0;
+	while (path.p && ret->n < SEGMENTS_MAX)
+		ret->at[ret->n++] = str_cut(&path, '/');
+	if (path.p)
+		ret->n = SEGMENTS_MAX + 1;
+}
+
+/* The table once more, taken apart once. */
+static struct row {
+	const struct route *route;
+	struct split path;
+} rows[ROUTES_MAX];
+static size_t n_rows;
+
+static void make_rows(void)
+{
+	const struct route *one;
+
+	for (size_t i = 0; (one = route_at(i)); i++) {
+		assert(i < ROUTES_MAX);
+		rows[i].route = one;
+		split(str_from(one->path), &rows[i].path);
+		assert(rows[i].path.n <= SEGMENTS_MAX);
+		n_rows++;
+	}
+}
+
+/* "{x}" takes any segment that is not empty. */
+static bool match(const struct split *want, const struct split *path,
+		  struct str *params)
+{
 	unsigned n = 0;
 
-	while (want.p && path.p) {
-		struct str w = str_cut(&want, '/');
-		struct str p = str_cut(&path, '/');
+	if (want->n != path->n)
+		return false;
+	for (size_t i = 0; i < want->n; i++) {
+		struct str w = want->at[i], p = path->at[i];
 
 		if (w.len && w.p[0] == '{') {
 			if (!p.len || n == REQUEST_PARAMS_MAX)
@@ -84,7 +131,7 @@ static bool match(const char *pattern, struct str path, struct str *params)
 			return false;
 		}
 	}
-	return !want.p && !path.p;
+	return true;
 }
 
 static bool fits(const char *method, enum route_method m)
@@ -102,28 +149,40 @@ static void list_allowed(struct buf *allow, enum route_method m)
 			   method_names[m]);
 }
 
-unsigned route_find(struct request *r, const char *method, struct buf *allow)
+/* What else may be done with it; "" when it is nothing at all. */
+static void list_methods(const struct split *path, struct buf *allow)
 {
-	struct str path = str_from(r->path);
-	const struct route *one;
+	struct str params[REQUEST_PARAMS_MAX];
 
-	for (size_t i = 0; (one = route_at(i)); i++) {
-		struct str params[REQUEST_PARAMS_MAX] = {0};
-
-		if (!match(one->path, path, params))
-			continue;
-		list_allowed(allow, one->method);
-		if (r->route || !fits(method, one->method))
-			continue;
-		r->route = one;
-		memcpy(r->params, params, sizeof(params));
-	}
+	for (size_t i = 0; i < n_rows; i++)
+		if (match(&rows[i].path, path, params))
+			list_allowed(allow, rows[i].route->method);
 	if (allow->len)
 		buf_puts(allow, ", OPTIONS");
-	if (!r->route && allow->len && !strcmp(method, "OPTIONS"))
-		return 204;
-	if (!r->route)
+}
+
+unsigned route_find(struct request *r, const char *method, struct buf *allow)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct split path;
+
+	(void)pthread_once(&once, make_rows);
+	split(str_from(r->path), &path);
+	for (size_t i = 0; i < n_rows && !r->route; i++) {
+		struct str params[REQUEST_PARAMS_MAX] = {0};
+
+		if (!fits(method, rows[i].route->method) ||
+		    !match(&rows[i].path, &path, params))
+			continue;
+		r->route = rows[i].route;
+		memcpy(r->params, params, sizeof(params));
+	}
+	if (!r->route) {
+		list_methods(&path, allow);
+		if (allow->len && !strcmp(method, "OPTIONS"))
+			return 204;
 		return allow->len ? 405 : 404;
+	}
 	for (unsigned i = 0; i < REQUEST_PARAMS_MAX; i++)
 		if (r->params[i].len &&
 		    percent_decode(r->path + (r->params[i].p - r->path),

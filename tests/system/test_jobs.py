@@ -78,7 +78,7 @@ def test_what_is_wrong_is_not_stored(nfo):
                ).json["code"] == "name-mismatch"
     assert nfo.ask("PUT", f"{JOBS}/hello", b"x",
                    {"Content-Type": "text/html"}).status == 415
-    later = HELLO + "triggers: { webhook: [ { name: n, scheme: github } ] }\n"
+    later = HELLO + "notify: [ { events: [failed], channel: ops } ]\n"
     assert put(nfo, later).json["code"] == "not-supported-yet"
     assert nfo.get(f"{JOBS}/hello").status == 404
     assert nfo.get(JOBS).json == {"items": [], "next_cursor": None}

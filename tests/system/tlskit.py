@@ -85,5 +85,5 @@ def free_port(family=socket.AF_INET, host="127.0.0.1"):
 def listening(nfo, scheme="https"):
     """The ports that the server says it has."""
     lines = (nfo.home / "serve.err").read_text().splitlines()
-    return [int(line.rsplit(":", 1)[1]) for line in lines
+    return [int(line.rsplit(":", 1)[1].rstrip("'\"")) for line in lines
             if f"listens on {scheme}://" in line]

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Runs as they were told last; see viewcache.h. */
+#include "api/viewcache.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+enum {
+	ALL_MAX = 4 << 20,
+	ONE_MAX = 64 << 10
+};
+
+struct entry {
+	size_t len;
+	char text[];
+};
+
+struct viewcache {
+	struct store_reader *reader;
+	struct map *entries; /* by ULID; NULL: none yet */
+	size_t bytes;
+	int64_t version; /* of the store, when they were read */
+};
+
+struct viewcache *viewcache_new(struct store_reader *reader)
+{
+	struct viewcache *c = mem_alloc(sizeof(*c));
+
+	c->reader = reader;
+	return c;
+}
+
+static void empty(struct viewcache *c)
+{
+	map_free(c->entries, mem_free);
+	c->entries = NULL;
+	c->bytes = 0;
+}
+
+void viewcache_free(struct viewcache *c)
+{
+	if (!c)
+		return;
+	empty(c);
+	mem_free(c);
+}
+
+bool viewcache_get(struct viewcache *c, const struct ulid *run, struct buf *b)
+{
+	const struct entry *x;
+	int64_t now;
+	struct err e;
+
+	if (store_reader_version(c->reader, &now, &e) || now != c->version) {
+		empty(c);
+		c->version = now;
+		return false;
+	}
+	x = c->entries ? map_get(c->entries, str_from(run->s)) : NULL;
+	return x && buf_put(b, x->text, x->len);
+}
+
+void viewcache_put(struct viewcache *c, const struct ulid *run, struct str text)
+{
+	struct entry *x;
+
+	if (text.len > ONE_MAX)
+		return;
+	if (c->bytes + text.len > ALL_MAX)
+		empty(c);
+	if (!c->entries)
+		c->entries = map_new();
+	x = mem_alloc(sizeof(*x) + text.len);
+	x->len = text.len;
+	memcpy(x->text, text.p, text.len);
+	mem_free(map_put(c->entries, str_from(run->s), x));
+	c->bytes += text.len;
+}
