@@ -360,6 +360,13 @@ static int decide(struct request *r)
 	return have < want ? refuse(r, have, want) : 0;
 }
 
+struct str auth_own_token(const struct request *r)
+{
+	struct str id = str_from(r->who.token);
+
+	return logins_id(r->api->identity.logins, id) ? STR("") : id;
+}
+
 bool auth_still(struct request *r)
 {
 	if (r->who.expires_us && clock_real_us() >= r->who.expires_us)

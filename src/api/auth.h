@@ -18,6 +18,9 @@ struct auth {
 MUST_USE int auth_check(struct request *r);
 /* 401, which waits where there were more; "the token ...". -1. */
 int auth_bad_token(struct request *r, const char *why);
+/* The id of a token of ours that was shown, for what goes on when the request
+ * is over; "": none was, or a provider's. */
+struct str auth_own_token(const struct request *r);
 /* For streams: who is known may have changed since. */
 bool auth_still(struct request *r);
 /* For lists of OF_ANY: the projects that may be seen, as a JSON list; nothing

@@ -108,7 +108,8 @@ class Provider:
                                                      server_side=True)
         scheme = "https" if certificate else "http"
         self.uri = f"{scheme}://127.0.0.1:{self.server.server_port}/keys"
-        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread = threading.Thread(target=self.server.serve_forever,
+                                       daemon=True)
         self.thread.start()
 
     def answer(self, handler):

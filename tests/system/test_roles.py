@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 import nfo as programs
+import provider
 
 ROOT = os.geteuid() == 0
 WAITS = ("tasks: { t: { run: 'echo up; while [ ! -e /tmp/never ]; do "
@@ -45,6 +46,27 @@ def confined(pid):
 @pytest.mark.parametrize("role", ("server", "keeper", "zygote"))
 def test_a_role_has_given_up_what_it_does_not_need(nfo, role):
     confined(nfo.role(role))
+
+
+@pytest.fixture
+def source():
+    it = provider.Provider(provider.Key("k", "EdDSA"))
+    yield it
+    it.close()
+
+
+def test_the_fetcher_has_too(cold, source):
+    provider.serve(cold, {"oidc": [{
+        "name": "corp", "issuer": provider.ISSUER, "audience": "nfo",
+        "jwks_uri": source.uri}]})
+    pid = cold.role("fetcher")
+    confined(pid)
+    if ROOT:
+        uid = status(pid)["Uid"].split()[0]
+        assert uid not in ("0", status(cold.role("server"))["Uid"].split()[0])
+        mine = os.listdir(f"/proc/{pid}/fd")
+        files = [os.readlink(f"/proc/{pid}/fd/{n}") for n in mine]
+        assert not [f for f in files if f.startswith(f"{cold.state}/")]
 
 
 def test_a_runner_has_too(nfo):

@@ -123,6 +123,10 @@ static void they_decide(void **state)
 	     "{\"role\":\"developer\",\"projects\":[\"api\"],"
 	     "\"members\":[\"oidc:corp:ann\"]}");
 	assert_int_equal(access_role(a, who, id, STR("api")), ACCESS_DEVELOPER);
+	/* also when it has gone, for what it has left running */
+	assert_int_equal(access_role(a, who, STR(""), STR("api")),
+			 ACCESS_DEVELOPER);
+	assert_int_equal(access_role(a, who, STR(""), web), ACCESS_NONE);
 	assert_int_equal(
 		access_add_group(a, STR("ours"),
 				 STR("{\"members\":[\"oidc:corp:ann\"]}"), &e),
