@@ -31,7 +31,7 @@
 
 struct world {
 	char path[64];
-	int state_fd, listener, monitor, keeper;
+	int fdinfo, state_fd, listener, monitor, keeper;
 	struct sockaddr_un at;
 	struct loop *loop;
 	struct policy_set *policies;
@@ -151,6 +151,8 @@ static inline void start(struct world *w, struct store *s)
 	a.engine = w->engine;
 	a.keeper_fd = keeper[1];
 	a.fetcher_fd = -1;
+	w->fdinfo = open("/proc/self/fdinfo", O_PATH | O_CLOEXEC);
+	a.fdinfo_fd = w->fdinfo;
 	a.db_path = db;
 	w->config = config_new();
 	a.config = w->config;
@@ -187,6 +189,7 @@ static inline void world_drop(struct world *w)
 	config_free(w->config);
 	loop_free(w->loop);
 	fd_close(&w->listener);
+	fd_close(&w->fdinfo);
 	fd_close(&w->monitor);
 	fd_close(&w->state_fd);
 	(void)!fd_remove_tree(AT_FDCWD, w->path, &e);

@@ -91,6 +91,7 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 	a->policies = o->policies;
 	a->config = o->config;
 	a->state_fd = o->state_fd;
+	a->fdinfo_fd = o->fdinfo_fd;
 	a->version = o->version;
 	a->started_us = clock_real_us();
 	a->auth.owner_uid = o->owner_uid;

@@ -29,6 +29,7 @@ struct api_options {
 	struct loop *loop;
 	struct http_options http;
 	int control_fd;        /* channel to the monitor; taken; -1: none */
+	int fdinfo_fd;         /* /proc/self/fdinfo; borrowed */
 	int state_fd;          /* the server's state directory; borrowed */
 	struct engine *engine; /* borrowed */
 	int keeper_fd;         /* channel to the keeper; taken */

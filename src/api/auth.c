@@ -8,6 +8,7 @@
 #include "api/auth.h"
 #include "api/follow.h"
 #include "api/internal.h"
+#include "api/nearby.h"
 #include "api/oidc.h"
 #include "api/reply.h"
 #include "api/route.h"
@@ -127,6 +128,16 @@ static void name_uid(struct request *r)
 			       STR_ARG(user));
 }
 
+/* Asked once of each connection: it stays with who made it. */
+static bool is_near(const struct request *r, pid_t pid)
+{
+	struct peer *p = r->peer;
+
+	if (p->near == NEAR_UNKNOWN)
+		p->near = nearby(r->api->fdinfo_fd, pid) ? NEAR : FAR;
+	return p->near == NEAR;
+}
+
 static int from_unix(struct request *r)
 {
 	struct ucred cred;
@@ -134,7 +145,8 @@ static int from_unix(struct request *r)
 
 	if (getsockopt(r->peer->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		return reply_problem(r, 401, "no-peer", "who are you?"), -1;
-	if (!cred.pid || cred.uid == OVERFLOW_UID || cred.uid == (uid_t)-1)
+	if (!cred.pid || cred.uid == OVERFLOW_UID || cred.uid == (uid_t)-1 ||
+	    !is_near(r, cred.pid))
 		return reply_problem(r, 403, "foreign-namespace",
 				     "the peer lives in another pid or user "
 				     "namespace"),

@@ -48,6 +48,11 @@ struct peer {
 	struct tls_creds *creds; /* NULL: no TLS */
 	struct request *request; /* NULL: none */
 	struct MHD_Connection *conn;
+	enum {
+		NEAR_UNKNOWN,
+		NEAR, /* in our pid namespace: nearby.h */
+		FAR
+	} near;
 	char *cert_ids; /* see tls_client(); NULL: not asked yet */
 	size_t cert_ids_len;
 	int64_t since_us; /* in this phase */

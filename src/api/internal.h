@@ -36,6 +36,7 @@ struct api {
 	struct slow slow; /* answers to wrong tokens */
 	struct hook_limit hooks;
 	int state_fd;
+	int fdinfo_fd; /* /proc/self/fdinfo */
 	const char *version;
 	int64_t started_us; /* real time */
 	unsigned char cursor_key[32];

@@ -152,13 +152,14 @@ static int check_landlock(const struct role_init *init, struct err *e)
 }
 
 /* What a role reads besides its directory, where it is there: the server's
- * schedules the time zones; the fetcher how names are looked up and who may sign
+ * schedules the time zones, and what its own pidfds tell of peers; the fetcher how names are looked up and who may sign
  * a certificate. */
 static const struct {
 	enum role role;
 	const char *path;
 } reads[] = {
 	{ROLE_SERVER,  "/usr/share/zoneinfo"             },
+	{ROLE_SERVER,  "/proc/self/fdinfo"               },
 	{ROLE_FETCHER, "/etc"                            },
 	{ROLE_FETCHER, "/run/systemd/resolve"            },
 	{ROLE_FETCHER, "/run/resolvconf"                 },

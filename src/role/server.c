@@ -37,6 +37,7 @@ struct server {
 	struct role_start start;
 	struct loop *loop;
 	int state_fd;
+	int fdinfo_fd; /* open all the time: Landlock knows it by its inode */
 	struct store *store;
 	struct engine *engine;
 	struct api *api;
@@ -152,6 +153,7 @@ static int start_api(struct server *s, struct err *e)
 		.control_fd = s->start.fds[INIT_CONTROL],
 		.config = s->config,
 		.state_fd = s->state_fd,
+		.fdinfo_fd = s->fdinfo_fd,
 		.engine = s->engine,
 		.keeper_fd = s->start.fds[INIT_KEEPER],
 		.fetcher_fd = s->start.fds[INIT_FETCHER],
@@ -222,6 +224,12 @@ int main(void)
 
 	role_begin(ROLE_SERVER, &s->start);
 	(void)hash_sha256("", 0); /* libcrypto reads its configuration now */
+	s->fdinfo_fd =
+		open("/proc/self/fdinfo", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->fdinfo_fd < 0) {
+		(void)err_sys(&e, errno, "/proc/self/fdinfo");
+		role_failed(&e);
+	}
 	role_confine(ROLE_SERVER, &s->start);
 	umask(077);
 	if (set_up(s, &e))

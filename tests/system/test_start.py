@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Starting: who may, on what, and what is said when it cannot be."""
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -208,3 +211,24 @@ def test_idle_private_server_is_one_process_tree(nfo):
     assert all(n.startswith("nfo: ") for n in names), names
     with open(f"/proc/{nfo.monitor()}/comm", encoding="ascii") as f:
         assert f.read() == "nfo-monitor\n"  # exe is root's to read
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes another namespace")
+def test_a_peer_of_another_pid_namespace_is_refused(cold):
+    """By its uid it would be the owner."""
+    cold.serve()
+    ask = [sys.executable, "-c", "import socket, sys\n"
+           "s = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+           "s.sendall(b'GET /v1/whoami HTTP/1.1\\r\\nHost: localhost\\r\\n'\n"
+           "          b'Connection: close\\r\\n\\r\\n')\n"
+           "data = b''\n"
+           "while b := s.recv(4096): data += b\n"
+           "print(data.decode())", str(cold.socket)]
+
+    def say(*front):
+        return subprocess.run([*front, *ask], capture_output=True, text=True,
+                              check=True).stdout
+    assert '"name":"uid:0"' in say()
+    refused = say("unshare", "-p", "-f")
+    assert " 403 " in refused and "foreign-namespace" in refused
+    assert '"name":"uid:0"' in say()
