@@ -19,7 +19,7 @@ def stage(cold):
     """The programs, with another server, and a monitor that starts it."""
     bins = cold.home / "bin"
     bins.mkdir()
-    for name in ("monitor", "keeper", "spawner", "runner"):
+    for name in ("monitor", "keeper", "spawner", "runner", "fetcher"):
         shutil.copy(programs.BIN / f"nfo-{name}", bins)
     shutil.copy(BAD, bins / "nfo-server")
     (cold.state / "server").mkdir(parents=True)
@@ -149,3 +149,13 @@ def test_who_asks_the_keeper_oddly_is_heard_no_more(stage, scene):
     assert before[1:] == ["keeper: hangs up", "started 0",
                           "ended 0 succeeded -", "done"]
     assert "keeper died" not in stage.err.read_text()
+
+
+def test_the_fetcher_fetches_what_is_on_its_list(stage):
+    """And one that hears nonsense is replaced, and answers again."""
+    assert stage.play("fetches", "done", "--fetch",
+                      "http://127.0.0.1:9/listed")[1:] == [
+        "fetcher: tried", "fetcher: refused", "fetcher: nothing",
+        "fetcher: tried", "done"]
+    err = stage.err.read_text()
+    assert "a message that it may not send" in err and "fetcher died" in err

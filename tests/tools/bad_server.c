@@ -37,7 +37,7 @@ struct bad {
 	int job_of; /* the attempt whose job is sent; -1: its own */
 	bool unsealed, root_as_staging;
 	size_t n_fds, trailing;
-	int keeper; /* the channel to it */
+	int keeper, fetcher; /* the channels to them */
 };
 
 static void die(const char *what)
@@ -459,6 +459,47 @@ static void verify_another_kind(struct bad *b)
 	ask_and_run(b, &v, signed_fd(10));
 }
 
+/* What becomes of a wish for this URL. */
+static const char *fetch(struct bad *b, const char *url, size_t trailing)
+{
+	static unsigned char room[WIRE_MAX + 2];
+	struct hash h = hash_sha256(url, strlen(url));
+	struct pollfd p = {.fd = b->fetcher, .events = POLLIN};
+	struct wire_writer w = {.len = 0};
+	struct wire_reader r;
+	struct chan_msg msg;
+	struct err e;
+
+	wire_u64(&w, 1);
+	wire_bytes(&w, h.b, HASH_LEN);
+	for (size_t i = 0; i < trailing; i++)
+		wire_u8(&w, 0);
+	if (chan_send(b->fetcher, MSG_FETCH_URL, &w, NULL, 0, &e) <= 0)
+		die(e.text);
+	if (poll(&p, 1, trailing ? 500 : PATIENCE_MS) <= 0 ||
+	    chan_recv(b->fetcher, room, &msg, &e) <= 0)
+		return "nothing";
+	if (msg.type != MSG_FETCH_URL_NO)
+		return "it is fetched";
+	r = wire_reader(msg.body, msg.body_len);
+	(void)wire_get_u64(&r);
+	return str_starts(wire_get_str(&r, ERR_TEXT_MAX),
+			  STR("that is no URL of the settings")) ?
+		       "refused" :
+		       "tried";
+}
+
+/* The list has .../listed, where nobody listens. */
+static void fetches(struct bad *b)
+{
+	const char *listed = "http://127.0.0.1:9/listed";
+
+	note(b, "fetcher: %s", fetch(b, listed, 0));
+	note(b, "fetcher: %s", fetch(b, "http://127.0.0.1:9/other", 0));
+	note(b, "fetcher: %s", fetch(b, listed, 1));
+	note(b, "fetcher: %s", fetch(b, listed, 0));
+}
+
 static const struct {
 	const char *name;
 	void (*play)(struct bad *b);
@@ -482,6 +523,7 @@ static const struct {
 	{"nonsense",                NULL,                    9999         },
 	{"dies-with-one-alive",     dies_with_one_alive,     0            },
 	{"dies-in-half-a-group",    dies_in_half_a_group,    0            },
+	{"fetches",                 fetches,                 0            },
 	{"verify-well",             verify_well,             0            },
 	{"verify-often",            verify_often,            0            },
 	{"verify-garbage",          verify_garbage,          0            },
@@ -522,6 +564,8 @@ static void begin(struct bad *b)
 		fd = chan_msg_take(&msg, i);
 		if (i == 1)
 			b->keeper = fd;
+		if (i == INIT_FETCHER)
+			b->fetcher = fd;
 	}
 	b->job_of = -1;
 	b->n_fds = N_LAUNCH_FDS;
