@@ -253,6 +253,14 @@ def test_a_token_runs_out(tcp):
     assert "run out" in caller.ask("GET", "/v1/whoami")[1]["detail"]
 
 
+def test_what_a_token_opened_ends_with_it(tcp):
+    caller = Caller(tcp, token_of(tcp, ttl="2s")["token"])
+    assert caller.ask("GET", "/v1/events")[0] == 200
+    with pytest.raises(http.client.IncompleteRead):
+        caller.stream.read()
+    caller.open.close()
+
+
 def test_tokens_are_ones_own(tcp):
     ann = somebody(tcp, "ann", "developer")
     bob = somebody(tcp, "bob", "developer")
