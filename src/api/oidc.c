@@ -269,6 +269,8 @@ static int check(struct request *r, const struct jwt *t, const struct hash *h)
 	keys = keyring_keys(&a->oidc.rings[i].k, clock_mono_us());
 	if (!keys)
 		return waits(r, (size_t)i) ? 1 : no_keys(r, p);
+	if (slow_check(r))
+		return -1;
 	rules = claims_rules(p);
 	if (!jwt_check(t, &rules, keys, clock_real_us() / 1000000, &e))
 		return take(r, p, t, h);

@@ -130,6 +130,21 @@ int slow_wrong(struct request *r)
 	return 0;
 }
 
+int slow_check(struct request *r)
+{
+	struct slow *s = &r->api->slow;
+	int64_t now = clock_mono_us();
+	struct str client = client_of(r, r->slow.client);
+
+	if (guesses_count(s->guesses, client, now) < GUESSES_MOST)
+		return 0;
+	if (now - s->checks_us >= 1000000) {
+		s->checks_us = now;
+		s->n_checks = 0;
+	}
+	return s->n_checks++ < SLOW_CHECKS ? 0 : too_many(r, 0);
+}
+
 bool slow_waits(struct request *r)
 {
 	struct slow *s = &r->api->slow;

@@ -8,7 +8,9 @@
  * hash, which costs less than a refusal, so nothing would be gained by not
  * looking, and an attacker behind the same proxy could lock out the others.
  * What keeps guesses out is that tokens have 256 bits; this keeps guessing from
- * costing others anything.
+ * costing others anything.  A signature costs more than a hash: of those who
+ * guess only so many are checked in a second (a token that is in is found by its
+ * hash, like the others).
  */
 #pragma once
 
@@ -19,7 +21,10 @@ struct loop_timer;
 
 enum {
 	SLOW_MOST = 128,
-	SLOW_MOST_OF_ONE = 8
+	SLOW_MOST_OF_ONE = 8,
+	/* Signatures a second, of all clients that guess as fast as they can:
+	 * a tenth of the loop's time at worst. */
+	SLOW_CHECKS = 100
 };
 
 struct slow {
@@ -27,7 +32,9 @@ struct slow {
 	struct link waiting;
 	size_t n_waiting;
 	struct loop_timer *timer;
-	uint64_t n_wrong; /* so far */
+	uint64_t n_wrong;  /* so far */
+	int64_t checks_us; /* since then: */
+	unsigned n_checks;
 };
 
 void slow_begin(struct api *a);
@@ -37,6 +44,9 @@ void slow_end(struct api *a);
 /* A wrong token was shown.  0: answer, it will wait as long as it has to.  -1:
  * answered with 429. */
 MUST_USE int slow_wrong(struct request *r);
+/* A signature is to be checked, which costs something.  -1: answered with 429,
+ * the client has guessed much, and others have as well. */
+MUST_USE int slow_check(struct request *r);
 /* Does its answer wait?  Then it is resumed when the time has come. */
 bool slow_waits(struct request *r);
 /* The request is gone. */
