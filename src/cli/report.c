@@ -49,6 +49,19 @@ static void put_errors(const struct doc_node *tasks)
 	}
 }
 
+/* Runs that it has called. */
+static void put_calls(const struct doc_node *tasks)
+{
+	for (const struct doc_node *x = tasks ? tasks->first : NULL; x;
+	     x = x->next) {
+		struct str run = cli_text(x, "run_id");
+
+		if (run.len)
+			printf(STR_FMT ": " STR_FMT "\n",
+			       STR_ARG(cli_text(x, "name")), STR_ARG(run));
+	}
+}
+
 int report_run(const struct server *s, struct str run_id, bool table)
 {
 	static const char *const heads[] = {"TASK", "STATE", "TIME", "MEMORY"};
@@ -85,6 +98,7 @@ int report_run(const struct server *s, struct str run_id, bool table)
 		     x = x->next)
 			task_row(&t, x);
 		table_print(&t);
+		put_calls(tasks);
 		put_errors(tasks);
 		printf("\n" STR_FMT ": %s" STR_FMT "%s\n", STR_ARG(run_id),
 		       color ? cli_state_color(state) : "", STR_ARG(state),

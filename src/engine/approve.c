@@ -252,7 +252,7 @@ static uint32_t approvals(const struct approval *a)
 
 static void reject(struct run *r, size_t i, struct str who)
 {
-	CLEANUP_BUF struct buf why = BUF_INIT(256);
+	CLEANUP_BUF struct buf why = BUF_INIT(PERSON_MAX + 32);
 
 	buf_printf(&why, "rejected by " STR_FMT, STR_ARG(who));
 	r->inst[i].approval->row.state = APPROVAL_REJECTED;

@@ -121,9 +121,13 @@ enum command_type {
 	COMMAND_DECIDE,
 };
 
+enum {
+	PERSON_MAX = 511 /* a subject; longer than any that comes in */
+};
+
 /* What somebody said; its text is the command's. */
 struct decision {
-	char task[STORE_NAME_MAX + 1], person[80];
+	char task[STORE_NAME_MAX + 1], person[PERSON_MAX + 1];
 	char digest[HASH_HEX_LEN + 1];
 	char comment[APPROVAL_COMMENT_MAX + 1];
 	bool approves;

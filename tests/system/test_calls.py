@@ -285,6 +285,17 @@ def test_it_is_decided_again_when_the_call_is_made(tcp):
     assert tcp.ended(later)["kind"] == "policy"
 
 
+# --- the command line
+
+def test_who_follows_learns_which_run_it_was(nfo):
+    put(nfo, "good", "tasks: { t: { run: echo } }\n")
+    nfo.write("job.yaml", call("good"))
+    out = nfo("run", "job.yaml").out
+    run = nfo.get("/v1/runs?job=caller").json["items"][0]
+    one, = children(nfo, run)
+    assert f"c: {one['id']}\n" in out
+
+
 # --- restarts
 
 def test_the_server_killed_while_it_waits(nfo):

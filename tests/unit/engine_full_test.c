@@ -2,6 +2,7 @@
 /* The engine on a full disk: new runs are turned away, what runs is recorded,
  * and when there is room again it goes on by itself. */
 #include "engine_helper.h"
+#include "store/jobs.h"
 
 #include <sched.h>
 #include <sys/mount.h>
@@ -59,6 +60,93 @@ static void fill(const struct world *w)
 	close(fd);
 }
 
+static int put_child(void *ctx, struct store *s, struct err *refusal,
+		     struct err *e)
+{
+	const struct store_job j = {
+		.project = STR("default"),
+		.name = STR("child"),
+		.digest = STR("0123456789012345678901234567890123456789"
+			      "012345678901234567890123"),
+		.syntax = STR("json"),
+		.text = STR("{}"),
+		.canonical = STR("{\"name\":\"child\",\"nfo\":1,\"tasks\":"
+				 "{\"k\":{\"run\":\"x\"}}}"),
+		.created_us = 1,
+		.put_us = 1,
+		.put_by = STR("uid:0"),
+	};
+
+	(void)ctx;
+	(void)refusal;
+	return store_job_put(s, &j, e);
+}
+
+static int count_run(void *ctx, const struct store_run *r, struct err *e)
+{
+	(void)r;
+	(void)e;
+	++*(int *)ctx;
+	return 0;
+}
+
+static int children(struct world *w, const struct ulid *run)
+{
+	const struct store_filter f = {.parent = str_from(run->s)};
+	int n = 0;
+
+	ok(store_read_runs(w->reader, &f, count_run, &n, &w->e), &w->e);
+	return n;
+}
+
+/* A call is no new run of somebody's: it is not turned away, it waits. */
+static void test_call_waits(void **state)
+{
+	struct world *w = *state;
+	struct launch l;
+	struct ulid run;
+	int n = 0;
+
+	if (!in_namespace) {
+		print_message("only root can mount a small file system\n");
+		skip();
+	}
+	w->opts.parallel = 1;
+	w->opts.live_runs = ASKS_MAX + 10;
+	world_start(w, true);
+	ok(engine_edit(w->g, STR("uid:0"), STR(""), STR(""), put_child,
+		       on_reply, w, &w->e),
+	   &w->e);
+	world_wait(w);
+	run = world_run(w, HEAD "priority: 100\ntasks:\n  a: {run: x}\n"
+				"  c: {needs: [a], if: always(), "
+				"job: {name: child}}\n");
+	world_launch(w, &l);
+	fill(w);
+	for (world_ask(w, ONE, NULL); !w->reply.err.code;
+	     world_ask(w, ONE, NULL))
+		assert_true(++n < ASKS_MAX);
+	world_end_bare(w, &l, STATE_FAILED, KIND_LIMIT);
+	if (n) { /* those that were asked for in between have the room now */
+		world_launch(w, &l);
+		world_end_bare(w, &l, STATE_FAILED, KIND_LIMIT);
+	}
+	assert_int_equal(unlinkat(w->state_fd, "filler", 0), 0);
+	for (;;) { /* the child is more urgent than what is left of them */
+		world_launch(w, &l);
+		if (str_is(l.job->task, "k"))
+			break;
+		assert_int_equal(row(w, &run).state, STATE_RUNNING);
+		world_end_bare(w, &l, STATE_FAILED, KIND_LIMIT);
+		assert_true(n-- > 0);
+	}
+	assert_int_equal(children(w, &run), 1);
+	world_end(w, &l, STATE_SUCCEEDED, KIND_NONE, 0);
+	assert_int_equal(world_ended(w, &run), STATE_FAILED); /* a */
+	assert_tasks(w, &run, "fs");
+	assert_int_equal(children(w, &run), 1);
+}
+
 static void test_full(void **state)
 {
 	struct world *w = *state;
@@ -107,6 +195,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_full, small_make,
+						small_drop),
+		cmocka_unit_test_setup_teardown(test_call_waits, small_make,
 						small_drop),
 	};
 
