@@ -3,6 +3,8 @@
 what holds when the server is killed meanwhile."""
 import signal
 
+from test_git_source import allowed, served  # noqa: F401
+from test_git_source import pytestmark as needs_git
 from test_access import Caller, make, somebody, token_of
 from test_approvals import kill_server
 
@@ -166,6 +168,24 @@ def test_a_rerun_keeps_what_was_called(nfo):
     assert children(nfo, again) == []
     again = nfo.ask("POST", f"/v1/runs/{run['id']}/rerun?wait=60s", {}).json
     assert len(children(nfo, again)) == 1
+
+
+@needs_git
+def test_a_called_job_with_a_source_in_git(allowed, served):
+    repo = served.repo("app")
+    commit = repo.commit({"file": "one\n"})
+    put(allowed, "built", f"source: {{ git: '{repo.url}', ref: main }}\n"
+        "tasks: { t: { run: cat file } }\n")
+    run = allowed.run(call("built"))
+    assert run["state"] == "succeeded", run
+    one, = children(allowed, run)
+    assert one["source"]["commit"] == commit
+    assert allowed.log(one, "t") == b"one\n"
+    put(allowed, "none", f"source: {{ git: '{repo.url}', ref: none }}\n"
+        "tasks: { t: { run: cat file } }\n")
+    run = allowed.run(call("none"))
+    assert (run["state"], run["kind"]) == ("failed", "setup")
+    assert "could not be fetched" in run["error"]
 
 
 # --- bounds
