@@ -171,7 +171,8 @@ static const struct verb verbs[] = {
 static const struct verb hidden[] = {
 	{"__complete", "WORD...", "What may stand in the last word's place",
 	 NULL, verb_complete},
-	{"__man", "1|5", "The manual pages nfo(1) and nfo-job(5)",
+	{"__man", "1 [DIR]|5",
+	 "The manual pages nfo(1) and nfo-job(5); in DIR one for each command",
 	 NULL, verb_man},
 };
 /* clang-format on */

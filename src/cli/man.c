@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * nfo(1) and nfo-job(5) in the man macros of roff, from the tables of the
+ * nfo(1), nfo-VERB(1) and nfo-job(5) in the man macros of roff, from the tables of the
  * command line and of the job format.  The build runs it.
  */
 #include "cli/describe.h"
 #include "cli/verbs.h"
 #include "job/keys.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -131,13 +133,17 @@ static const struct item codes[] = {
 };
 
 static const struct item environment[] = {
-	{"NFO_SERVER",           "The server to ask, as --server."                    },
-	{"NFO_TOKEN",            "The bearer token for it, over TCP."                 },
-	{"NFO_STATE",            "Where the private server has its state, as --state."},
-	{"NO_COLOR",             "When set and not empty: no colours."                },
+	{"NFO_SERVER",           "The server to ask, as --server."                      },
+	{"NFO_CONTEXT",          "Which server of nfo context, as --context."           },
+	{"NFO_TOKEN",            "The bearer token for it, over TCP."                   },
+	{"NFO_CA",               "Who signed the certificate of NFO_SERVER, a PEM file."},
+	{"NFO_PROJECT",          "The project of commands that name none."              },
+	{"NFO_CONFIG",           "The file of nfo context."                             },
+	{"NFO_STATE",            "Where the private server has its state, as --state."  },
+	{"NO_COLOR",             "When set and not empty: no colours."                  },
 	{"XDG_STATE_HOME, HOME",
 	 "Where the state of an ordinary user lies: $XDG_STATE_HOME/nfo, else "
-	 "$HOME/.local/state/nfo."						    },
+	 "$HOME/.local/state/nfo."						      },
 };
 
 static const struct item files[] = {
@@ -184,7 +190,61 @@ static void man_nfo(void)
 	put_items("EXIT STATUS", codes, ARRAY_LEN(codes));
 	put_items("ENVIRONMENT", environment, ARRAY_LEN(environment));
 	put_items("FILES", files, ARRAY_LEN(files));
-	puts(".SH SEE ALSO\n.BR nfo\\-job (5)");
+	puts(".SH SEE ALSO\n.BR nfo\\-job (5),");
+	for (size_t i = 0; i < n; i++)
+		printf(".BR nfo\\-%s (1)%s\n", all[i].verb.name,
+		       i + 1 < n ? "," : "");
+}
+
+/* nfo-VERB(1): what nfo(1) says of it, by itself. */
+static void man_verb(const struct opts_of *d)
+{
+	fputs(".TH NFO\\-", stdout);
+	for (const char *p = d->verb.name; *p; p++)
+		putchar(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+	puts(" 1 \"\" \"NotForOil\" \"User Commands\"\n.SH NAME");
+	fputs("nfo\\-", stdout);
+	puts_roff(d->verb.name);
+	fputs(" \\- ", stdout);
+	puts_roff(d->verb.summary);
+	fputs("\n.SH SYNOPSIS\n.B nfo ", stdout);
+	puts_roff(d->verb.name);
+	putchar('\n');
+	puts_roff(d->verb.args);
+	fputs("\n.SH DESCRIPTION\n", stdout);
+	puts_roff(d->verb.summary);
+	puts(".");
+	if (d->verb.help)
+		put_text(d->verb.help);
+	if (d->n)
+		puts(".SH OPTIONS");
+	for (size_t i = 0; i < d->n; i++)
+		put_option(&d->opts[i]);
+	if (d->common)
+		puts(".SH OPTIONS OF EVERY COMMAND");
+	for (size_t i = 0; d->common && i < opts_n_common; i++)
+		put_option(&opts_common[i]);
+	put_items("EXIT STATUS", codes, ARRAY_LEN(codes));
+	puts(".SH SEE ALSO\n.BR nfo (1),\n.BR nfo\\-job (5)");
+}
+
+/* One page each, in that directory. */
+static int man_verbs(const char *dir)
+{
+	static struct opts_of all[DESCRIBE_MAX];
+	size_t n = describe_all(all);
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		(void)snprintf(path, sizeof(path), "%s/nfo-%s.1", dir,
+			       all[i].verb.name);
+		if (!freopen(path, "w", stdout)) {
+			fprintf(stderr, "nfo: %s: %s\n", path, strerror(errno));
+			return EXIT_USAGE;
+		}
+		man_verb(&all[i]);
+	}
+	return fflush(stdout) ? EXIT_USAGE : EXIT_DONE;
 }
 
 /* --- the job format ----------------------------------------------------- */
@@ -263,6 +323,8 @@ int verb_man(int argc, char **argv, const struct verb *v)
 		man_nfo();
 	} else if (argc == 2 && !strcmp(argv[1], "5")) {
 		man_job();
+	} else if (argc == 3 && !strcmp(argv[1], "1")) {
+		return man_verbs(argv[2]);
 	} else {
 		fprintf(stderr, "nfo: usage: nfo %s %s\n", v->name, v->args);
 		return EXIT_USAGE;

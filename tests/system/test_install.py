@@ -134,7 +134,8 @@ def test_what_names_the_prefix_names_it(prefix):
 def test_the_manual_and_the_completion_are_where_they_are_looked_for(prefix):
     if not (BUILD / "share").exists():
         pytest.skip("a build for tests prints none")
-    for name in ("man/man1/nfo.1", "man/man5/nfo-job.5",
+    for name in ("man/man1/nfo.1", "man/man1/nfo-run.1",
+                 "man/man1/nfo-doctor.1", "man/man5/nfo-job.5",
                  "bash-completion/completions/nfo",
                  "zsh/site-functions/_nfo",
                  "fish/vendor_completions.d/nfo.fish"):

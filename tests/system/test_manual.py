@@ -59,6 +59,18 @@ def test_every_command_and_option_is_in_nfo_1():
         assert option in page
 
 
+def test_every_command_has_a_page_of_its_own(tmp_path):
+    ask("__man", "1", str(tmp_path))
+    pages = {p.name: rendered(p.read_text()) for p in tmp_path.iterdir()}
+    assert set(pages) == {f"nfo-{verb}.1" for verb in verbs()}
+    for verb in verbs():
+        page = pages[f"nfo-{verb}.1"]
+        assert f"nfo {verb}" in page.split("SYNOPSIS")[1]
+        for option in re.findall(r"^ +(?:-\w, )? *(--[a-z-]+)",
+                                 ask(verb, "--help"), re.M):
+            assert option in page, (verb, option)
+
+
 def test_every_key_is_in_nfo_job_5():
     page = rendered(ask("__man", "5"))
     keys = [line.split()[:2] for line in ask("explain").splitlines()]
