@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 struct hash_ctx {
@@ -20,11 +21,28 @@ static void must(int ok)
 		abort();
 }
 
+/* Looked up once: that costs more than a short text's hash. */
+static EVP_MD *sha256_md;
+
+static void fetch_sha256(void)
+{
+	sha256_md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	must(sha256_md != NULL);
+}
+
+static const EVP_MD *sha256(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, fetch_sha256);
+	return sha256_md;
+}
+
 struct hash hash_sha256(const void *p, size_t len)
 {
 	struct hash h;
 
-	must(EVP_Digest(p, len, h.b, NULL, EVP_sha256(), NULL));
+	must(EVP_Digest(p, len, h.b, NULL, sha256(), NULL));
 	return h;
 }
 
@@ -34,7 +52,7 @@ struct hash hash_hmac_sha256(const void *key, size_t key_len, const void *p,
 	struct hash h;
 
 	must(key_len <= INT32_MAX);
-	must(HMAC(EVP_sha256(), key, (int)key_len, p, len, h.b, NULL) != NULL);
+	must(HMAC(sha256(), key, (int)key_len, p, len, h.b, NULL) != NULL);
 	return h;
 }
 
@@ -53,7 +71,7 @@ struct hash_ctx *hash_begin(void)
 	struct hash_ctx *c = mem_alloc(sizeof(*c));
 
 	c->md = EVP_MD_CTX_new();
-	must(c->md && EVP_DigestInit_ex(c->md, EVP_sha256(), NULL));
+	must(c->md && EVP_DigestInit_ex(c->md, sha256(), NULL));
 	return c;
 }
 

@@ -71,7 +71,7 @@ static int watch(struct api *a, const struct api_options *o, struct err *e)
 {
 	if (page_key(a, e) || store_reader_open(o->db_path, &a->reader, e))
 		return -1;
-	a->views = viewcache_new(a->reader);
+	a->views = viewcache_new();
 	if (identity_load(a, e) || logwatch_new(&a->logwatch, e) ||
 	    loop_add_fd(a->loop, engine_fd(a->engine), EPOLLIN, on_engine, a,
 			&a->engine_watch, e) ||

@@ -41,7 +41,8 @@ static int show(struct request *r, const struct ulid *run, struct buf *b)
 	struct err e;
 
 	*b = BUF_INIT(VIEW_MAX);
-	if (viewcache_get(r->api->views, run, b))
+	if (viewcache_get(r->api->views, engine_version(r->api->engine), run,
+			  b))
 		return 0;
 	if (view_run(r->api->reader, run, b, &e)) {
 		buf_done(b);

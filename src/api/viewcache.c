@@ -17,18 +17,14 @@ struct entry {
 };
 
 struct viewcache {
-	struct store_reader *reader;
 	struct map *entries; /* by ULID; NULL: none yet */
 	size_t bytes;
-	int64_t version; /* of the store, when they were read */
+	uint64_t version; /* of the store, when they were read */
 };
 
-struct viewcache *viewcache_new(struct store_reader *reader)
+struct viewcache *viewcache_new(void)
 {
-	struct viewcache *c = mem_alloc(sizeof(*c));
-
-	c->reader = reader;
-	return c;
+	return mem_alloc(sizeof(struct viewcache));
 }
 
 static void empty(struct viewcache *c)
@@ -46,16 +42,14 @@ void viewcache_free(struct viewcache *c)
 	mem_free(c);
 }
 
-bool viewcache_get(struct viewcache *c, const struct ulid *run, struct buf *b)
+bool viewcache_get(struct viewcache *c, uint64_t version,
+		   const struct ulid *run, struct buf *b)
 {
 	const struct entry *x;
-	int64_t now;
-	struct err e;
 
-	if (store_reader_version(c->reader, &now, &e) || now != c->version) {
+	if (version != c->version) {
 		empty(c);
-		c->version = now;
-		return false;
+		c->version = version;
 	}
 	x = c->entries ? map_get(c->entries, str_from(run->s)) : NULL;
 	return x && buf_put(b, x->text, x->len);

@@ -376,3 +376,8 @@ struct engine_stats engine_stats(struct engine *g)
 	pthread_mutex_unlock(&g->lock);
 	return s;
 }
+
+uint64_t engine_version(const struct engine *g)
+{
+	return store_version(g->store);
+}

@@ -207,3 +207,6 @@ struct engine_stats {
 	uint64_t attempts_started, commits;
 };
 struct engine_stats engine_stats(struct engine *g);
+/* Another number after each commit, and before what it did is answered: what
+ * was read under the same number is not old.  Takes no lock. */
+uint64_t engine_version(const struct engine *g);

@@ -55,17 +55,6 @@ void store_reader_end(struct store_reader *r)
 		(void)!query_run(&q, &e);
 }
 
-int store_reader_version(struct store_reader *r, int64_t *ret, struct err *e)
-{
-	struct query q CLEANUP_QUERY = {0};
-
-	if (query_start(&r->db, DB_DATA_VERSION, &q, e) ||
-	    query_step(&q, e) != 1)
-		return -1;
-	*ret = query_get_i64(&q);
-	return 0;
-}
-
 int store_read_run(struct store_reader *r, const struct ulid *ulid,
 		   store_run_fn *fn, void *ctx, struct err *e)
 {

@@ -21,9 +21,6 @@ void store_reader_close(struct store_reader *r); /* NULL is fine */
  */
 MUST_USE int store_reader_begin(struct store_reader *r, struct err *e);
 void store_reader_end(struct store_reader *r);
-/* Another number than before: something was committed since. */
-MUST_USE int store_reader_version(struct store_reader *r, int64_t *ret,
-				  struct err *e);
 
 /* What a list is narrowed to; zero is no filter. */
 enum {

@@ -311,8 +311,6 @@ const char *const db_sql[N_DB_STMTS] = {
 			 "JOIN runs r ON r.id=e.run WHERE e.id>? "
 			 "AND e.run=(SELECT id FROM runs WHERE ulid=?) "
 			 "ORDER BY e.id LIMIT ?",
-	/* another number after each commit of another connection */
-	[DB_DATA_VERSION] = "PRAGMA data_version",
 	[DB_LAST_EVENT] = "SELECT seq FROM sqlite_sequence "
 			  "WHERE name='events'",
 	[DB_ARTIFACT_PUT] = "INSERT OR REPLACE INTO artifacts(run,name,idx,"

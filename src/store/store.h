@@ -132,6 +132,8 @@ const char *store_path(const struct store *s); /* of the database */
 MUST_USE int store_begin(struct store *s, struct err *e);
 /* Durable when it returns 0; otherwise nothing of it happened. */
 MUST_USE int store_commit(struct store *s, struct err *e);
+/* Another number after each commit.  Any thread may ask. */
+uint64_t store_version(const struct store *s);
 void store_rollback(struct store *s); /* fine without a transaction */
 
 MUST_USE int store_run_add(struct store *s, const struct store_run *r,

@@ -18,10 +18,17 @@ int store_begin(struct store *s, struct err *e)
 
 int store_commit(struct store *s, struct err *e)
 {
-	if (!simple(s, DB_COMMIT, e))
+	if (!simple(s, DB_COMMIT, e)) {
+		s->version++;
 		return 0;
+	}
 	store_rollback(s);
 	return -1;
+}
+
+uint64_t store_version(const struct store *s)
+{
+	return s->version;
 }
 
 void store_rollback(struct store *s)

@@ -9,4 +9,5 @@ struct store {
 	char *path;
 	int dir_fd, lock_fd;
 	int ballast_fd; /* -1: given back */
+	_Atomic uint64_t version;
 };
