@@ -122,8 +122,10 @@ void conventions_id(struct request *r)
 
 	if (!request_id_ok(given))
 		given = str_from(r->id.s);
-	(void)snprintf(r->shown_id, sizeof(r->shown_id), STR_FMT,
-		       STR_ARG(given));
+	if (given.len >= sizeof(r->shown_id))
+		given.len = sizeof(r->shown_id) - 1;
+	memcpy(r->shown_id, given.p, given.len);
+	r->shown_id[given.len] = '\0';
 }
 
 /* --- one thing ---------------------------------------------------------- */
@@ -139,12 +141,19 @@ void view_tag(struct str body, char out[VIEW_TAG_MAX])
 
 int reply_view(struct request *r, struct buf *b)
 {
+	char tag[VIEW_TAG_MAX] = "";
+
+	if (!b->failed)
+		view_tag(buf_view(b), tag);
+	return reply_view_tagged(r, b, tag);
+}
+
+int reply_view_tagged(struct request *r, struct buf *b, const char *tag)
+{
 	struct str none_match = request_header(r, "If-None-Match");
-	char tag[VIEW_TAG_MAX];
 
 	if (b->failed)
 		return reply_json(r, 200, b);
-	view_tag(buf_view(b), tag);
 	if (none_match.p && etag_weakly_in(none_match, str_from(tag))) {
 		buf_done(b);
 		reply_empty(r, 304);

@@ -17,6 +17,8 @@ void conventions_id(struct request *r);
 /* One answer in JSON, with an ETag made of it: 304 where If-None-Match names
  * it already.  Takes b's bytes. */
 int reply_view(struct request *r, struct buf *b);
+/* The same with a tag that is known already. */
+int reply_view_tagged(struct request *r, struct buf *b, const char *tag);
 enum {
 	VIEW_TAG_MAX = 24
 };

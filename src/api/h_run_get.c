@@ -36,20 +36,28 @@ static void waiting_free(void *state)
 	mem_free(w);
 }
 
-static int show(struct request *r, const struct ulid *run, struct buf *b)
+/* The run as it is, and its tag; -1: answered. */
+struct shown {
+	struct buf b;
+	char tag[VIEW_TAG_MAX];
+};
+
+static int show(struct request *r, const struct ulid *run, struct shown *x)
 {
+	struct viewcache *views = r->api->views;
 	struct err e;
 
-	*b = BUF_INIT(VIEW_MAX);
-	if (viewcache_get(r->api->views, engine_version(r->api->engine), run,
-			  b))
+	x->b = BUF_INIT(VIEW_MAX);
+	if (viewcache_get(views, engine_version(r->api->engine), run, &x->b,
+			  x->tag))
 		return 0;
-	if (view_run(r->api->reader, run, b, &e)) {
-		buf_done(b);
+	if (view_run(r->api->reader, run, &x->b, &e)) {
+		buf_done(&x->b);
 		return reply_err(r, &e), -1;
 	}
-	buf_putc(b, '\n');
-	viewcache_put(r->api->views, run, buf_view(b));
+	buf_putc(&x->b, '\n');
+	view_tag(buf_view(&x->b), x->tag);
+	viewcache_put(views, run, buf_view(&x->b), x->tag);
 	return 0;
 }
 
@@ -60,29 +68,27 @@ static int see_run(void *ctx, const struct store_run *run, struct err *e)
 	return 0;
 }
 
-/* Is there nothing (more) to wait for?  b: the run as it is. */
+/* Is there nothing (more) to wait for? */
 static bool worth_telling(struct request *r, const struct ulid *run,
-			  const struct buf *b)
+			  const struct shown *x)
 {
 	struct str seen = request_header(r, "If-None-Match");
-	char tag[VIEW_TAG_MAX];
 	bool final = false;
 	struct err e;
 
-	view_tag(buf_view(b), tag);
-	if (seen.p && !etag_weakly_in(seen, str_from(tag)))
+	if (seen.p && !etag_weakly_in(seen, str_from(x->tag)))
 		return true;
 	/* what has ended does not change any more */
 	return store_read_run(r->api->reader, run, see_run, &final, &e) ||
 	       final;
 }
 
-static void answer(struct waiting *w, struct buf *b)
+static void answer(struct waiting *w, struct shown *x)
 {
 	struct request *r = w->r;
 
 	follower_del(&w->f);
-	reply_view(r, b);
+	reply_view_tagged(r, &x->b, x->tag);
 	if (prefer_wait(request_header(r, "Prefer"), WAIT_MAX_US))
 		reply_header(r, "Preference-Applied", "wait");
 }
@@ -90,10 +96,10 @@ static void answer(struct waiting *w, struct buf *b)
 static void on_timeout(void *ctx)
 {
 	struct waiting *w = ctx;
-	struct buf b;
+	struct shown x;
 
-	if (!show(w->r, &w->run, &b))
-		answer(w, &b);
+	if (!show(w->r, &w->run, &x))
+		answer(w, &x);
 	request_resume(w->r);
 }
 
@@ -101,17 +107,17 @@ static void on_news(struct follower *f)
 {
 	struct waiting *w =
 		(struct waiting *)((char *)f - offsetof(struct waiting, f));
-	struct buf b;
+	struct shown x;
 
-	if (show(w->r, &w->run, &b)) { /* deleted meanwhile */
+	if (show(w->r, &w->run, &x)) { /* deleted meanwhile */
 		request_resume(w->r);
 		return;
 	}
-	if (!worth_telling(w->r, &w->run, &b)) {
-		buf_done(&b);
+	if (!worth_telling(w->r, &w->run, &x)) {
+		buf_done(&x.b);
 		return;
 	}
-	answer(w, &b);
+	answer(w, &x);
 	request_resume(w->r);
 }
 
@@ -135,18 +141,18 @@ int h_run(struct request *r)
 {
 	struct ulid run;
 	int64_t wait_us;
-	struct buf b;
+	struct shown x;
 
 	if (param_run(r, 0, &run) ||
 	    request_query_duration(r, "wait", WAIT_MAX_US, &wait_us))
 		return 0;
 	if (!wait_us)
 		wait_us = prefer_wait(request_header(r, "Prefer"), WAIT_MAX_US);
-	if (show(r, &run, &b))
+	if (show(r, &run, &x))
 		return 0;
-	if (wait_us && !worth_telling(r, &run, &b)) {
-		buf_done(&b);
+	if (wait_us && !worth_telling(r, &run, &x)) {
+		buf_done(&x.b);
 		return wait_for(r, &run, wait_us);
 	}
-	return reply_view(r, &b);
+	return reply_view_tagged(r, &x.b, x.tag);
 }

@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -13,6 +14,7 @@ enum {
 
 struct entry {
 	size_t len;
+	char tag[VIEWCACHE_TAG_MAX];
 	char text[];
 };
 
@@ -43,7 +45,8 @@ void viewcache_free(struct viewcache *c)
 }
 
 bool viewcache_get(struct viewcache *c, uint64_t version,
-		   const struct ulid *run, struct buf *b)
+		   const struct ulid *run, struct buf *b,
+		   char tag[VIEWCACHE_TAG_MAX])
 {
 	const struct entry *x;
 
@@ -52,10 +55,14 @@ bool viewcache_get(struct viewcache *c, uint64_t version,
 		c->version = version;
 	}
 	x = c->entries ? map_get(c->entries, str_from(run->s)) : NULL;
-	return x && buf_put(b, x->text, x->len);
+	if (!x)
+		return false;
+	memcpy(tag, x->tag, sizeof(x->tag));
+	return buf_put(b, x->text, x->len);
 }
 
-void viewcache_put(struct viewcache *c, const struct ulid *run, struct str text)
+void viewcache_put(struct viewcache *c, const struct ulid *run, struct str text,
+		   const char *tag)
 {
 	struct entry *x;
 
@@ -67,6 +74,7 @@ void viewcache_put(struct viewcache *c, const struct ulid *run, struct str text)
 		c->entries = map_new();
 	x = mem_alloc(sizeof(*x) + text.len);
 	x->len = text.len;
+	(void)snprintf(x->tag, sizeof(x->tag), "%s", tag);
 	memcpy(x->text, text.p, text.len);
 	mem_free(map_put(c->entries, str_from(run->s), x));
 	c->bytes += text.len;

@@ -9,13 +9,19 @@
 #include "base/buf.h"
 #include "base/id.h"
 
+enum {
+	VIEWCACHE_TAG_MAX = 24
+};
+
 struct viewcache;
 
 struct viewcache *viewcache_new(void) MUST_USE;
 void viewcache_free(struct viewcache *c);
-/* Appends the text and is true when it is there.  version: engine_version(). */
+/* Appends the text, sets its tag and is true when it is there.  version:
+ * engine_version(). */
 bool viewcache_get(struct viewcache *c, uint64_t version,
-		   const struct ulid *run, struct buf *b);
+		   const struct ulid *run, struct buf *b,
+		   char tag[VIEWCACHE_TAG_MAX]);
 /* What a read after that gave; a copy is kept if there is room. */
-void viewcache_put(struct viewcache *c, const struct ulid *run,
-		   struct str text);
+void viewcache_put(struct viewcache *c, const struct ulid *run, struct str text,
+		   const char *tag);
