@@ -8,6 +8,9 @@
 #include "api/reply.h"
 #include "api/route.h"
 #include "base/clock.h"
+#include "base/hash.h"
+#include "base/hex.h"
+#include "engine/record.h"
 #include "engine/view.h"
 
 enum {
@@ -125,6 +128,30 @@ static int answer(struct request *r, int failed, struct buf *b,
 	}
 	buf_done(b);
 	return reply_err(r, e);
+}
+
+/* Its digest is what may be kept, and compared one day. */
+int h_record(struct request *r)
+{
+	struct buf b = BUF_INIT(RECORD_MAX);
+	CLEANUP_BUF struct buf digest = BUF_INIT(128);
+	struct ulid run;
+	struct hash h;
+	struct err e;
+
+	if (param_run(r, 0, &run))
+		return 0;
+	if (record_of(r->api->reader, &run, &b, &e)) {
+		buf_done(&b);
+		return reply_err(r, &e);
+	}
+	h = hash_sha256(b.data, b.len);
+	buf_puts(&digest, "sha-256=:");
+	b64_encode(&digest, h.b, HASH_LEN);
+	buf_putc(&digest, ':');
+	reply_view(r, &b);
+	reply_header(r, "Repr-Digest", buf_cstr(&digest));
+	return 0;
 }
 
 int h_tasks(struct request *r)

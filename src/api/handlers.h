@@ -69,6 +69,7 @@ int h_maintenance_set(struct request *r);
 int h_runs(struct request *r);
 int h_run_delete(struct request *r);
 int h_run_cancel(struct request *r);
+int h_record(struct request *r);
 int h_tasks(struct request *r);
 int h_task(struct request *r);
 int h_attempt(struct request *r);

@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "api/auth.h"
+#include "api/cursor.h"
 #include "api/http.h"
 #include "api/identity.h"
 #include "api/keeper.h"
@@ -39,7 +40,8 @@ struct api {
 	int fdinfo_fd; /* /proc/self/fdinfo */
 	const char *version;
 	int64_t started_us; /* real time */
-	unsigned char cursor_key[32];
+	unsigned char cursor_key[CURSOR_KEY_LEN];
+	uint32_t n_squeezed; /* answers that are being compressed */
 	uint64_t n_requests;
 	uint64_t n_by_class[6]; /* answers by status / 100 */
 };

@@ -2,6 +2,7 @@
 /* Logs on their way out; see logflow.h. */
 #include "api/logflow.h"
 #include "api/internal.h"
+#include "api/origin.h"
 #include "api/reply.h"
 #include "base/hex.h"
 #include "base/mem.h"
@@ -208,8 +209,8 @@ static void put_end(struct logflow *l, struct buf *b)
 /* Frames that were there are not any more: what is left is said of it. */
 static void put_gap(struct logflow *l, struct buf *b)
 {
-	buf_printf(b, "event: gap\ndata: {\"url\":\"/v1/runs/run_%s/tasks/",
-		   l->one.v.run.s);
+	buf_printf(b, "event: gap\ndata: {\"url\":\"%s/v1/runs/run_%s/tasks/",
+		   origin_base(l->f.r), l->one.v.run.s);
 	percent_encode(b, str_from(l->one.v.task));
 	buf_printf(b, "/attempts/%" PRIu32 "/log\"}\n\n", l->one.v.attempt);
 }

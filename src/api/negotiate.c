@@ -115,3 +115,56 @@ bool etag_weakly_in(struct str list, struct str tag)
 	}
 	return false;
 }
+
+/* --- content codings ---------------------------------------------------- */
+
+/* The quality given to a coding by its name, else by "*"; -1: not named. */
+static int coding_quality(struct str accept, const char *name)
+{
+	int q = -1;
+	bool named = false;
+
+	while (accept.p) {
+		struct str params = str_cut(&accept, ',');
+		struct str one = str_trim(str_cut(&params, ';'));
+		bool mine = same(one, str_from(name));
+		int given = Q_ONE;
+
+		if ((!mine && !str_is(one, "*")) || (named && !mine))
+			continue;
+		while (params.p) {
+			struct str value = str_cut(&params, ';');
+			struct str key = str_trim(str_cut(&value, '='));
+
+			if (str_is(key, "q") || str_is(key, "Q"))
+				given = quality(value);
+		}
+		named |= mine;
+		q = given;
+	}
+	return q;
+}
+
+enum coding coding_pick(struct str accept)
+{
+	int zstd = coding_quality(accept, "zstd");
+	int gzip = coding_quality(accept, "gzip");
+	int plain = coding_quality(accept, "identity");
+
+	if (zstd <= 0 && gzip <= 0)
+		return CODING_NONE;
+	if (plain > zstd && plain > gzip)
+		return CODING_NONE;
+	return zstd >= gzip ? CODING_ZSTD : CODING_GZIP;
+}
+
+const char *coding_name(enum coding c)
+{
+	static const char *const names[] = {
+		[CODING_NONE] = "identity",
+		[CODING_GZIP] = "gzip",
+		[CODING_ZSTD] = "zstd",
+	};
+
+	return names[c];
+}

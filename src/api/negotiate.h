@@ -16,3 +16,12 @@ int accept_pick(struct str accept, const char *const *types, size_t n);
 bool etag_in(struct str list, struct str tag);
 /* The same for If-None-Match: weak tags count as well. */
 bool etag_weakly_in(struct str list, struct str tag);
+
+enum coding {
+	CODING_NONE,
+	CODING_GZIP,
+	CODING_ZSTD
+};
+/* What Accept-Encoding likes most of these; zstd among equals. */
+enum coding coding_pick(struct str accept);
+const char *coding_name(enum coding c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Lists in pages; see page.h. */
 #include "api/page.h"
+#include "api/cursor.h"
 #include "api/internal.h"
 #include "api/origin.h"
 #include "api/reply.h"
@@ -12,8 +13,6 @@
 #include <string.h>
 
 enum {
-	CURSOR_ID = 8,
-	CURSOR_MAC = 12,
 	QUESTION_MAX = 128 * 1024, /* several times what a header may hold */
 	LINK_MAX = 8192
 };
@@ -64,45 +63,6 @@ static void put_question(struct request *r, struct buf *b)
 	}
 }
 
-static struct hash mac(struct request *r, const unsigned char *id)
-{
-	CLEANUP_BUF struct buf in = BUF_INIT(QUESTION_MAX);
-
-	buf_put(&in, id, CURSOR_ID);
-	put_question(r, &in);
-	return hash_hmac_sha256(r->api->cursor_key, sizeof(r->api->cursor_key),
-				in.data, in.len);
-}
-
-static void cursor_make(struct request *r, int64_t before, struct buf *b)
-{
-	unsigned char raw[CURSOR_ID + CURSOR_MAC];
-	struct hash h;
-
-	for (int i = 0; i < CURSOR_ID; i++)
-		raw[i] = (unsigned char)(before >> (8 * i));
-	h = mac(r, raw);
-	memcpy(raw + CURSOR_ID, h.b, CURSOR_MAC);
-	b64url_encode(b, raw, sizeof(raw));
-}
-
-static int cursor_read(struct request *r, struct str s, int64_t *ret)
-{
-	CLEANUP_BUF struct buf raw = BUF_INIT(CURSOR_ID + CURSOR_MAC);
-	uint64_t v = 0;
-	struct hash h;
-
-	if (b64url_decode(s, &raw) || raw.len != CURSOR_ID + CURSOR_MAC)
-		return -1;
-	h = mac(r, (const unsigned char *)raw.data);
-	if (!mem_eq_ct(h.b, raw.data + CURSOR_ID, CURSOR_MAC))
-		return -1;
-	for (int i = 0; i < CURSOR_ID; i++)
-		v |= (uint64_t)(unsigned char)raw.data[i] << (8 * i);
-	*ret = (int64_t)v;
-	return 0;
-}
-
 int page_key(struct api *a, struct err *e)
 {
 	static const char name[] = "cursor.key";
@@ -122,6 +82,7 @@ int page_key(struct api *a, struct err *e)
 
 int page_of(struct request *r, struct page *ret)
 {
+	CLEANUP_BUF struct buf question = BUF_INIT(QUESTION_MAX);
 	uint64_t limit;
 	struct str s;
 
@@ -130,8 +91,12 @@ int page_of(struct request *r, struct page *ret)
 			      &limit))
 		return -1;
 	ret->limit = (uint32_t)limit;
-	if (request_query(r, "cursor", 0, &s) &&
-	    cursor_read(r, s, &ret->before))
+	if (!request_query(r, "cursor", 0, &s))
+		return 0;
+	put_question(r, &question);
+	if (question.failed ||
+	    cursor_parse(r->api->cursor_key, buf_view(&question), s,
+			 &ret->before))
 		return reply_problem(
 			       r, 400, "bad-parameter",
 			       "cursor: not one that this list gave, with these "
@@ -158,12 +123,14 @@ static void next_link(struct request *r, struct str cursor, struct buf *b)
 int page_reply(struct request *r, struct buf *b, int64_t next)
 {
 	CLEANUP_BUF struct buf cursor = BUF_INIT(64), link = BUF_INIT(LINK_MAX);
+	CLEANUP_BUF struct buf question = BUF_INIT(QUESTION_MAX);
 
 	if (!next) {
 		buf_puts(b, ",\"next_cursor\":null}\n");
 		return reply_json(r, 200, b);
 	}
-	cursor_make(r, next, &cursor);
+	put_question(r, &question);
+	cursor_write(r->api->cursor_key, buf_view(&question), next, &cursor);
 	buf_printf(b, ",\"next_cursor\":\"%s\"}\n", buf_cstr(&cursor));
 	next_link(r, buf_view(&cursor), &link);
 	reply_json(r, 200, b);

@@ -5,6 +5,7 @@
 #include "api/internal.h"
 #include "api/negotiate.h"
 #include "api/origin.h"
+#include "api/stream.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -67,18 +68,36 @@ void reply_location(struct request *r, const char *path)
 		reply_header(r, "Location", buf_cstr(&b));
 }
 
+/* One that may be, or is, compressed. */
+static void answer_coded(struct request *r, unsigned status,
+			 struct MHD_Response *reply, const char *type,
+			 enum coding coding, bool worth)
+{
+	answer(r, status, reply, type);
+	if (r->reply != reply)
+		return;
+	if (worth)
+		reply_header(r, "Vary", "Accept-Encoding");
+	if (coding != CODING_NONE)
+		reply_header(r, "Content-Encoding", coding_name(coding));
+}
+
 int reply_text(struct request *r, unsigned status, const char *type,
 	       struct buf *b)
 {
+	struct MHD_Response *reply;
 	size_t len = b->len;
-	char *bytes = buf_take(b);
+	bool worth;
+	enum coding c = stream_coding(r, status, type, len, &worth);
 
 	if (!r->reply)
-		r->sent_bytes = r->head ? 0 : len;
-	answer(r, status,
-	       MHD_create_response_from_buffer(len, bytes,
-					       MHD_RESPMEM_MUST_FREE),
-	       type);
+		r->sent_bytes = r->head || c != CODING_NONE ? 0 : len;
+	if (c != CODING_NONE)
+		reply = stream_of_buf(r, c, b);
+	else
+		reply = MHD_create_response_from_buffer(len, buf_take(b),
+							MHD_RESPMEM_MUST_FREE);
+	answer_coded(r, status, reply, type, c, worth);
 	return 0;
 }
 
@@ -170,6 +189,9 @@ int reply_file(struct request *r, int fd, const char *type, const char *etag,
 	struct str match = request_header(r, "If-None-Match");
 	struct str range = request_header(r, "Range");
 	enum range part = RANGE_ALL;
+	struct MHD_Response *reply;
+	enum coding c;
+	bool worth;
 	uint64_t from = 0, len;
 	struct stat st;
 	char text[96];
@@ -198,10 +220,14 @@ int reply_file(struct request *r, int fd, const char *type, const char *etag,
 		reply_header(r, "Content-Range", text);
 		return 0;
 	}
+	c = stream_coding(r, part == RANGE_PART ? 206 : 200, type, len, &worth);
 	if (!r->reply)
-		r->sent_bytes = r->head ? 0 : len;
-	answer(r, part == RANGE_PART ? 206 : 200,
-	       MHD_create_response_from_fd_at_offset64(len, fd, from), type);
+		r->sent_bytes = r->head || c != CODING_NONE ? 0 : len;
+	if (c != CODING_NONE)
+		reply = stream_of_file(r, c, fd);
+	else
+		reply = MHD_create_response_from_fd_at_offset64(len, fd, from);
+	answer_coded(r, part == RANGE_PART ? 206 : 200, reply, type, c, worth);
 	reply_header(r, "Accept-Ranges", "bytes");
 	if (part == RANGE_PART) {
 		(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%lld",
@@ -234,86 +260,14 @@ void request_resume(struct request *r)
 	http_kick(api_http(r->api));
 }
 
-struct stream {
-	struct request *r;
-	reply_more_fn *more;
-	void *ctx;
-	void (*free_ctx)(void *);
-	struct buf b;
-	struct loop_timer *timer; /* of who is asked again */
-	bool ended;
-};
-
-enum {
-	SOON_US = 100000
-};
-
-static void on_again(void *cls)
-{
-	request_resume(((struct stream *)cls)->r);
-}
-
-static void ask_again(struct stream *s, int64_t in_us)
-{
-	if (!s->timer)
-		s->timer = loop_timer_new(s->r->api->loop, on_again, s);
-	loop_timer_set(s->timer, clock_mono_us() + in_us);
-}
-
-static ssize_t stream_read(void *cls, uint64_t pos, char *to, size_t max)
-{
-	struct stream *s = cls;
-	size_t n;
-
-	(void)pos;
-	if (!auth_still(s->r)) /* revoked meanwhile */
-		return MHD_CONTENT_READER_END_WITH_ERROR;
-	if (!s->b.len && !s->ended) {
-		int more = s->more(s->ctx, &s->b);
-
-		s->ended = more < 0 || s->b.failed;
-		if (more >= STREAM_AGAIN)
-			ask_again(s, more == STREAM_SOON ? SOON_US : 0);
-	}
-	if (!s->b.len && s->ended)
-		return MHD_CONTENT_READER_END_OF_STREAM;
-	if (!s->b.len) { /* sleeps until request_resume() */
-		s->r->suspended = true;
-		MHD_suspend_connection(s->r->conn);
-		return 0;
-	}
-	n = s->b.len < max ? s->b.len : max;
-	memcpy(to, s->b.data, n);
-	buf_drop_front(&s->b, n);
-	s->r->sent_bytes += n;
-	return (ssize_t)n;
-}
-
-static void stream_free(void *cls)
-{
-	struct stream *s = cls;
-
-	if (s->free_ctx)
-		s->free_ctx(s->ctx);
-	loop_timer_free(s->timer);
-	buf_done(&s->b);
-	mem_free(s);
-}
-
 int reply_stream(struct request *r, const char *type, reply_more_fn *more,
 		 void *ctx, void (*free_ctx)(void *))
 {
-	struct stream *s = mem_alloc(sizeof(*s));
+	bool worth;
+	enum coding c = stream_coding(r, 200, type, UINT64_MAX, &worth);
 
-	*s = (struct stream){.r = r,
-			     .more = more,
-			     .ctx = ctx,
-			     .free_ctx = free_ctx,
-			     .b = BUF_INIT(1 << 20)};
-	answer(r, 200,
-	       MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 32768,
-						 stream_read, s, stream_free),
-	       type);
+	answer_coded(r, 200, stream_new(r, c, more, ctx, free_ctx), type, c,
+		     worth);
 	reply_header(r, "X-Accel-Buffering", "no");
 	return 0;
 }

@@ -8,6 +8,12 @@
 	 {"grep", "string", "lines or frames with this text, 1 to 256 bytes"}, \
 	 {"ignore_case", "boolean", "of letters a to z in grep"}, \
 	 {"follow", "boolean", "until nothing can follow; SSE always does"}}
+#define EVENT_QUERY \
+	{{"after", "integer", "only ids above this"}, \
+	 {"type", "string", "run, task, artifact or approval; may be repeated"}, \
+	 {"since", "string", "of JSON: at or after (RFC 3339)"}, \
+	 {"until", "string", "of JSON: before (RFC 3339)"}, \
+	 PAGE_QUERY}
 #define LOG_ANSWERS(WHAT) \
 	{200, TEXT, NULL, WHAT}, \
 	{200, NDJSON, "LogFrame", WHAT}, \
@@ -169,9 +175,12 @@ const struct route run_routes[] = {
 	 .of = OF_RUN,
 	 .handle = h_run_events,
 	 .id = "runEvents",
-	 .summary = "What happens to a run, as it happens (SSE)",
-	 .query = {{"after", "integer", "only ids above this"}},
-	 .answers = {{200, SSE, NULL, "run, task, approval and artifact events"},
+	 .summary = "What happens to a run, as it happens (SSE), or has "
+		    "happened (JSON), newest first",
+	 .query = EVENT_QUERY,
+	 .answers = {{200, SSE, NULL, "the events, to the run's end"},
+		     {200, JSON, "EventPage", "a page"},
+		     PROBLEM_400,
 		     PROBLEM_404}},
 	{.method = METHOD_GET,
 	 .path = "/v1/events",
@@ -179,9 +188,24 @@ const struct route run_routes[] = {
 	 .of = OF_ANY,
 	 .handle = h_events,
 	 .id = "events",
-	 .summary = "What happens to all runs from now on (SSE)",
-	 .query = {{"after", "integer", "only ids above this"}},
-	 .answers = {{200, SSE, NULL, "events"}, PROBLEM_400}},
+	 .summary = "What happens to all runs from now on (SSE), or has "
+		    "happened (JSON), newest first",
+	 .query = EVENT_QUERY,
+	 .answers = {{200, SSE, NULL, "events"},
+		     {200, JSON, "EventPage", "a page"},
+		     PROBLEM_400}},
+	{.method = METHOD_GET,
+	 .path = "/v1/runs/{run}/record",
+	 .may = MAY_VIEW,
+	 .of = OF_RUN,
+	 .handle = h_record,
+	 .id = "getRunRecord",
+	 .summary = "A run that has ended, every attempt and each artifact's "
+		    "hash, as canonical JSON (RFC 8785) with its Repr-Digest",
+	 .answers = {{200, JSON, "Record", "the record"},
+		     {304, NULL, NULL, "it is what If-None-Match names"},
+		     PROBLEM_404,
+		     {409, NULL, NULL, "it has not ended yet"}}},
 	{.method = METHOD_GET,
 	 .path = "/v1/runs/{run}/log",
 	 .may = MAY_VIEW,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The shapes of answers; see schemas.h. */
 #include "api/schemas.h"
+#include "api/codes.h"
 
 /* clang-format off */
 #define STRING   "{\"type\":\"string\"}"
@@ -66,6 +67,20 @@ static const struct {
 	 "\"required\":[\"name\",\"scheme\",\"url\"]}}"
 	 ",\"definition\":{\"type\":\"object\"}}}"},
 	{"Definition",    "{\"type\":\"object\"}"},
+	{"Record",
+	 "{\"type\":\"object\",\"required\":[\"record\",\"run\",\"attempts\"],"
+	 "\"properties\":{\"record\":{\"const\":1},\"run\":{\"$ref\":"
+	 "\"#/components/schemas/Run\"},\"attempts\":{\"type\":\"array\","
+	 "\"items\":{\"type\":\"object\",\"required\":[\"task\",\"attempt\","
+	 "\"state\"]}}}}"},
+	{"Event",
+	 "{\"type\":\"object\",\"required\":[\"id\",\"type\",\"run_id\","
+	 "\"state\",\"ts\"],\"properties\":{\"id\":" INTEGER ",\"type\":{"
+	 "\"type\":\"string\",\"enum\":[\"run\",\"task\",\"artifact\","
+	 "\"approval\"]},\"run_id\":" STRING ",\"task\":" STRING
+	 ",\"artifact\":" STRING ",\"attempt\":" INTEGER ",\"state\":{\"$ref\":"
+	 "\"#/components/schemas/State\"},\"kind\":" MAYBE("string") ",\"ts\":"
+	 STRING "}}"},
 	{"LogFrame",
 	 "{\"type\":\"object\",\"required\":[\"seq\",\"ts\",\"task\","
 	 "\"attempt\",\"stream\"],\"properties\":{\"seq\":" INTEGER
@@ -341,7 +356,8 @@ static const struct {
 	{"Problem",
 	 "{\"type\":\"object\",\"required\":[\"status\",\"code\","
 	 "\"request_id\"],\"properties\":{\"type\":" STRING ",\"title\":" STRING
-	 ",\"status\":" INTEGER ",\"code\":" STRING ",\"detail\":" STRING
+	 ",\"status\":" INTEGER ",\"code\":{\"$ref\":"
+	 "\"#/components/schemas/Code\"},\"detail\":" STRING
 	 ",\"request_id\":" STRING
 	 ",\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
 	 "\"properties\":{\"code\":" STRING ",\"pointer\":" STRING
@@ -352,7 +368,7 @@ static const struct {
 static const char *const pages[] = {"Run",   "Task",     "Artifact", "Secret",
 				    "Job",   "Revision", "Project",  "User",
 				    "Group", "Role",     "Token", "Schedule",
-				    "Approval", "Hook", "Delivery"};
+				    "Approval", "Hook", "Delivery", "Event"};
 /* clang-format on */
 
 void openapi_schemas(struct buf *b)
@@ -361,6 +377,10 @@ void openapi_schemas(struct buf *b)
 	for (size_t i = 0; i < ARRAY_LEN(schemas); i++)
 		buf_printf(b, "%s\"%s\":%s", i ? "," : "", schemas[i].name,
 			   schemas[i].json);
+	buf_puts(b, ",\"Code\":{\"type\":\"string\",\"description\":\"what "
+		    "went wrong, for programs\",\"enum\":");
+	codes_json(b);
+	buf_putc(b, '}');
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
 		buf_printf(b,
 			   ",\"%sPage\":{\"type\":\"object\",\"required\":"

@@ -25,8 +25,20 @@ static const struct verb verbs[] = {
 	 "Runs, newest first", NULL, verb_runs},
 	{"show", "RUN",
 	 "A run with its tasks", NULL, verb_show},
-	{"logs", "[-f] RUN [TASK]",
-	 "The log of a task, or of all", NULL, verb_logs},
+	{"logs", "[-f] [--tail N] [--grep TEXT] RUN [TASK]",
+	 "The log of a task, or of all in the order of time",
+	 "  nfo logs -f run_01K...\n"
+	 "  nfo logs run_01K... --tail 20\n"
+	 "  nfo logs run_01K... build --grep error --ignore-case\n\n"
+	 "Of all tasks each line has its task in front. With --output json it\n"
+	 "is frames, one a line.",
+	 verb_logs},
+	{"events", "[-f] [RUN]",
+	 "What has happened, or happens, to runs",
+	 "  nfo events\n"
+	 "  nfo events -f --type run\n"
+	 "  nfo events run_01K... --output json",
+	 verb_events},
 	{"job", "put|get|list|rm|run|history|diff [JOB] [REVISION]",
 	 "Jobs that the server keeps",
 	 "  nfo job put release.yaml\n"

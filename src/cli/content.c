@@ -152,58 +152,66 @@ static int save(struct http_call *c, const char *to)
 
 /* --- logs --------------------------------------------------------------- */
 
-static int one_log(const char *run, struct str task)
+/* What is wanted of a log. */
+struct logs {
+	const char *run, *task; /* task NULL: of all */
+	const char *tail, *grep;
+	bool ignore_case, follow;
+};
+
+static void logs_path(const struct logs *l, struct buf *b)
 {
-	CLEANUP_BUF struct buf path = BUF_INIT(2048);
+	const char *sep = "?";
+
+	cli_run_path(b, str_from(l->run));
+	if (l->task) {
+		buf_puts(b, "/tasks/");
+		percent_encode(b, str_from(l->task));
+	}
+	buf_puts(b, "/log");
+	if (l->tail) {
+		buf_printf(b, "%stail=", sep);
+		percent_encode(b, str_from(l->tail));
+		sep = "&";
+	}
+	if (l->grep) {
+		buf_printf(b, "%sgrep=", sep);
+		percent_encode(b, str_from(l->grep));
+		sep = "&";
+	}
+	if (l->ignore_case) {
+		buf_printf(b, "%signore_case=true", sep);
+		sep = "&";
+	}
+	if (l->follow)
+		buf_printf(b, "%sfollow=true", sep);
+}
+
+static int print_logs(const struct logs *l)
+{
+	CLEANUP_BUF struct buf path = BUF_INIT(4096);
 	struct http_call c = {.method = "GET",
 			      .accept = globals.json ? "application/x-ndjson" :
 						       "text/plain"};
 
-	cli_run_path(&path, str_from(run));
-	buf_puts(&path, "/tasks/");
-	percent_encode(&path, task);
-	buf_puts(&path, "/log");
+	logs_path(l, &path);
 	c.path = buf_cstr(&path);
 	return print(&c, true);
 }
 
-static int all_logs(const char *run)
-{
-	CLEANUP_BUF struct buf path = BUF_INIT(8192);
-	struct http_call c = {.method = "GET"};
-	const struct doc_node *items;
-	struct http_answer a;
-	struct doc *d;
-	int code;
-
-	cli_run_path(&path, str_from(run));
-	buf_puts(&path, "/tasks");
-	c.path = buf_cstr(&path);
-	code = cli_ask(&c, &a);
-	if (code)
-		return code;
-	d = cli_json(&a);
-	items = doc_get(d ? d->root : NULL, "items");
-	for (const struct doc_node *x = items ? items->first : NULL; x && !code;
-	     x = x->next) {
-		struct str name = cli_text(x, "name");
-
-		if (!globals.json)
-			printf("== " STR_FMT "\n", STR_ARG(name));
-		code = one_log(run, name);
-	}
-	doc_free(d);
-	http_answer_done(&a);
-	return code;
-}
-
 int verb_logs(int argc, char **argv, const struct verb *v)
 {
-	bool follow = false;
+	struct logs l = {.run = NULL};
 	const struct opt opts[] = {
-		{"follow", 'f', OPT_FLAG, &follow, NULL,
-		 "until the run has ended"}
-        };
+		{"follow",      'f', OPT_FLAG, &l.follow,      NULL,
+		 "until the run has ended"              },
+		{"tail",        'n', OPT_TEXT, &l.tail,        "N",
+		 "the last N lines only, up to 10000"   },
+		{"grep",        0,   OPT_TEXT, &l.grep,        "TEXT",
+		 "lines with this text only; no pattern"},
+		{"ignore-case", 'i', OPT_FLAG, &l.ignore_case, NULL,
+		 "with --grep: also in other letters"   },
+	};
 	struct server s;
 	struct err e;
 	size_t n;
@@ -214,10 +222,10 @@ int verb_logs(int argc, char **argv, const struct verb *v)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (n < 1 || n > 2)
 		return cli_usage(v);
-	if (n == 2 && !follow)
-		return one_log(argv[0], str_from(argv[1]));
-	if (!follow)
-		return all_logs(argv[0]);
+	l.run = argv[0];
+	l.task = n == 2 ? argv[1] : NULL;
+	if (!l.follow || l.task || l.tail || l.grep || globals.json)
+		return print_logs(&l);
 	if (connect_server(&s, &e))
 		return cli_fail(&e);
 	return watch_run(&s, str_from(argv[0]), false);

@@ -18,7 +18,7 @@ struct feed {
 	struct feeds *all;
 	char *path;
 	struct buf sse;
-	char last[24]; /* the id of the last event; "": none yet */
+	char last[512]; /* the id of the last event; "": none yet */
 	bool open;
 	bool over; /* set by fn: there is nothing more to wait for */
 	sse_fn *fn;

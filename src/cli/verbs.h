@@ -52,6 +52,8 @@ int verb_plan(int argc, char **argv, const struct verb *v);
 /* content.c */
 int verb_logs(int argc, char **argv, const struct verb *v);
 int verb_artifact(int argc, char **argv, const struct verb *v);
+/* events.c */
+int verb_events(int argc, char **argv, const struct verb *v);
 /* secret.c */
 int verb_secret(int argc, char **argv, const struct verb *v);
 

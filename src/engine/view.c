@@ -227,6 +227,15 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 	return 0;
 }
 
+void view_attempt_inside(const struct store_attempt *a, struct buf *b)
+{
+	struct one o = {b, true};
+	struct err e;
+
+	(void)!on_attempt(&o, a, &e);
+	drop_comma(b);
+}
+
 static int on_task(void *ctx, const struct store_task *t, struct err *e)
 {
 	struct tasks *x = ctx;
@@ -409,16 +418,50 @@ int view_runs(struct store_reader *r, const struct store_filter *f,
 	return 0;
 }
 
-bool view_event(const struct store_event *ev, struct buf *b)
+const char *view_event_type(unsigned type)
 {
-	buf_printf(b, "{\"run_id\":\"run_%s\",", ev->run.s);
-	if (ev->task.len)
+	static const char *const types[] = {
+		[STORE_EVENT_RUN] = "run",
+		[STORE_EVENT_TASK] = "task",
+		[STORE_EVENT_ARTIFACT] = "artifact",
+		[STORE_EVENT_APPROVAL] = "approval",
+	};
+
+	return type < ARRAY_LEN(types) && types[type] ? types[type] : "";
+}
+
+/* An artifact's is TASK.NAME; what an instance is called may have dots. */
+static void event_task(const struct store_event *ev, struct buf *b)
+{
+	const char *dot;
+
+	if (!ev->task.len)
+		return;
+	if (ev->type != STORE_EVENT_ARTIFACT) {
 		text(b, "task", ev->task);
+		return;
+	}
+	dot = memrchr(ev->task.p, '.', ev->task.len);
+	if (dot)
+		text(b, "task", str_n(ev->task.p, (size_t)(dot - ev->task.p)));
+	text(b, "artifact", ev->task);
+}
+
+void view_event_inside(const struct store_event *ev, struct buf *b)
+{
+	buf_printf(b, "\"run_id\":\"run_%s\",", ev->run.s);
+	event_task(ev, b);
 	if (ev->attempt)
 		buf_printf(b, "\"attempt\":%" PRIu32 ",", ev->attempt);
 	buf_printf(b, "\"state\":\"%s\",", state_name(ev->state));
 	kind(b, ev->kind);
 	when(b, "ts", ev->ts_us);
 	drop_comma(b);
+}
+
+bool view_event(const struct store_event *ev, struct buf *b)
+{
+	buf_putc(b, '{');
+	view_event_inside(ev, b);
 	return buf_putc(b, '}');
 }

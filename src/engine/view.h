@@ -28,8 +28,14 @@ MUST_USE int view_task(struct store_reader *r, const struct ulid *run,
 MUST_USE int view_attempt(struct store_reader *r, const struct ulid *run,
 			  struct str name, uint32_t attempt, struct buf *b,
 			  struct err *e);
+/* An attempt as it ended, without braces: state, kind, times, usage, ... */
+void view_attempt_inside(const struct store_attempt *a, struct buf *b);
 /* {"items":[{"name":"build.bin","file":...,"size":...,"sha256":...}]} */
 MUST_USE int view_artifacts(struct store_reader *r, const struct ulid *run,
 			    struct buf *b, struct err *e);
 /* {"run_id","task","attempt","state","kind","ts"} */
 bool view_event(const struct store_event *ev, struct buf *b);
+/* The same without its braces, for who says more. */
+void view_event_inside(const struct store_event *ev, struct buf *b);
+/* "run", "task", "artifact", "approval"; "" for what is none. */
+const char *view_event_type(unsigned type);

@@ -33,6 +33,8 @@ enum db_stmt {
 	DB_EVENTS,
 	DB_EVENTS_OF,
 	DB_LAST_EVENT,
+	DB_FIRST_EVENT,
+	DB_EVENT_TIME,
 	DB_ARTIFACT_PUT,
 	DB_ARTIFACTS,
 	DB_AUDIT_ADD,
@@ -154,6 +156,8 @@ MUST_USE int query_run(struct query *q, struct err *e);
 	"priority,cancelled,timed_out,created_us,started_us,finished_us,"      \
 	"finally_us,rerun_of,grp,git_url,git_ref,git_commit,git_fetch,"        \
 	"parent,parent_task,parent_attempt,root,depth,token"
+#define DB_EVENT_COLUMNS                                                       \
+	"e.id,r.ulid,e.type,e.task,e.attempt,e.state,e.kind,e.ts_us"
 void db_get_run(struct query *q, struct store_run *ret);
 void db_get_task(struct query *q, struct store_task *ret);
 void db_get_attempt(struct query *q, struct store_attempt *ret);

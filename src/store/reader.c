@@ -284,8 +284,3 @@ int store_read_events(struct store_reader *r, const struct ulid *run,
 	}
 	return n;
 }
-
-int store_read_last_event(struct store_reader *r, int64_t *ret, struct err *e)
-{
-	return db_number(&r->db, db_sql[DB_LAST_EVENT], ret, e);
-}

@@ -90,6 +90,22 @@ MUST_USE int store_read_events(struct store_reader *r, const struct ulid *run,
 			       struct str visible, int64_t after,
 			       uint32_t limit, store_event_fn *fn, void *ctx,
 			       struct err *e);
+/* The same, newest first, narrowed; zero is no filter. */
+struct store_event_filter {
+	const struct ulid *run;     /* NULL: of all that are visible */
+	struct str visible;         /* as above */
+	uint32_t types;             /* bit 1 << enum store_event_type; 0: all */
+	int64_t since_us, until_us; /* until is exclusive */
+	int64_t after, before;      /* ids, exclusive */
+	uint32_t limit;             /* at most 501 */
+};
+MUST_USE int store_read_event_page(struct store_reader *r,
+				   const struct store_event_filter *f,
+				   store_event_fn *fn, void *ctx,
+				   struct err *e);
+/* The first id that is still kept; 0: there is none. */
+MUST_USE int store_read_first_event(struct store_reader *r, int64_t *ret,
+				    struct err *e);
 /* The last id given; the place from which a new listener starts. */
 MUST_USE int store_read_last_event(struct store_reader *r, int64_t *ret,
 				   struct err *e);

@@ -236,8 +236,6 @@ int db_migrate(struct db *db, struct err *e)
 	"workspace,started_us,finished_us,cpu_us,memory_peak_bytes,log_bytes," \
 	"redactions,pids_peak,not_enforced,log_truncated,outputs,error,hint,"  \
 	"child"
-#define EVENT_COLUMNS                                                          \
-	"e.id,r.ulid,e.type,e.task,e.attempt,e.state,e.kind,e.ts_us"
 
 #define JOB_COLUMNS                                                            \
 	"v.id,v.project,v.job,v.digest,v.syntax,"                              \
@@ -303,16 +301,19 @@ const char *const db_sql[N_DB_STMTS] = {
 			     "WHERE run=? AND fence>=? ORDER BY fence",
 	[DB_EVENT_ADD] = "INSERT INTO events(run,type,task,attempt,state,kind,"
 			 "ts_us) VALUES(?,?,?,?,?,?,?)",
-	[DB_EVENTS] = "SELECT " EVENT_COLUMNS " FROM events e "
+	[DB_EVENTS] = "SELECT " DB_EVENT_COLUMNS " FROM events e "
 		      "JOIN runs r ON r.id=e.run WHERE e.id>?1 AND (?2='' OR "
 		      "r.project IN (SELECT value FROM json_each(?2))) "
 		      "ORDER BY e.id LIMIT ?3",
-	[DB_EVENTS_OF] = "SELECT " EVENT_COLUMNS " FROM events e "
+	[DB_EVENTS_OF] = "SELECT " DB_EVENT_COLUMNS " FROM events e "
 			 "JOIN runs r ON r.id=e.run WHERE e.id>? "
 			 "AND e.run=(SELECT id FROM runs WHERE ulid=?) "
 			 "ORDER BY e.id LIMIT ?",
 	[DB_LAST_EVENT] = "SELECT seq FROM sqlite_sequence "
 			  "WHERE name='events'",
+	[DB_FIRST_EVENT] = "SELECT id FROM events ORDER BY id LIMIT 1",
+	[DB_EVENT_TIME] = "SELECT ts_us FROM events WHERE id>=? "
+			  "ORDER BY id LIMIT 1",
 	[DB_ARTIFACT_PUT] = "INSERT OR REPLACE INTO artifacts(run,name,idx,"
 			    "attempt,file,bytes,sha256,created_us,expires_us)"
 			    " VALUES(?,?,?,?,?,?,?,?,?)",

@@ -166,7 +166,7 @@ def test_single_gets_have_an_etag(world):
 
 
 def test_waiting_for_the_next_change_of_a_run(nfo):
-    run = nfo.submit("nfo: 1\nname: w\ntasks: { t: { run: read x < /dev/zero,"
+    run = nfo.submit("nfo: 1\nname: w\ntasks: { t: { run: sleep 1000,"
                      " timeout: 60s } }").json
     path = f"/v1/runs/{run['id']}"
     nfo.until_state(run, "running", "t")
@@ -350,3 +350,11 @@ def test_many_with_one_key_make_one_thing(nfo):
     assert {a.status for a in got} == {201}
     assert len({a.body for a in got}) == 1
     assert sum("idempotency-replayed" not in a.headers for a in got) == 1
+
+
+def test_the_codes_are_in_the_document(nfo):
+    schemas = nfo.get("/v1/openapi.json").json["components"]["schemas"]
+    codes = schemas["Code"]["enum"]
+    assert schemas["Problem"]["properties"]["code"]["$ref"].endswith("/Code")
+    for path in ("/v1/nothing", "/v1/runs?x=1", "/v1/runs?limit=x"):
+        assert nfo.get(path).json["code"] in codes

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The text of a cursor: a row's id, and a MAC over it and the question that it
+ * continues.  Pure. */
+#pragma once
+
+#include "base/buf.h"
+
+enum {
+	CURSOR_KEY_LEN = 32,
+	CURSOR_TEXT_MAX = 32
+};
+
+void cursor_write(const unsigned char key[CURSOR_KEY_LEN], struct str question,
+		  int64_t id, struct buf *b);
+/* -1: nobody made it, or for another question. */
+MUST_USE int cursor_parse(const unsigned char key[CURSOR_KEY_LEN],
+			  struct str question, struct str text, int64_t *ret);
