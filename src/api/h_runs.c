@@ -181,6 +181,21 @@ int h_task(struct request *r)
 		      &b, &e);
 }
 
+int h_attempts(struct request *r)
+{
+	struct buf b = BUF_INIT(VIEW_MAX);
+	struct ulid run;
+	struct err e;
+	int failed;
+
+	if (param_run(r, 0, &run))
+		return 0;
+	buf_puts(&b, "{\"items\":");
+	failed = view_attempts(r->api->reader, &run, r->params[1], &b, &e);
+	buf_puts(&b, ",\"next_cursor\":null}");
+	return answer(r, failed, &b, &e);
+}
+
 int h_attempt(struct request *r)
 {
 	struct buf b = BUF_INIT(VIEW_MAX);

@@ -72,6 +72,7 @@ int h_run_cancel(struct request *r);
 int h_record(struct request *r);
 int h_tasks(struct request *r);
 int h_task(struct request *r);
+int h_attempts(struct request *r);
 int h_attempt(struct request *r);
 /* h_run_get.c */
 int h_run(struct request *r);

@@ -234,6 +234,8 @@ static int read_some(struct logflow *l, struct buf *b, struct err *e)
 		put_rests(l, first, false, b);
 		if (watch_all(l, first, &newly, e) || there < 0)
 			return -1;
+		if (newly)
+			logrun_again(&l->run);
 		if (!there && newly)
 			continue;
 		if (!there)

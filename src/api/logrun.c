@@ -160,11 +160,12 @@ int logrun_peek(struct logrun *l, int state_fd, struct logpart **ret,
 		/* one that began later has nothing earlier */
 		if (found && p->started_us > rec->time_us)
 			break;
-		if (p->over)
+		if (p->over || p->dry)
 			continue;
 		there = peek(p, state_fd, &mine, e);
 		if (there < 0)
 			return -1;
+		p->dry = !there;
 		if (!there || (found && mine.time_us >= rec->time_us))
 			continue;
 		*ret = p;
@@ -197,8 +198,15 @@ bool logrun_awaits(const struct logrun *l)
 	return false;
 }
 
+void logrun_again(struct logrun *l)
+{
+	for (size_t i = l->first; i < l->n; i++)
+		l->parts[i]->dry = false;
+}
+
 void logrun_close(struct logrun *l)
 {
+	logrun_again(l);
 	for (size_t i = l->first; i < l->n; i++)
 		logview_close(&l->parts[i]->v);
 }

@@ -14,6 +14,7 @@ struct logpart {
 	uint64_t fence; /* attempts in the order of being made */
 	int64_t started_us;
 	bool over;                   /* its last frame was given */
+	bool dry;                    /* there was none, in this turn */
 	struct logwatch_item *watch; /* for who follows it */
 };
 
@@ -48,6 +49,9 @@ void logrun_took(struct logrun *l, struct logpart *p);
 bool logrun_over(const struct logrun *l);
 /* Is an attempt under way whose log is not there yet? */
 bool logrun_awaits(const struct logrun *l);
+/* Look again into those where there was nothing. */
+void logrun_again(struct logrun *l);
+/* The turn is over: no file stays open. */
 void logrun_close(struct logrun *l);
 /* The place after what was given, as an event's id; nothing is written where
  * it would be too long. */

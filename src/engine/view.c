@@ -365,6 +365,46 @@ int view_attempt(struct store_reader *r, const struct ulid *run,
 		       0;
 }
 
+struct last {
+	struct str name;
+	bool found;
+	uint32_t attempt;
+};
+
+static int see_last(void *ctx, const struct store_task *t, struct err *e)
+{
+	struct last *l = ctx;
+
+	(void)e;
+	if (str_eq(t->name, l->name)) {
+		l->found = true;
+		l->attempt = t->attempt;
+	}
+	return 0;
+}
+
+int view_attempts(struct store_reader *r, const struct ulid *run,
+		  struct str name, struct buf *b, struct err *e)
+{
+	struct last last = {.name = name};
+	int64_t id;
+
+	if (find_run(r, run, &id, e) ||
+	    store_read_tasks(r, id, see_last, &last, e))
+		return -1;
+	if (!last.found)
+		return err_set(e, ERR_NOT_FOUND, "no such task in this run");
+	buf_putc(b, '[');
+	for (uint32_t n = 1; n <= last.attempt; n++) {
+		if (n > 1)
+			buf_putc(b, ',');
+		if (all_tasks(r, id, name, n, b, e))
+			return -1;
+	}
+	buf_putc(b, ']');
+	return 0;
+}
+
 int view_artifacts(struct store_reader *r, const struct ulid *run,
 		   struct buf *b, struct err *e)
 {

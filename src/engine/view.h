@@ -28,6 +28,9 @@ MUST_USE int view_task(struct store_reader *r, const struct ulid *run,
 MUST_USE int view_attempt(struct store_reader *r, const struct ulid *run,
 			  struct str name, uint32_t attempt, struct buf *b,
 			  struct err *e);
+/* [{...}]: every attempt of it that was made, the first one first. */
+MUST_USE int view_attempts(struct store_reader *r, const struct ulid *run,
+			   struct str name, struct buf *b, struct err *e);
 /* An attempt as it ended, without braces: state, kind, times, usage, ... */
 void view_attempt_inside(const struct store_attempt *a, struct buf *b);
 /* {"items":[{"name":"build.bin","file":...,"size":...,"sha256":...}]} */

@@ -202,6 +202,16 @@ def test_a_long_log_in_pieces(nfo):
     assert nfo.get(f"{path}/log?grep=nowhere").body == b""
 
 
+def test_attempts_are_listed(nfo, three):
+    path = f"/v1/runs/{three['id']}/tasks/second/attempts"
+    page = nfo.get(path).json
+    assert page["next_cursor"] is None
+    assert [(a["attempt"], a["exit_code"]) for a in page["items"]] == \
+        [(1, 75), (2, 75)]
+    assert page["items"] == [nfo.get(f"{path}/{n}").json for n in (1, 2)]
+    assert nfo.get(path.replace("second", "absent")).status == 404
+
+
 def test_what_is_gone_is_said(nfo, three):
     path = f"/v1/runs/{three['id']}/tasks/first/attempts/1/log"
     events = list(feed(nfo, path, "1000"))

@@ -241,6 +241,52 @@ static void test_keys(void **state)
 	ok(store_commit(d->store, &d->e), &d->e);
 }
 
+static int see_answer(void *ctx, const struct store_answer *a, struct err *e)
+{
+	struct store_answer *got = ctx;
+
+	(void)e;
+	*got = *a;
+	assert_true(str_is(a->location, "/v1/x"));
+	assert_true(str_is(a->etag, "\"7\""));
+	assert_true(str_is(a->body, "{}"));
+	return 0;
+}
+
+/* An answer and a run share the names that keys give. */
+static void test_answers(void **state)
+{
+	struct dir *d = *state;
+	struct store_answer got, a = {.request = hash_sha256("a", 1),
+				      .status = 201,
+				      .location = STR("/v1/x"),
+				      .etag = STR("\"7\""),
+				      .body = STR("{}")};
+	struct ulid run;
+	struct hash h;
+
+	ok(store_begin(d->store, &d->e), &d->e);
+	ok(store_answer_put(d->store, STR("me"), STR("k"), &a, 100, &d->e),
+	   &d->e);
+	assert_int_equal(store_answer_get(d->store, STR("me"), STR("k"),
+					  see_answer, &got, &d->e),
+			 1);
+	assert_true(hash_eq(&got.request, &a.request));
+	assert_int_equal(got.status, 201);
+	assert_int_equal(
+		store_key_get(d->store, STR("me"), STR("k"), &h, &run, &d->e),
+		1);
+	assert_string_equal(run.s, ""); /* it made no run */
+	assert_int_equal(store_answer_get(d->store, STR("you"), STR("k"),
+					  see_answer, &got, &d->e),
+			 0);
+	ok(store_keys_expire(d->store, 101, &d->e), &d->e);
+	assert_int_equal(store_answer_get(d->store, STR("me"), STR("k"),
+					  see_answer, &got, &d->e),
+			 0);
+	ok(store_commit(d->store, &d->e), &d->e);
+}
+
 static void test_second_server(void **state)
 {
 	struct dir *d = *state;
@@ -335,6 +381,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_events_never_repeat,
 						dir_make, dir_drop),
 		cmocka_unit_test_setup_teardown(test_keys, dir_make, dir_drop),
+		cmocka_unit_test_setup_teardown(test_answers, dir_make,
+						dir_drop),
 		cmocka_unit_test_setup_teardown(test_second_server, dir_make,
 						dir_drop),
 		cmocka_unit_test_setup_teardown(test_corrupt, dir_make,
