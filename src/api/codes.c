@@ -45,6 +45,7 @@ static const char *const codes[] = {
 	"not-supported-yet",
 	"policy",
 	"precondition-required",
+	"provider-unavailable",
 	"range",
 	"slow-down",
 	"source-missing",
