@@ -175,6 +175,17 @@ static void on_made(void *ctx, const struct engine_reply *a)
 		request_resume(r);
 }
 
+/* Names what is wrong, and quotes nothing of what was sent. */
+static const char *reason(const struct problems *ps, const struct err *e)
+{
+	const struct problem *p = &ps->items[0];
+
+	return ps->n && (!strcmp(p->code, "bad-input") ||
+			 !strcmp(p->code, "policy")) ?
+		       p->message :
+		       e->text;
+}
+
 static void make(struct call *c, struct str canonical, struct job *job,
 		 struct str inputs)
 {
@@ -197,7 +208,7 @@ static void make(struct call *c, struct str canonical, struct job *job,
 		if (e.code == ERR_INVALID || denied)
 			reject(c, denied ? 403 : 422,
 			       denied ? "policy" : "invalid-inputs",
-			       ps->n ? ps->items[0].message : e.text);
+			       reason(ps, &e));
 		else
 			reply_err(c->r, &e);
 		return;
@@ -256,7 +267,13 @@ static void take_body(struct call *c)
 	struct doc *d;
 
 	if (doc_parse(buf_view(&c->r->body), DOC_JSON, &d, ps)) {
-		reject(c, 400, "malformed", ps->items[0].message);
+		char text[80];
+
+		(void)snprintf(text, sizeof(text),
+			       "the body is not JSON as it is taken here: line "
+			       "%u, column %u",
+			       ps->items[0].at.line, ps->items[0].at.column);
+		reject(c, 400, "malformed", text);
 		return;
 	}
 	decide(c, d->root);

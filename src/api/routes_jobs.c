@@ -261,7 +261,9 @@ const struct route job_routes[] = {
 		     {413, NULL, NULL, "over 1 MiB"},
 		     {415, NULL, NULL, "not application/json"},
 		     PROBLEM_422,
-		     PROBLEM_429}},
+		     PROBLEM_429,
+		     {503, NULL, NULL, "the server is stopping"},
+		     {507, NULL, NULL, "the disk is full"}}},
 };
 /* clang-format on */
 const size_t n_job_routes = ARRAY_LEN(job_routes);

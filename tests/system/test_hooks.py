@@ -523,8 +523,10 @@ def test_it_is_kept_for_a_week(hooked):
 def test_nothing_of_it_is_kept(hooked):
     body = b'{"ref": "main", "token": "hush-hush-4711"}'
     assert call(hooked, hooked.url, body, github(body)).status == 202
-    bad = b'{"ref": hush-hush-4711}'
-    assert call(hooked, hooked.url, bad, github(bad, "x")).status == 400
+    for i, bad in enumerate((b'{"ref": hush-hush-4711}',
+                             b'{"hush-hush-4711": 1, "hush-hush-4711": 2}')):
+        a = call(hooked, hooked.url, bad, github(bad, f"x-{i}"))
+        assert a.status == 400 and b"4711" not in a.body, a
     hooked.stop()
     for path in hooked.state.rglob("*"):
         if path.is_file():
