@@ -38,7 +38,7 @@ static int add_hook(void *ctx, const struct store_hook *h, struct err *e)
 
 	if (l->b.data[l->b.len - 1] != '[')
 		buf_putc(&l->b, ',');
-	return hookset_view_one(l->r->api->reader, h, &l->b, e);
+	return hookset_view_one(l->r, h, &l->b, e);
 }
 
 int h_hooks(struct request *r)
@@ -73,7 +73,7 @@ static int look(void *ctx, const struct store_hook *h, struct err *e)
 	if (!str_eq(h->name, f->r->params[2]))
 		return 0;
 	f->n = h->n;
-	return f->b ? hookset_view_one(f->r->api->reader, h, f->b, e) : 0;
+	return f->b ? hookset_view_one(f->r, h, f->b, e) : 0;
 }
 
 /* Its number; -1: it was answered. */

@@ -91,8 +91,7 @@ static int get(struct request *r, struct str digest, store_job_fn *fn)
 		return reply_problem(r, 406, "not-acceptable",
 				     "a job is application/json, "
 				     "application/yaml or application/toml");
-	if (hookset_view(r->api->reader, r->params[0], r->params[1], &w.hooks,
-			 &e) ||
+	if (hookset_view(r, r->params[0], r->params[1], &w.hooks, &e) ||
 	    store_read_job(r->api->reader, r->params[0], r->params[1], digest,
 			   fn, &w, &e)) {
 		buf_done(&w.b);

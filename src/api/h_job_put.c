@@ -125,8 +125,7 @@ static void on_put(void *ctx, const struct engine_reply *a)
 
 	if (a->err.code) {
 		reply_err(r, &a->err);
-	} else if (hookset_view(r->api->reader, p->job.project, p->job.name,
-				&s.hooks, &e) ||
+	} else if (hookset_view(r, p->job.project, p->job.name, &s.hooks, &e) ||
 		   store_read_job(r->api->reader, p->job.project, p->job.name,
 				  p->job.digest, show, &s, &e)) {
 		reply_err(r, &e);

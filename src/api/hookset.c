@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A job's webhooks, stored and shown; see hookset.h. */
 #include "api/hookset.h"
+#include "api/internal.h"
+#include "api/origin.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "hook/hook.h"
@@ -95,30 +97,40 @@ static void when(struct buf *b, const char *key, int64_t us)
 	buf_printf(b, ",\"%s\":\"%s\"", key, t);
 }
 
-static void head(const struct store_hook *h, struct buf *b)
+static void head(const struct request *r, const struct store_hook *h,
+		 struct buf *b)
 {
 	buf_printf(b,
 		   "{\"name\":\"" STR_FMT "\",\"scheme\":\"" STR_FMT
-		   "\",\"url\":\"/v1/hooks/" STR_FMT "\"",
-		   STR_ARG(h->name), STR_ARG(h->scheme), STR_ARG(h->id));
+		   "\",\"url\":\"%s/v1/hooks/" STR_FMT "\"",
+		   STR_ARG(h->name), STR_ARG(h->scheme), origin_base(r),
+		   STR_ARG(h->id));
 }
+
+struct listing {
+	const struct request *r;
+	struct buf *b;
+};
 
 static int add(void *ctx, const struct store_hook *h, struct err *e)
 {
-	struct buf *b = ctx;
+	const struct listing *l = ctx;
 
 	(void)e;
-	if (b->data[b->len - 1] != '[')
-		buf_putc(b, ',');
-	head(h, b);
-	buf_putc(b, '}');
+	if (l->b->data[l->b->len - 1] != '[')
+		buf_putc(l->b, ',');
+	head(l->r, h, l->b);
+	buf_putc(l->b, '}');
 	return 0;
 }
 
-int hookset_view(struct store_reader *r, struct str project, struct str job,
+int hookset_view(const struct request *r, struct str project, struct str job,
 		 struct buf *b, struct err *e)
 {
-	if (!buf_putc(b, '[') || store_read_hooks(r, project, job, add, b, e))
+	struct listing l = {r, b};
+
+	if (!buf_putc(b, '[') ||
+	    store_read_hooks(r->api->reader, project, job, add, &l, e))
 		return -1;
 	return buf_putc(b, ']') ? 0 : err_set(e, ERR_LIMIT, "too many hooks");
 }
@@ -160,15 +172,15 @@ static int add_last(void *ctx, const struct store_delivery *d, struct err *e)
 	return 0;
 }
 
-int hookset_view_one(struct store_reader *r, const struct store_hook *h,
+int hookset_view_one(const struct request *r, const struct store_hook *h,
 		     struct buf *b, struct err *e)
 {
 	size_t before;
 
-	head(h, b);
+	head(r, h, b);
 	when(b, "created_at", h->created_us);
 	before = b->len;
-	if (store_read_deliveries(r, h->n, 0, 1, add_last, b, e))
+	if (store_read_deliveries(r->api->reader, h->n, 0, 1, add_last, b, e))
 		return -1;
 	buf_puts(b, b->len == before ? ",\"last_delivery\":null}" : "}");
 	return 0;

@@ -29,11 +29,12 @@ MUST_USE int hookset_store(const struct hookset *set, struct store *s,
 			   struct str project, struct str job, int64_t now_us,
 			   struct err *e);
 void hookset_new_id(char ret[HOOK_ID_LEN + 1]);
-/* A job's as a JSON list of {"name","scheme","url"}; appended. */
-MUST_USE int hookset_view(struct store_reader *r, struct str project,
+/* A job's as a JSON list of {"name","scheme","url"}; appended.  The request is
+ * who asks: a URL is a path as its proxy shows it. */
+MUST_USE int hookset_view(const struct request *r, struct str project,
 			  struct str job, struct buf *b, struct err *e);
 /* One as {"name","scheme","url","created_at","last_delivery"}. */
-MUST_USE int hookset_view_one(struct store_reader *r,
+MUST_USE int hookset_view_one(const struct request *r,
 			      const struct store_hook *h, struct buf *b,
 			      struct err *e);
 void hookset_view_delivery(const struct store_delivery *d, struct buf *b);

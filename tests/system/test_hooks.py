@@ -504,6 +504,21 @@ def test_the_server_dies_in_between(hooked):
         assert len([r for r in runs(hooked)]) == i + 1
 
 
+def test_the_keeper_dies(hooked):
+    body = b'{"ref": "once"}'
+
+    def post():
+        try:
+            a = call(hooked, hooked.url, body, github(body))
+        except OSError:
+            return None
+        assert a.status in (202, 503), a
+        return a if a.status == 202 else None
+    os.kill(hooked.role("keeper"), signal.SIGKILL)
+    assert hooked.until(post).json["run_id"] == runs(hooked)[0]["id"]
+    assert len(runs(hooked)) == 1
+
+
 def test_it_is_kept_for_a_week(hooked):
     body = b"{}"
     first = call(hooked, hooked.url, body, github(body)).json["run_id"]

@@ -111,6 +111,24 @@ def test_links_lead_back_through_the_proxy(behind, prefix):
     assert document["servers"] == [{"url": prefix}]
 
 
+@pytest.mark.parametrize("prefix", ("/nfo", "/off"))
+def test_a_webhook_is_called_through_the_proxy(behind, prefix):
+    """By somebody without a token."""
+    behind.nfo.ask("PUT", "/v1/projects/default/secrets/hook", b"staple",
+                   {"Content-Type": "application/octet-stream"})
+    made = behind.ask("PUT", f"{prefix}/v1/projects/default/jobs/w", {
+        "nfo": 1, "name": "w", "secrets": {"key": {"store": "hook"}},
+        "triggers": {"webhook": [{"name": "h", "scheme": "gitlab-token",
+                                  "secret": "key"}]},
+        "tasks": {"t": {"run": "true"}}})
+    url = made.json["hooks"][0]["url"]
+    assert url.startswith(f"{prefix}/v1/hooks/")
+    calls = [behind.ask("POST", url, {"a": 1}, X_Gitlab_Token=token,
+                        Idempotency_Key="1", Authorization="")
+             for token in ("staple", "guess")]
+    assert [c.status for c in calls] == [202, 401], calls
+
+
 def test_the_socket_needs_no_prefix_and_takes_it(behind):
     for path in ("/v1/version", "/nfo/v1/version", "/nfo/healthz"):
         assert behind.nfo.get(path).status == 200
