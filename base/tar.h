@@ -42,6 +42,10 @@ struct tar_ops {
 	int (*entry_end)(void *ctx, struct err *e); /* after each file */
 };
 
+/* What the reader would take: a clean relative path, a link that stays. */
+bool tar_path_ok(struct str path);
+bool tar_link_stays(struct str path, struct str target);
+
 struct tar_reader;
 struct tar_reader *tar_reader_new(const struct tar_limits *limits,
 				  const struct tar_ops *ops, void *ctx);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Which names a tar entry may have; see tar_name.h.  Pure. */
 #include "base/tar_name.h"
+#include "base/tar.h"
 
 /* Make a clean relative path; -1 for one that is empty, absolute or climbs. */
 int tar_name_clean(struct str in, struct buf *out)
@@ -63,4 +64,17 @@ int tar_name_refuse(struct err *e, struct str path, const char *why)
 			path.p[i] < 0x20 || path.p[i] == 0x7f ? '?' : path.p[i];
 	shown[n] = '\0';
 	return err_set(e, ERR_INVALID, "tar entry \"%s\": %s", shown, why);
+}
+
+bool tar_path_ok(struct str path)
+{
+	CLEANUP_BUF struct buf clean = BUF_INIT(TAR_PATH_MAX);
+
+	return tar_name_printable(path) && !tar_name_clean(path, &clean) &&
+	       str_eq(buf_view(&clean), path);
+}
+
+bool tar_link_stays(struct str path, struct str target)
+{
+	return tar_name_printable(target) && tar_name_link_stays(path, target);
 }

@@ -55,7 +55,8 @@ MUST_USE int ctl_term(int ctl, struct err *e);
 MUST_USE int ctl_leave(int ctl, struct err *e);
 enum {
 	CTL_OPEN_DIRECTORY = 1,
-	CTL_OPEN_OUTPUTS = 2
+	CTL_OPEN_OUTPUTS = 2,
+	CTL_OPEN_LINK = 4 /* the link itself, to be read; and nothing else */
 };
 /* Blocking: open below /work, or below the outputs. */
 MUST_USE int ctl_open(int ctl, const char *path, unsigned flags, int *ret_fd,

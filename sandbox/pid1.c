@@ -261,6 +261,8 @@ static int open_for(struct str path, unsigned flags)
 	}
 	memcpy(name, path.p, path.len);
 	name[path.len] = '\0';
+	if (flags & CTL_OPEN_LINK)
+		return fd_open_beneath(dir, name, O_PATH | O_NOFOLLOW, 0);
 	return fd_open_beneath(
 		dir, name,
 		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |

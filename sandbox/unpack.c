@@ -53,7 +53,8 @@ static int on_entry(void *ctx, const struct tar_entry *t, struct err *e)
 	if (!bad && t->type == TAR_DIR)
 		bad = mkdirat(u->dir, path, t->mode | 0700) && errno != EEXIST;
 	else if (!bad && t->type == TAR_SYMLINK)
-		bad = symlinkat(link, u->dir, path);
+		bad = (unlinkat(u->dir, path, 0) && errno != ENOENT) ||
+		      symlinkat(link, u->dir, path);
 	else if (!bad)
 		bad = make_file(u, path, t->mode);
 	if (bad)

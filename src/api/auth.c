@@ -7,6 +7,7 @@
  */
 #include "api/auth.h"
 #include "api/follow.h"
+#include "api/handlers.h"
 #include "api/internal.h"
 #include "api/nearby.h"
 #include "api/oidc.h"
@@ -16,6 +17,7 @@
 #include "base/hash.h"
 #include "config/config.h"
 #include "oidc/jwt.h"
+#include "store/caches.h"
 #include "store/reader.h"
 
 #include <arpa/inet.h>
@@ -267,6 +269,16 @@ static int see_project(void *ctx, const struct store_run *run, struct err *e)
 	return 0;
 }
 
+static int see_cache(void *ctx, const struct store_cache *c, struct err *e)
+{
+	struct request *r = ctx;
+
+	(void)e;
+	(void)snprintf(r->project, sizeof(r->project), STR_FMT,
+		       STR_ARG(c->project));
+	return 0;
+}
+
 /* Whose role counts; -1: there is no such run. */
 static int find_project(struct request *r)
 {
@@ -284,6 +296,12 @@ static int find_project(struct request *r)
 			       -1;
 		(void)snprintf(r->project, sizeof(r->project), STR_FMT,
 			       STR_ARG(r->params[0]));
+		return 0;
+	case OF_CACHE:
+		if (param_cache(r, 0, &run))
+			return -1;
+		if (store_read_cache(r->api->reader, &run, see_cache, r, &e))
+			return reply_err(r, &e), -1;
 		return 0;
 	case OF_RUN:
 		if (param_run(r, 0, &run))
@@ -327,12 +345,14 @@ static bool is_known(const struct request *r)
 static int refuse(struct request *r, enum access_level have,
 		  enum access_level want)
 {
-	bool hidden = r->route->of == OF_RUN || r->route->of == OF_PROJECT;
+	static const char *const hidden[] = {[OF_PROJECT] = "project",
+					     [OF_RUN] = "run",
+					     [OF_CACHE] = "cache",
+					     [OF_ANY] = NULL};
+	const char *what = hidden[r->route->of];
 
-	if (hidden && have == ACCESS_NONE) /* that it is there is a secret */
-		return reply_problem(r, 404, "not-found", "no such %s",
-				     r->route->of == OF_RUN ? "run" :
-							      "project"),
+	if (what && have == ACCESS_NONE) /* that it is there is a secret */
+		return reply_problem(r, 404, "not-found", "no such %s", what),
 		       -1;
 	return reply_problem(r, 403, "forbidden",
 			     "%s is %s %s%s; this takes %s", r->who.name,

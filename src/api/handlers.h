@@ -65,6 +65,13 @@ int h_approvals(struct request *r);
 /* h_maintenance.c */
 int h_maintenance(struct request *r);
 int h_maintenance_set(struct request *r);
+/* h_caches.c */
+int h_caches(struct request *r);
+int h_cache(struct request *r);
+int h_cache_delete(struct request *r);
+int h_caches_delete(struct request *r);
+/* The cache named by the path; answers 404 and returns -1 when it is none. */
+MUST_USE int param_cache(struct request *r, unsigned i, struct ulid *ret);
 /* h_runs.c */
 int h_runs(struct request *r);
 int h_run_delete(struct request *r);

@@ -12,6 +12,7 @@ enum form {
 	FIELD_UID,
 	FIELD_BOOL,
 	FIELD_COUNT,
+	FIELD_BYTES,
 	FIELD_ROLE,
 	FIELD_NAMES,    /* list of names, or oidc:PROVIDER:SUBJECT */
 	FIELD_PROJECTS, /* the same, or "*" */
@@ -24,21 +25,22 @@ static const struct field {
 	enum form form;
 	bool required;
 } fields[] = {
-	{"project", "description",  FIELD_TEXT,     false},
-	{"project", "paused",       FIELD_BOOL,     false},
-	{"project", "max_running",  FIELD_COUNT,    false},
-	{"system",  "on",           FIELD_BOOL,     true },
-	{"system",  "reason",       FIELD_TEXT,     false},
-	{"user",    "full_name",    FIELD_TEXT,     false},
-	{"user",    "email",        FIELD_TEXT,     false},
-	{"user",    "uid",          FIELD_UID,      false},
-	{"user",    "disabled",     FIELD_BOOL,     false},
-	{"user",    "certificates", FIELD_CERTS,    false},
-	{"group",   "description",  FIELD_TEXT,     false},
-	{"group",   "members",      FIELD_NAMES,    true },
-	{"role",    "role",         FIELD_ROLE,     true },
-	{"role",    "projects",     FIELD_PROJECTS, true },
-	{"role",    "members",      FIELD_MEMBERS,  true },
+	{"project", "description",     FIELD_TEXT,     false},
+	{"project", "paused",          FIELD_BOOL,     false},
+	{"project", "max_running",     FIELD_COUNT,    false},
+	{"project", "cache_max_bytes", FIELD_BYTES,    false},
+	{"system",  "on",              FIELD_BOOL,     true },
+	{"system",  "reason",          FIELD_TEXT,     false},
+	{"user",    "full_name",       FIELD_TEXT,     false},
+	{"user",    "email",           FIELD_TEXT,     false},
+	{"user",    "uid",             FIELD_UID,      false},
+	{"user",    "disabled",        FIELD_BOOL,     false},
+	{"user",    "certificates",    FIELD_CERTS,    false},
+	{"group",   "description",     FIELD_TEXT,     false},
+	{"group",   "members",         FIELD_NAMES,    true },
+	{"role",    "role",            FIELD_ROLE,     true },
+	{"role",    "projects",        FIELD_PROJECTS, true },
+	{"role",    "members",         FIELD_MEMBERS,  true },
 };
 
 /* What answers add. */
@@ -50,6 +52,7 @@ static const char *const wants[] = {
 	[FIELD_UID] = "a uid from 0 to 4294967294",
 	[FIELD_BOOL] = "true or false",
 	[FIELD_COUNT] = "a number from 1 to 100000",
+	[FIELD_BYTES] = "bytes, from 0 to 2^50",
 	[FIELD_ROLE] = "viewer, operator, developer or admin",
 	[FIELD_NAMES] =
 		"a list of at most 1000 names, or oidc:PROVIDER:SUBJECT",
@@ -148,6 +151,8 @@ static bool fits(enum form form, const struct doc_node *n)
 		return !doc_as_bool(n, &b);
 	case FIELD_COUNT:
 		return !doc_as_i64(n, &v) && v >= 1 && v <= 100000;
+	case FIELD_BYTES:
+		return !doc_as_i64(n, &v) && v >= 0 && v <= (int64_t)1 << 50;
 	case FIELD_ROLE:
 		return !doc_as_string(n, &s) && !access_role_parse(s, &role);
 	case FIELD_NAMES:

@@ -31,6 +31,7 @@ enum route_scope {
 	OF_SERVER,  /* for all projects */
 	OF_PROJECT, /* {project} of the path */
 	OF_RUN,     /* the project of {run} */
+	OF_CACHE,   /* the project of {cache} */
 	OF_ANY,     /* anywhere: the handler shows what may be seen */
 };
 

@@ -110,7 +110,7 @@ static const struct {
 		    ",\"created_at\""
 		    "],\"properties\":{"
 		    "\"name\":{\"type\":\"string\"}"
-		    ",\"paused\":{\"type\":\"boolean\"},\"max_running\":{\"type\":\"integer\"},\"description\":{\"type\":\"string\"}"
+		    ",\"paused\":{\"type\":\"boolean\"},\"max_running\":{\"type\":\"integer\"},\"cache_max_bytes\":{\"type\":\"integer\"},\"description\":{\"type\":\"string\"}"
 		    ",\"created_at\":{\"type\":\"string\"}"
 		    ",\"changed_at\":{\"type\":\"string\"}"
 		    ",\"changed_by\":{\"type\":\"string\"}"
@@ -255,6 +255,13 @@ static const struct {
 	 ",\"runs\":{\"type\":\"array\",\"items\":" STRING "},\"task\":" STRING
 	 ",\"from\":{\"type\":\"array\",\"items\":" STRING
 	 "},\"expires_at\":" MAYBE("string") ",\"agent\":" STRING "}}}"},
+	{"Cache",
+	 "{\"type\":\"object\",\"required\":[\"id\",\"project\",\"key\","
+	 "\"bytes\",\"run\",\"created_at\",\"used_at\"],\"properties\":{"
+	 "\"id\":{\"type\":\"string\",\"pattern\":"
+	 "\"^cache_[0-9A-HJKMNP-TV-Z]{26}$\"},\"project\":" STRING
+	 ",\"key\":" STRING ",\"bytes\":" INTEGER ",\"run\":" STRING
+	 ",\"created_at\":" STRING ",\"used_at\":" STRING "}}"},
 	{"Queue",
 	 "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{"
 	 "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":"
@@ -267,7 +274,7 @@ static const struct {
 	 "{\"type\":\"object\",\"required\":[],\"properties\":{\"descripti"
 	 "on\":{\"type\":\"string\",\"maxLength\":500},\"paused\":{\"type"
 	 "\":\"boolean\"},\"max_running\":{\"type\":\"integer\",\"minimum"
-	 "\":1,\"maximum\":100000},\"name\":{\"type\":\"string\",\"pattern"
+	 "\":1,\"maximum\":100000},\"cache_max_bytes\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":1125899906842624},\"name\":{\"type\":\"string\",\"pattern"
 	 "\":\"^[a-z][a-z0-9_-]{0,62}$\"},\"created_at\":{},\"changed_at\""
 	 ":{},\"changed_by\":{}},\"additionalProperties\":false}"},
 	{"UserPut",
@@ -368,7 +375,7 @@ static const struct {
 static const char *const pages[] = {"Run",   "Task",     "Artifact", "Secret",
 				    "Job",   "Revision", "Project",  "User",
 				    "Group", "Role",     "Token", "Schedule",
-				    "Approval", "Hook", "Delivery", "Event"};
+				    "Approval", "Hook", "Delivery", "Event", "Cache"};
 /* clang-format on */
 
 void openapi_schemas(struct buf *b)

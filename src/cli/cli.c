@@ -99,6 +99,12 @@ static const struct verb verbs[] = {
 	 "  nfo hook deliveries release push\n"
 	 "  nfo hook rotate release push",
 	 verb_hook},
+	{"cache", "list|rm [CACHE]",
+	 "What tasks have kept for later runs",
+	 "  nfo cache list --project web\n"
+	 "  nfo cache rm cache_01K...\n"
+	 "  nfo cache rm --all --project web",
+	 verb_cache},
 	{"token", "create|list|rm [NAME|TOKEN]",
 	 "What lets a program in: made once, shown once",
 	 "  nfo token create ci --role operator --project web --ttl 30d\n"

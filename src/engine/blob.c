@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/tar.h"
 #include "engine/paths.h"
 
 #include <errno.h>
@@ -164,4 +165,27 @@ int blob_open(int state_fd, const struct hash *h, int *ret_fd, struct err *e)
 		return err_set(e, ERR_NOT_FOUND, "no such content");
 	*ret_fd = fd;
 	return 0;
+}
+
+int blob_check_tar(int state_fd, const struct hash *h, uint64_t max_files,
+		   uint64_t max_bytes, struct err *e)
+{
+	const struct tar_limits limits = {max_files, max_bytes};
+	static const struct tar_ops ops; /* the reader's own checks do */
+	CLEANUP_MEM char *block = mem_alloc(BLOCK);
+	CLEANUP_FD int fd = -1;
+	struct tar_reader *t;
+	int bad = 0;
+	ssize_t n;
+
+	if (blob_open(state_fd, h, &fd, e))
+		return -1;
+	t = tar_reader_new(&limits, &ops, NULL);
+	while (!bad && (n = fd_read(fd, block, BLOCK)) != 0)
+		bad = n < 0 ? err_sys(e, errno, "read") :
+			      tar_feed(t, block, (size_t)n, e);
+	if (!bad)
+		bad = tar_finish(t, e);
+	tar_reader_free(t);
+	return bad;
 }

@@ -26,6 +26,10 @@ enum {
 };
 MUST_USE int blob_drop(int state_fd, const char hex[HASH_HEX_LEN + 1]);
 
+/* Is it a tar that may be laid in?  Takes as long as it is large. */
+MUST_USE int blob_check_tar(int state_fd, const struct hash *h,
+			    uint64_t max_files, uint64_t max_bytes,
+			    struct err *e);
 /* What a source may be, plain. */
 enum {
 	SOURCE_FILES_MAX = 200000

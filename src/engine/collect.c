@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "engine/blob.h"
 #include "engine/internal.h"
+#include "job/cache.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,8 @@
 #include <sys/stat.h>
 
 enum {
-	STAGED_MAX = 128
+	STAGED_MAX = 128,
+	CACHE_FILES_MAX = 1000000
 };
 
 void collect_free(struct collect *c)
@@ -66,10 +68,28 @@ static int take_one(const struct engine *g, struct collect *c, size_t i,
 	    blob_put(g->o.state_fd, fd, g->o.artifact_max_bytes,
 		     &c->got[i].hash, &c->got[i].bytes, e) ||
 	    (c->is_source &&
-	     gitsource_check(g->o.state_fd, &c->got[i].hash, e)))
+	     blob_check_tar(g->o.state_fd, &c->got[i].hash, SOURCE_FILES_MAX,
+			    SOURCE_BYTES_MAX, e)))
 		return err_wrap(e, "artifact \"" STR_FMT "\"",
 				STR_ARG(a->name));
 	return 0;
+}
+
+/* One that could not be laid in again is none: bytes says so, 0 that there is
+ * no content either. */
+static void take_cache(const struct engine *g, struct collect *c, size_t i)
+{
+	struct collected *got = &c->got[i];
+	struct err e;
+
+	if (take_one(g, c, i, &e))
+		got->bytes = 0;
+	else if (blob_check_tar(g->o.state_fd, &got->hash, CACHE_FILES_MAX,
+				g->o.artifact_max_bytes, &e))
+		got->bytes = UINT64_MAX;
+	else
+		return;
+	log_warn("a cache is not kept: %s", e.text);
 }
 
 static void do_collect(struct engine *g, struct collect *c)
@@ -77,9 +97,12 @@ static void do_collect(struct engine *g, struct collect *c)
 	size_t n = c->result->n_artifacts;
 
 	c->got = mem_array(n, sizeof(*c->got));
-	for (size_t i = 0; i < n; i++)
-		if (take_one(g, c, i, &c->err))
+	for (size_t i = 0; i < n; i++) {
+		if (str_is(c->result->artifacts[i].name, CACHE_RESULT))
+			take_cache(g, c, i);
+		else if (take_one(g, c, i, &c->err))
 			return;
+	}
 }
 
 static void do_remove(struct engine *g, const struct collect *c)

@@ -16,9 +16,12 @@
 
 #include <string.h>
 
+#define CACHE_MAX ((uint64_t)10 << 30) /* where a project does not say */
+
 struct project {
 	bool paused;
 	uint32_t max_running; /* 0: no limit */
+	uint64_t cache_max_bytes;
 };
 
 /* --- what the store says ------------------------------------------------ */
@@ -31,6 +34,7 @@ static int add_project(void *ctx, const struct store_resource *x, struct err *e)
 	struct doc *d;
 
 	(void)e;
+	p->cache_max_bytes = CACHE_MAX;
 	if (doc_parse(x->body, DOC_JSON, &d, ps)) {
 		p->paused = true; /* what cannot be read lets nobody go */
 	} else {
@@ -39,6 +43,9 @@ static int add_project(void *ctx, const struct store_resource *x, struct err *e)
 		if (doc_as_i64(doc_get(d->root, "max_running"), &most))
 			most = 0;
 		p->max_running = (uint32_t)most;
+		if (!doc_as_i64(doc_get(d->root, "cache_max_bytes"), &most) &&
+		    most >= 0)
+			p->cache_max_bytes = (uint64_t)most;
 		doc_free(d);
 	}
 	mem_free(map_put(ctx, x->name, p));
@@ -60,6 +67,13 @@ static int see_maintenance(void *ctx, const struct store_resource *x,
 		g->maintenance = true;
 	doc_free(d);
 	return 0;
+}
+
+uint64_t gate_cache_max(const struct engine *g, struct str project)
+{
+	const struct project *p = map_get(g->projects, project);
+
+	return p ? p->cache_max_bytes : CACHE_MAX;
 }
 
 static void look_at_waiting(struct engine *g)

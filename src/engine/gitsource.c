@@ -12,8 +12,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/tar.h"
-#include "engine/blob.h"
 #include "engine/internal.h"
 #include "job/git.h"
 
@@ -24,8 +22,7 @@
 
 enum {
 	LOG_TAIL = 4096,
-	REASON_MAX = 500,
-	BLOCK = 65536
+	REASON_MAX = 500
 };
 
 /* --- the orders --------------------------------------------------------- */
@@ -284,29 +281,4 @@ void gitsource_ended(struct run *fetch)
 		if (pending(r) && str_eq(r->row.fetch, ulid))
 			settle(r, fetch);
 	}
-}
-
-/* --- what it fetched ---------------------------------------------------- */
-
-int gitsource_check(int state_fd, const struct hash *h, struct err *e)
-{
-	static const struct tar_limits limits = {SOURCE_FILES_MAX,
-						 SOURCE_BYTES_MAX};
-	static const struct tar_ops ops; /* the reader's own checks do */
-	CLEANUP_MEM char *block = mem_alloc(BLOCK);
-	CLEANUP_FD int fd = -1;
-	struct tar_reader *t;
-	int bad = 0;
-	ssize_t n;
-
-	if (blob_open(state_fd, h, &fd, e))
-		return -1;
-	t = tar_reader_new(&limits, &ops, NULL);
-	while (!bad && (n = fd_read(fd, block, BLOCK)) != 0)
-		bad = n < 0 ? err_set(e, ERR_INTERNAL, "it cannot be read") :
-			      tar_feed(t, block, (size_t)n, e);
-	if (!bad)
-		bad = tar_finish(t, e);
-	tar_reader_free(t);
-	return bad;
 }

@@ -20,6 +20,7 @@
  *   advance.c  carries out what sched decides
  *   call.c     runs that other runs call; call_access.c whether they may
  *   approve.c  what people are asked, and what they say
+ *   cache.c    what a task keeps for later runs
  *   launch.c   one attempt to the monitor; launch_files.c what it is given
  *   result.c   one attempt's end
  *   collect.c  the worker thread: artifacts into blobs, trees removed
@@ -59,6 +60,8 @@ struct approval {
 	uint32_t n_said;
 };
 
+struct store_cache;
+
 struct instance {
 	struct run *run;
 	uint32_t index;
@@ -74,8 +77,10 @@ struct instance {
 	bool has_slot;
 	struct job_pair *outputs;
 	size_t n_outputs;
-	struct job_attempt *job;   /* while it is prepared */
-	struct approval *approval; /* NULL: not asked for yet */
+	struct job_attempt *job;        /* while it is prepared */
+	int64_t cache_used;             /* of the store: to be marked as used */
+	struct store_cache *cache_made; /* to be saved; in the run's arena */
+	struct approval *approval;      /* NULL: not asked for yet */
 };
 
 struct run {
@@ -322,8 +327,6 @@ struct str gitsource_waits(struct run *r);
 void gitsource_ended(struct run *fetch);
 /* Somebody cancelled the run that waits. */
 void gitsource_cancel(struct run *r);
-/* Is the content a tar that may be laid in?  Takes as long as it is large. */
-MUST_USE int gitsource_check(int state_fd, const struct hash *h, struct err *e);
 
 /* delivery.c */
 /* True when the answer is known: an earlier run, or an error. */
@@ -341,6 +344,7 @@ bool gate_holds(const struct run *r);
 MUST_USE int gate_refuses(struct engine *g, const struct engine_order *o,
 			  struct err *e);
 void gate_ended(struct run *r); /* others may go */
+uint64_t gate_cache_max(const struct engine *g, struct str project);
 /* What projects and maintenance say, from the store. */
 MUST_USE int gate_load(struct engine *g, struct err *e);
 
@@ -404,6 +408,17 @@ void result_tidy(struct run *r);
 void result_close(struct instance *in);
 /* When all of a group have ended: retry, or their states. */
 void result_settle(struct run *r, size_t i);
+
+/* cache.c */
+/* Which one the attempt that is prepared starts from. */
+void cache_find(struct instance *in);
+/* Linked into "files"; when that fails there is none. */
+void cache_lay(struct instance *in, int dir);
+/* The attempt has left one. */
+void cache_keep(struct instance *in, const struct job_result_artifact *x,
+		const struct collected *got);
+/* Its part of the transaction. */
+MUST_USE int cache_save(struct instance *in, struct err *e);
 
 /* collect.c */
 MUST_USE int collect_start(struct engine *g, struct err *e);

@@ -106,6 +106,7 @@ static int prepare(struct run *r, size_t i, struct err *e)
 	in->job->has_source = r->row.source_bytes != 0;
 	if (check_policy(r, in->job, e) || find_files(r, in->job, e))
 		return -1;
+	cache_find(in);
 	new_row(in, r->g);
 	if (give_slot(in, e))
 		return -1;

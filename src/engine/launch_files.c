@@ -110,17 +110,20 @@ static int job_memfd(const struct job_attempt *a, struct err *e)
 int launch_open(struct run *r, size_t i, int fds[N_LAUNCH_FDS], struct err *e)
 {
 	const struct job_attempt *a = r->inst[i].job;
-	bool stages = a->n_artifacts || a->stdout_artifact.len;
+	bool stages = a->n_artifacts || a->stdout_artifact.len ||
+		      (a->cache.key.len && !a->cache.exact);
+	bool lays = a->n_files || a->cache.sha256[0];
 	CLEANUP_FD int dir = -1;
 
 	if (make_dir(r, i, &dir, e))
 		return -1;
+	fds[LAUNCH_FILES] = open_dir(r->g, dir, "files", lays, e);
+	cache_lay(&r->inst[i], dir); /* what it finds is told in the job */
 	fds[LAUNCH_JOB] = job_memfd(a, e);
 	fds[LAUNCH_LOG] = open_file(dir, "log.data", O_WRONLY | O_APPEND, e);
 	fds[LAUNCH_INDEX] = open_file(dir, "log.idx", O_WRONLY | O_APPEND, e);
 	fds[LAUNCH_RESULT] = open_result(dir, e);
 	fds[LAUNCH_STAGING] = open_dir(r->g, dir, "staging", stages, e);
-	fds[LAUNCH_FILES] = open_dir(r->g, dir, "files", a->n_files > 0, e);
 	fds[LAUNCH_SOURCE] = open_source(r, e);
 	for (size_t k = 0; k < N_LAUNCH_FDS; k++)
 		if (fds[k] < 0)

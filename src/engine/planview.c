@@ -118,6 +118,8 @@ static int command(struct view *v, size_t i, struct err *e)
 	text(v->b, "profile", a->profile);
 	text(v->b, "network", a->network);
 	secrets(v->b, a);
+	if (a->cache.key.len)
+		text(v->b, "cache", a->cache.key);
 	names(v->b, a);
 	verdict(v, a);
 	job_attempt_free(a);

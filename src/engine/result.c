@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "job/cache.h"
 
 #include <string.h>
 
@@ -129,7 +130,9 @@ static int take_artifacts(struct instance *in, const struct job_result *x,
 			  const struct collected *got, struct err *e)
 {
 	for (size_t k = 0; k < x->n_artifacts; k++)
-		if (take_artifact(in, &x->artifacts[k], &got[k], e))
+		if (str_is(x->artifacts[k].name, CACHE_RESULT))
+			cache_keep(in, &x->artifacts[k], &got[k]);
+		else if (take_artifact(in, &x->artifacts[k], &got[k], e))
 			return -1;
 	return 0;
 }
@@ -339,6 +342,13 @@ static void tidy(struct instance *in)
 	}
 }
 
+static bool has_key(const struct instance *in, const char *key)
+{
+	const struct job_plan *p = in->run->plan;
+
+	return doc_get(p->job->tasks[p->instances[in->index].task].node, key);
+}
+
 void result_tidy(struct run *r)
 {
 	struct collect *c;
@@ -385,7 +395,8 @@ void result_finish(struct instance *in, const struct ended *end,
 		spoil(in, KIND_ARTIFACT, str_from(e.text));
 	if (x && take_outputs(in, x, &e))
 		spoil(in, KIND_OUTPUT, str_from(e.text));
-	if (x && x->n_artifacts)
+	if (x &&
+	    (x->n_artifacts || has_key(in, "cache") || has_key(in, "files")))
 		tidy(in);
 	result_close(in);
 }

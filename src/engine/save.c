@@ -50,6 +50,8 @@ static int save_tasks(struct run *r, struct err *e)
 
 		if (in->task_dirty && save_task(r, i, e))
 			return -1;
+		if (cache_save(&r->inst[i], e))
+			return -1;
 		if (in->attempt_dirty &&
 		    store_attempt_put(r->g->store, r->row.id, &in->row, e))
 			return -1;
@@ -83,8 +85,11 @@ int save_run(struct run *r, struct err *e)
 
 void save_done(struct run *r)
 {
-	for (size_t i = 0; r->tasks_dirty && i < r->plan->n; i++)
+	for (size_t i = 0; r->tasks_dirty && i < r->plan->n; i++) {
 		r->inst[i].task_dirty = r->inst[i].attempt_dirty = false;
+		r->inst[i].cache_used = 0;
+		r->inst[i].cache_made = NULL;
+	}
 	r->row_dirty = r->tasks_dirty = r->source_dirty = false;
 	r->n_artifacts = r->n_events = 0;
 }

@@ -161,6 +161,10 @@ bool job_attempt_encode(const struct job_attempt *a, struct buf *b)
 	text(b, "stdout_artifact", a->stdout_artifact);
 	text(b, "stdout_file", a->stdout_file);
 	encode_lists(a, b);
+	text(b, "cache_key", a->cache.key);
+	texts(b, "cache_paths", a->cache.paths, a->cache.n_paths);
+	text(b, "cache_hit", a->cache.hit);
+	number(b, "cache_exact", a->cache.exact);
 	text(b, "profile", a->profile);
 	text(b, "network", a->network);
 	encode_limits(a, b);

@@ -47,6 +47,19 @@ enum job_when {
 	WHEN_ALWAYS = 3
 };
 
+/* What is kept for later runs; key "" : nothing. */
+struct job_cache {
+	struct str key;
+	struct str *paths; /* files and directories below the workspace */
+	size_t n_paths;
+	/* the engine's: what it starts from */
+	struct str *restore_keys;
+	size_t n_restore_keys;
+	struct str hit; /* key of the one that is laid in; "" : none */
+	bool exact;     /* it is the one of this key: not kept again */
+	char sha256[HASH_HEX_LEN + 1]; /* "" : none */
+};
+
 struct job_artifact {
 	struct str name;
 	struct str *paths; /* globs below the workspace; several: one tar */
@@ -102,6 +115,7 @@ struct job_attempt {
 	size_t n_artifacts;
 	struct job_file *files;
 	size_t n_files;
+	struct job_cache cache;
 	struct job_secret_use *secrets;
 	size_t n_secrets;
 	/* where */

@@ -2,6 +2,7 @@
 /* An attempt from its JSON, every field checked; see attempt.h. */
 #include "base/hex.h"
 #include "job/attempt.h"
+#include "job/cache.h"
 #include "job/git.h"
 #include "job/keys.h"
 #include "job/pattern.h"
@@ -277,6 +278,19 @@ static void get_names(struct in *in)
 	a->trigger = get_text(in, "trigger", 255);
 }
 
+static void get_cache(struct in *in)
+{
+	struct job_cache *c = &in->a->cache;
+
+	c->key = get_text(in, "cache_key", CACHE_KEY_MAX);
+	c->n_paths = get_texts(in, "cache_paths", CACHE_PATHS_MAX, &c->paths);
+	c->hit = get_text(in, "cache_hit", CACHE_KEY_MAX);
+	c->exact = get_num(in, "cache_exact", 1) != 0;
+	for (size_t i = 0; !in->wrong && i < c->n_paths; i++)
+		if (job_cache_path(c->paths[i]))
+			in->wrong = "cache_paths";
+}
+
 static void get_all(struct in *in)
 {
 	struct job_attempt *a = in->a;
@@ -298,6 +312,7 @@ static void get_all(struct in *in)
 	get_artifacts(in);
 	get_files(in);
 	get_secrets(in);
+	get_cache(in);
 	a->profile = get_text(in, "profile", 63);
 	a->network = get_text(in, "network", 63);
 	get_limits(in);

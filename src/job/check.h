@@ -39,6 +39,8 @@ bool check_is_rule(struct str key); /* include, exclude, ... */
 bool check_matrix_has(const struct doc_node *matrix, struct str name);
 /* check_inputs.c: declarations, their defaults. */
 void check_inputs(const struct job *j, struct problems *ps);
+/* cache.c: what a task keeps. */
+void check_cache(const struct job_task *t, struct problems *ps);
 /* git.c: what `source` says of a repository. */
 void check_git(const struct job *j, struct problems *ps);
 /* check_hooks.c: gives the values of `match` their kinds. */

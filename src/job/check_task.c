@@ -278,6 +278,7 @@ void check_task(const struct job *j, const struct job_task *t,
 	check_collisions(doc_get(t->node, "matrix"), "NFO_MATRIX_", ps);
 	check_retry(doc_get(t->node, "retry"), ps);
 	check_stdout(t, ps);
+	check_cache(t, ps);
 	check_outputs(t, ps);
 	check_network(j, t, ps);
 	too_many(t, "outputs", CHECK_LIST_MAX, ps);

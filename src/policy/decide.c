@@ -205,14 +205,20 @@ static void ask_secrets(struct question *q)
 				ask(q, "deliver", "delivery of a secret by",
 				    str_from(deliveries[k].name), false);
 	}
-	while (a->n_secrets && a->workspace_kind == WORKSPACE_SHARED &&
-	       next_rule(q, &file, &rule)) {
-		const struct doc_node *n = doc_get(doc_get(rule, "allow"),
-						   "shared_workspace_secrets");
+	while (a->n_secrets && next_rule(q, &file, &rule)) {
+		const struct doc_node *allow = doc_get(rule, "allow");
+		const struct doc_node *n =
+			doc_get(allow, "shared_workspace_secrets");
 
-		if (n && str_is(n->text, "false"))
+		if (a->workspace_kind == WORKSPACE_SHARED && n &&
+		    str_is(n->text, "false"))
 			deny(q, &q->set->files[file], n, "workspace",
 			     STR("run"), "is denied where there are secrets");
+		n = doc_get(allow, "cache_secrets");
+		if (a->cache.n_paths && n && str_is(n->text, "false"))
+			deny(q, &q->set->files[file], n, "cache",
+			     a->cache.paths[0],
+			     "is denied where there are secrets");
 	}
 }
 

@@ -72,6 +72,7 @@ static const struct shape shapes[] = {
 	{"allow",  "secrets",                  IS_LIST,   NULL    },
 	{"allow",  "deliver",                  IS_LIST,   NULL    },
 	{"allow",  "shared_workspace_secrets", IS_BOOL,   NULL    },
+	{"allow",  "cache_secrets",            IS_BOOL,   NULL    },
 	{"deny",   "profiles",                 IS_LIST,   NULL    },
 	{"deny",   "networks",                 IS_LIST,   NULL    },
 	{"deny",   "sources",                  IS_LIST,   NULL    },

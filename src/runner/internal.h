@@ -71,5 +71,9 @@ size_t deliver_env(const struct run *r, struct job_pair *ret);
 /* capture.c: until the task has ended and both streams are at their end. */
 void capture(struct run *r);
 
+/* cache.c: laid in before GO, packed after the end. */
+void cache_restore(struct run *r);
+void cache_save(struct run *r);
+
 /* collect.c: outputs and artifacts, after the task is dead. */
 void collect(struct run *r);

@@ -195,8 +195,10 @@ static int make_exec(struct run *r)
 
 int lay_sandbox(struct run *r)
 {
-	if (ask_for_sandbox(r) || deliver_secrets(r) || lay_source(r) ||
-	    lay_files(r) || make_exec(r))
+	if (ask_for_sandbox(r) || deliver_secrets(r) || lay_source(r))
+		return -1;
+	cache_restore(r);
+	if (lay_files(r) || make_exec(r))
 		return -1;
 	if (r->a->has_script &&
 	    fd_write_all(r->script, r->a->script.p, r->a->script.len))

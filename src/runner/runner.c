@@ -223,8 +223,10 @@ static void carry_out(struct run *r)
 	}
 	capture(r);
 	judge(r);
-	if (r->ctl >= 0)
+	if (r->ctl >= 0) {
 		collect(r);
+		cache_save(r);
+	}
 	lay_end(r);
 	sync_log(r); /* while the sandbox goes */
 	lay_reap(r);

@@ -49,6 +49,7 @@ static int is_used(struct store *s, const char *sha256, bool *ret,
 		return -1;
 	query_str(&q, str_from(sha256));
 	query_str(&q, str_from(sha256));
+	query_str(&q, str_from(sha256));
 	if (query_step(&q, e) < 0)
 		return -1;
 	*ret = query_get_i64(&q) != 0;

@@ -198,8 +198,19 @@ static const char v11[] =
 	"CREATE INDEX runs_parent ON runs(parent, id) WHERE parent<>'';"
 	"CREATE INDEX runs_root ON runs(root) WHERE root<>'';";
 
-static const char *const versions[] = {v1, v2, v3, v4,  v5, v6,
-				       v7, v8, v9, v10, v11};
+/* What tasks keep for later runs. */
+static const char v12[] =
+	"CREATE TABLE caches("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, ulid TEXT NOT NULL UNIQUE,"
+	" project TEXT NOT NULL, scope TEXT NOT NULL, key TEXT NOT NULL,"
+	" sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, run TEXT NOT NULL,"
+	" created_us INTEGER NOT NULL, used_us INTEGER NOT NULL,"
+	" UNIQUE(project, scope, key)) STRICT;"
+	"CREATE INDEX caches_sha256 ON caches(sha256);"
+	"CREATE INDEX caches_used ON caches(project, used_us);";
+
+static const char *const versions[] = {v1, v2, v3, v4,  v5,  v6,
+				       v7, v8, v9, v10, v11, v12};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -244,6 +255,8 @@ int db_migrate(struct db *db, struct err *e)
 #define JOB_TABLES                                                             \
 	" FROM revisions v JOIN jobs j ON j.project=v.project AND j.name=v.job "
 
+#define CACHE_COLUMNS                                                          \
+	"id,ulid,project,scope,key,sha256,bytes,run,created_us,used_us"
 #define RESOURCE_COLUMNS "id,kind,name,body,created_us,changed_us,changed_by"
 #define TOKEN_COLUMNS                                                          \
 	"id,ulid,hash,name,subject,role,projects,created_us,created_by,"       \
@@ -365,7 +378,8 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_CONTENT_USED] =
 		"SELECT EXISTS(SELECT 1 FROM artifacts WHERE sha256=? AND "
 		"expires_us>=0) OR EXISTS(SELECT 1 FROM runs WHERE source=? "
-		"AND source<>'')",
+		"AND source<>'') OR EXISTS(SELECT 1 FROM caches WHERE "
+		"sha256=?)",
 	[DB_REVISION_PUT] =
 		"INSERT OR REPLACE INTO revisions(project,job,digest,syntax,"
 		"text,canonical,put_us,put_by) VALUES(?,?,?,?,?,?,?,?)",
@@ -467,6 +481,31 @@ const char *const db_sql[N_DB_STMTS] = {
 		"DELETE FROM deliveries WHERE hook=?1 AND id<(SELECT id FROM "
 		"deliveries WHERE hook=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
 	[DB_DELIVERIES_EXPIRE] = "DELETE FROM deliveries WHERE at_us<?",
+	[DB_CACHE_FIND] = "SELECT " CACHE_COLUMNS " FROM caches WHERE "
+			  "project=? AND scope=? AND key=?",
+	[DB_CACHE_LIKE] =
+		"SELECT " CACHE_COLUMNS " FROM caches WHERE project=?1 AND "
+		"scope=?2 AND substr(key,1,length(?3))=?3 "
+		"ORDER BY id DESC LIMIT 1",
+	[DB_CACHE_GET] = "SELECT " CACHE_COLUMNS " FROM caches WHERE ulid=?",
+	[DB_CACHES] = "SELECT " CACHE_COLUMNS " FROM caches WHERE (?1='' OR "
+		      "project=?1) AND (?2='' OR project IN (SELECT value "
+		      "FROM json_each(?2))) AND id<?3 ORDER BY id DESC "
+		      "LIMIT ?4",
+	[DB_CACHE_USED] = "UPDATE caches SET used_us=? WHERE id=?",
+	[DB_CACHE_PUT] = "INSERT OR IGNORE INTO caches(ulid,project,scope,key,"
+			 "sha256,bytes,run,created_us,used_us) "
+			 "VALUES(?,?,?,?,?,?,?,?,?)",
+	[DB_CACHE_BYTES] = "SELECT coalesce(sum(bytes),0) FROM caches "
+			   "WHERE project=?",
+	[DB_CACHE_OLDEST] = "SELECT " CACHE_COLUMNS " FROM caches WHERE "
+			    "project=? ORDER BY used_us,id LIMIT 1",
+	[DB_GARBAGE_OF_CACHE] = "INSERT OR REPLACE INTO garbage SELECT "
+				"sha256,0 FROM caches WHERE ulid=?",
+	[DB_DELETE_CACHE] = "DELETE FROM caches WHERE ulid=?",
+	[DB_GARBAGE_OF_CACHES] = "INSERT OR REPLACE INTO garbage SELECT "
+				 "sha256,0 FROM caches WHERE project=?",
+	[DB_DELETE_CACHES] = "DELETE FROM caches WHERE project=?",
 	[DB_MAX_FENCE] = "SELECT seq FROM sqlite_sequence "
 			 "WHERE name='attempts'",
 };

@@ -71,6 +71,12 @@ tasks: { ask: { approval: { from: [role/admin], not: nobody } } }
 """
 
 
+def kept(nfo):
+    """The id of a cache."""
+    nfo.run("tasks: { t: { cache: { key: k, paths: [c] }, run: mkdir c } }")
+    return nfo.get("/v1/caches").json["items"][0]["id"]
+
+
 def test_answers_are_what_it_says(nfo):
     """Every GET that gives JSON, on things that are there."""
     document = nfo.get("/v1/openapi.json").json
@@ -85,6 +91,7 @@ def test_answers_are_what_it_says(nfo):
                   "/v1/projects/default/jobs/j/runs?wait=60s").json
     asking = nfo.run(ASKING, wait=None)
     nfo.until_state(asking, "blocked", "ask")
+    cache = kept(nfo)
     nfo("secret", "put", "key", stdin="correct horse")
     nfo("secret", "put", "hook", stdin="battery staple")
     called = nfo.ask("POST", job.json["hooks"][0]["url"], {"a": 1}, {
@@ -92,7 +99,7 @@ def test_answers_are_what_it_says(nfo):
     assert called.status == 202, called
     names = {"project": "default", "user": "ann", "group": "devs",
              "role": "r", "token": token["id"], "job": "j", "schedule": "s",
-             "hook": "h",
+             "hook": "h", "cache": cache,
              "digest": job.json["definition_digest"], "run": run["id"],
              "task": "t", "attempt": "1", "artifact": "t.f", "name": "key"}
     checked = []

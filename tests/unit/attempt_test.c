@@ -20,6 +20,7 @@ static struct job_attempt full(void)
 		{STR("v"), STR("^[0-9]{1,4}$"), TYPE_INT, 64}
         };
 	static struct str paths[] = {STR("out/*.tgz"), STR("x")};
+	static struct str kept[] = {STR(".cache"), STR("a/b")};
 	static struct job_artifact artifacts[] = {
 		{STR("bin"), paths, 2, true, WHEN_ALWAYS, true, false, 5, 7}
         };
@@ -62,9 +63,13 @@ static struct job_attempt full(void)
 		.n_files = 1,
 		.secrets = secrets,
 		.n_secrets = 1,
+		.cache = { .key = STR("deps-1"),
+			    .paths = kept,
+			    .n_paths = 2,
+			    .hit = STR("deps-0")},
 		.profile = STR("build"),
 		.network = STR("none"),
-		.limits = { .memory_bytes = 1 << 20,           .cpu_milli = 1500},
+		.limits = {                   .memory_bytes = 1 << 20,                            .cpu_milli = 1500},
 		.workspace_kind = WORKSPACE_SHARED,
 		.has_source = true,
 		.timeout_us = 60000000,
@@ -122,6 +127,7 @@ static void wrong_fields(void **state)
 	struct job_secret_use use = a.secrets[0];
 	struct job_output output = a.outputs[0];
 	struct job_file file = a.files[0];
+	struct str up = STR("../x");
 
 	(void)state;
 	a.project = STR("*"); /* would be a pattern in a policy */
@@ -136,6 +142,10 @@ static void wrong_fields(void **state)
 	a = full();
 	memcpy(a.attempt.s, "not a ulid", 10);
 	refused(&a, "attempt");
+	a = full();
+	a.cache.paths = &up;
+	a.cache.n_paths = 1;
+	refused(&a, "cache_paths");
 	a = full();
 	file.staged = STR("../x");
 	a.files = &file;
