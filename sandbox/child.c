@@ -243,6 +243,7 @@ static const struct {
 	{"tmp",          child_mount_tmp   },
 	{"work",         child_mount_work  },
 	{"binds",        child_mount_binds },
+	{"names",        child_mount_names },
 	{"control",      child_make_control},
 	{"secrets",      child_make_secrets},
 	{"root",         child_pivot       },

@@ -19,6 +19,7 @@ int child_mount_proc(struct child *c);
 int child_mount_tmp(struct child *c);
 int child_mount_work(struct child *c);
 int child_mount_binds(struct child *c);
+int child_mount_names(struct child *c);
 int child_make_control(struct child *c);
 int child_make_secrets(struct child *c);
 int child_pivot(struct child *c);

@@ -74,6 +74,33 @@ int child_mount_binds(struct child *c)
 	return 0;
 }
 
+/* With the host's network come its names. */
+int child_mount_names(struct child *c)
+{
+	static const char *const names[] = {"hosts", "resolv.conf"};
+	const uint64_t attr = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+			      MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
+	if (c->spec.network != SANDBOX_NET_HOST)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		CLEANUP_FD int fd = -1;
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), TEMPLATE_NAMES "/%s",
+			       names[i]);
+		fd = kernel_open_tree(AT_FDCWD, path,
+				      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		(void)snprintf(path, sizeof(path), TEMPLATE_ROOT "/etc/%s",
+			       names[i]);
+		if (fd < 0 ||
+		    kernel_mount_setattr(fd, "", AT_EMPTY_PATH, attr) ||
+		    kernel_move_mount(fd, AT_FDCWD, path))
+			return -1;
+	}
+	return 0;
+}
+
 int child_mount_work(struct child *c)
 {
 	char size[24];

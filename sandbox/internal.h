@@ -14,6 +14,7 @@ enum {
 /* Where the template namespace keeps things. */
 #define TEMPLATE_ROOT  "/root"  /* what becomes a sandbox's root */
 #define TEMPLATE_ROOTS "/roots" /* the bind roots, by number */
+#define TEMPLATE_NAMES "/names" /* for the host's network: its names */
 #define TEMPLATE_STAGE "/stage" /* where a mount is filled */
 #define TEMPLATE_PROC  "/proc"  /* rootless: a full proc (see template.c) */
 

@@ -77,6 +77,8 @@ static const struct {
 	{"etc/nsswitch.conf",
 	 "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n"},
 	{"etc/localtime",     ""					   },
+ /* with the host's network the host's hangs here */
+	{"etc/resolv.conf",   ""					   },
 };
 
 int mount_tmpfs(const char *size, const char *inodes, const char *mode,
@@ -221,6 +223,29 @@ static int fill_root(const struct sandbox_host *h, int t, struct err *e)
 	return 0;
 }
 
+/* How the host finds names, for sandboxes that have its network; the others
+ * never see it. */
+static int keep_names(int top, struct err *e)
+{
+	static const char *const names[] = {"hosts", "resolv.conf"};
+
+	if (mkdirat(top, "names", 0755))
+		return err_sys(e, errno, "template: names");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		CLEANUP_BUF struct buf b = BUF_INIT(256 << 10);
+		struct err ignored;
+		char path[40];
+
+		(void)snprintf(path, sizeof(path), "/etc/%s", names[i]);
+		if (fd_read_file(AT_FDCWD, path, &b, &ignored))
+			buf_reset(&b);
+		(void)snprintf(path, sizeof(path), "names/%s", names[i]);
+		if (put_file(top, path, buf_view(&b), e))
+			return -1;
+	}
+	return 0;
+}
+
 /* Clones of the bind roots, while the host's paths can still be read. */
 static int clone_roots(const struct sandbox_host_opts *o, int *fds,
 		       struct err *e)
@@ -307,7 +332,8 @@ int template_enter(struct sandbox_host *h, const struct sandbox_host_opts *o,
 	if (!bad && h->rootless)
 		bad = graft("/proc", top, "proc", AT_RECURSIVE, 0, e);
 	if (!bad)
-		bad = fill_root(h, root, e) || attach_roots(o, top, roots, e);
+		bad = fill_root(h, root, e) || keep_names(top, e) ||
+		      attach_roots(o, top, roots, e);
 	for (size_t i = 0; i < o->n_roots; i++)
 		fd_close(&roots[i]);
 	(void)umask(mask);
