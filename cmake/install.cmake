@@ -2,6 +2,9 @@
 # cmake --install BUILD --prefix P: everything lies below P (and $DESTDIR), so
 # nothing of the system is changed; docs/operations.md says what root enables.
 # `nfo` finds the other programs in ../libexec/nfo (src/main.c).
+if(NFO_CRASH_POINTS)
+	install(CODE "message(FATAL_ERROR \"a build with crash points is only for tests\")")
+endif()
 install(TARGETS nfo RUNTIME DESTINATION bin)
 install(TARGETS nfo-client nfo-monitor nfo-server nfo-keeper nfo-fetcher nfo-spawner
 	nfo-runner RUNTIME DESTINATION libexec/nfo)

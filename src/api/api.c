@@ -5,6 +5,7 @@
 #include "api/fetcher.h"
 #include "api/follow.h"
 #include "api/internal.h"
+#include "api/metrics.h"
 #include "api/page.h"
 #include "api/viewcache.h"
 #include "base/clock.h"
@@ -94,6 +95,9 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 	a->fdinfo_fd = o->fdinfo_fd;
 	a->version = o->version;
 	a->started_us = clock_real_us();
+	a->metrics = metrics_new();
+	a->db_path = o->db_path;
+	a->keeping = keeping_new(a);
 	a->auth.owner_uid = o->owner_uid;
 	a->auth.has_token = o->token_hash.len == HASH_LEN;
 	if (a->auth.has_token)
@@ -125,6 +129,7 @@ void api_free(struct api *a)
 	fetcher_free(a->fetcher);
 	oidc_end(a);
 	http_free(a->http);
+	keeping_free(a->keeping);
 	loop_timer_free(a->beat);
 	loop_timer_free(a->ends);
 	loop_watch_free(a->engine_watch);
@@ -133,6 +138,7 @@ void api_free(struct api *a)
 	viewcache_free(a->views);
 	store_reader_close(a->reader);
 	identity_free(&a->identity);
+	mem_free(a->metrics);
 	mem_free(a);
 }
 

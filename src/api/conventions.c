@@ -71,6 +71,7 @@ static int check_type(struct request *r)
 	switch (r->route->body) {
 	case BODY_NONE:
 	case BODY_BYTES:
+	case BODY_TAR:
 	case BODY_ANY:
 		return 0;
 	case BODY_JSON:

@@ -2,6 +2,7 @@
 /* How the server is: health, readiness, metrics, version, its own document. */
 #include "api/handlers.h"
 #include "api/internal.h"
+#include "api/metrics.h"
 #include "api/origin.h"
 #include "api/reply.h"
 #include "api/route.h"
@@ -107,63 +108,11 @@ int h_readyz(struct request *r)
 	return 0;
 }
 
-static void metric(struct buf *b, const char *name, const char *type,
-		   const char *help, const char *labels, uint64_t v)
-{
-	if (help)
-		buf_printf(b, "# HELP nfo_%s %s\n# TYPE nfo_%s %s\n", name,
-			   help, name, type);
-	buf_printf(b, "nfo_%s%s %" PRIu64 "\n", name, labels, v);
-}
-
 int h_metrics(struct request *r)
 {
-	static const char *const ends[] = {"succeeded", "failed", "cancelled"};
-	struct engine_stats s = engine_stats(r->api->engine);
-	struct buf b = BUF_INIT(1 << 16);
+	struct buf b = BUF_INIT(4 << 20);
 
-	buf_printf(&b,
-		   "# HELP nfo_build_info The program that runs.\n"
-		   "# TYPE nfo_build_info gauge\n"
-		   "nfo_build_info{version=\"%s\"} 1\n",
-		   r->api->version);
-	metric(&b, "start_time_seconds", "gauge",
-	       "When the server started, since 1970.", "",
-	       (uint64_t)(r->api->started_us / 1000000));
-	metric(&b, "runs_live", "gauge", "Runs that have not ended.", "",
-	       s.live_runs);
-	metric(&b, "attempts_running", "gauge", "Attempts that run now.", "",
-	       s.running_attempts);
-	metric(&b, "runs_created_total", "counter", "Runs accepted.", "",
-	       s.runs_made);
-	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-		char labels[64] = {0};
-		struct buf l = BUF_INIT(sizeof(labels));
-
-		buf_printf(&l, "{state=\"%s\"}", ends[i]);
-		metric(&b, "runs_ended_total", "counter",
-		       i ? NULL : "Runs that ended, by state.", buf_cstr(&l),
-		       s.runs_ended[i]);
-		buf_done(&l);
-	}
-	metric(&b, "attempts_started_total", "counter", "Attempts launched.",
-	       "", s.attempts_started);
-	metric(&b, "store_commits_total", "counter",
-	       "Durable transactions of the store.", "", s.commits);
-	metric(&b, "disk_full", "gauge", "1 while new runs are refused.", "",
-	       s.disk_full);
-	metric(&b, "wrong_tokens_total", "counter",
-	       "Tokens shown that were none, or none any more.", "",
-	       r->api->slow.n_wrong);
-	for (size_t i = 1; i < ARRAY_LEN(r->api->n_by_class); i++) {
-		struct buf l = BUF_INIT(64);
-
-		buf_printf(&l, "{class=\"%zuxx\"}", i);
-		metric(&b, "http_requests_total", "counter",
-		       i > 1 ? NULL : "Requests answered, by class of status.",
-		       buf_cstr(&l), r->api->n_by_class[i]);
-		buf_done(&l);
-	}
+	metrics_write(r->api, &b);
 	return reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8",
 			  &b);
 }

@@ -72,6 +72,10 @@ int h_cache_delete(struct request *r);
 int h_caches_delete(struct request *r);
 /* The cache named by the path; answers 404 and returns -1 when it is none. */
 MUST_USE int param_cache(struct request *r, unsigned i, struct ulid *ret);
+/* h_backup.c */
+int h_backup(struct request *r);
+int h_restore_begin(struct request *r);
+int h_restore(struct request *r);
 /* h_runs.c */
 int h_runs(struct request *r);
 int h_run_delete(struct request *r);

@@ -154,6 +154,8 @@ static void begin(struct request *r, const char *method)
 	} else if (!conventions_check(r) && !claimed_length(r, &len) &&
 		   r->route->body != BODY_NONE) {
 		upload_begin(r); /* only where it is multipart */
+		if (r->phase != REQUEST_ANSWERED && r->route->begin)
+			(void)r->route->begin(r);
 	}
 }
 
@@ -194,6 +196,8 @@ static void take_body(struct request *r, const char *data, size_t len)
 	r->body_bytes += len;
 	if (r->body_bytes > request_body_max(r))
 		reply_problem(r, 413, "too-large", "the body is too large");
+	else if (r->feed)
+		r->feed(r, data, len);
 	else if (r->upload)
 		upload_feed(r, data, len);
 	else if (!buf_put(&r->body, data, len)) /* half a job is none */
@@ -243,6 +247,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		r->conn = c;
 		r->id = ulid_new();
 		conventions_id(r);
+		r->begun_us = clock_mono_us();
 		r->path = mem_strdup(url);
 		(void)snprintf(r->method, sizeof(r->method), "%s", method);
 		r->head = !strcmp(method, "HEAD");

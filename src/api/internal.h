@@ -43,5 +43,11 @@ struct api {
 	unsigned char cursor_key[CURSOR_KEY_LEN];
 	uint32_t n_squeezed; /* answers that are being compressed */
 	uint64_t n_requests;
-	uint64_t n_by_class[6]; /* answers by status / 100 */
+	struct metrics *metrics;
+	struct keeping *keeping; /* h_backup.c */
+	const char *db_path;     /* borrowed */
 };
+
+/* h_backup.c */
+struct keeping *keeping_new(struct api *a);
+void keeping_free(struct keeping *k);

@@ -3,6 +3,7 @@
 #include "api/reply.h"
 #include "api/headers.h"
 #include "api/internal.h"
+#include "api/metrics.h"
 #include "api/negotiate.h"
 #include "api/origin.h"
 #include "api/stream.h"
@@ -49,8 +50,7 @@ static void answer(struct request *r, unsigned status,
 	reply_header(r, "Cache-Control", "no-store");
 	reply_header(r, "X-Content-Type-Options", "nosniff");
 	r->api->n_requests++;
-	if (status / 100 < ARRAY_LEN(r->api->n_by_class))
-		r->api->n_by_class[status / 100]++;
+	metrics_answered(r->api->metrics, r);
 }
 
 void reply_header(struct request *r, const char *name, const char *value)

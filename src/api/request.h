@@ -92,12 +92,15 @@ struct request {
 	uint64_t decided; /* by this snapshot of who is known */
 	struct ulid id;
 	char shown_id[REQUEST_ID_MAX + 1]; /* the client's, or that */
+	int64_t begun_us;                  /* monotonic */
 	enum request_phase phase;
 	bool head;           /* HEAD: the headers of GET */
 	struct buf body;     /* up to the route's limit */
 	uint64_t body_bytes; /* seen so far, also of an upload */
 	uint64_t discarded;  /* of a body that came after the answer */
 	int64_t discard_until_us;
+	/* takes the body in parts, where a route's begin has set it */
+	void (*feed)(struct request *r, const char *data, size_t len);
 	struct upload *upload; /* multipart, where the route takes one */
 	/* the answer */
 	struct MHD_Response *reply;

@@ -3,6 +3,7 @@
 #include "api/resource.h"
 #include "access/access.h"
 #include "base/hex.h"
+#include "engine/retention.h"
 #include "job/keys.h"
 
 #include <string.h>
@@ -18,6 +19,7 @@ enum form {
 	FIELD_PROJECTS, /* the same, or "*" */
 	FIELD_MEMBERS,  /* list of user/NAME, group/NAME, oidc:... */
 	FIELD_CERTS,    /* list of names of certificates */
+	FIELD_RETENTION,
 };
 
 static const struct field {
@@ -29,6 +31,7 @@ static const struct field {
 	{"project", "paused",          FIELD_BOOL,     false},
 	{"project", "max_running",     FIELD_COUNT,    false},
 	{"project", "cache_max_bytes", FIELD_BYTES,    false},
+	{"project", "retention",       FIELD_RETENTION, false},
 	{"system",  "on",              FIELD_BOOL,     true },
 	{"system",  "reason",          FIELD_TEXT,     false},
 	{"user",    "full_name",       FIELD_TEXT,     false},
@@ -62,6 +65,9 @@ static const char *const wants[] = {
 			  "group/oidc:PROVIDER:GROUP",
 	[FIELD_CERTS] = "a list of sha256:HEX, uri:URI, email:ADDRESS, "
 			"dns:NAME and cn:NAME",
+	[FIELD_RETENTION] = "keep_days, keep_failed_days, keep_runs, "
+			    "artifact_days (numbers; 0: no end) and "
+			    "keep_last_success (true or false)",
 };
 
 bool resource_is_foreign(struct str s)
@@ -135,6 +141,37 @@ static bool is_list(enum form form, const struct doc_node *list)
 	return true;
 }
 
+static bool is_retention(const struct doc_node *map)
+{
+	static const struct {
+		const char *name;
+		int64_t max; /* -1: true or false */
+	} keys[] = {
+		{"keep_days",         RETENTION_DAYS_MAX},
+		{"keep_failed_days",  RETENTION_DAYS_MAX},
+		{"artifact_days",     RETENTION_DAYS_MAX},
+		{"keep_runs",         RETENTION_RUNS_MAX},
+		{"keep_last_success", -1                }
+        };
+
+	if (map->kind != DOC_MAP)
+		return false;
+	for (const struct doc_node *n = map->first; n; n = n->next) {
+		size_t i = 0;
+		int64_t v;
+		bool b;
+
+		while (i < ARRAY_LEN(keys) && !str_is(n->key, keys[i].name))
+			i++;
+		if (i == ARRAY_LEN(keys) ||
+		    (keys[i].max < 0 ?
+			     doc_as_bool(n, &b) :
+			     doc_as_i64(n, &v) || v < 0 || v > keys[i].max))
+			return false;
+	}
+	return true;
+}
+
 static bool fits(enum form form, const struct doc_node *n)
 {
 	struct str s;
@@ -160,6 +197,8 @@ static bool fits(enum form form, const struct doc_node *n)
 	case FIELD_MEMBERS:
 	case FIELD_CERTS:
 		return is_list(form, n);
+	case FIELD_RETENTION:
+		return is_retention(n);
 	}
 	return false;
 }

@@ -33,6 +33,8 @@ const char *const *route_body_types(enum route_body b)
 		[BODY_ORDER] = {"application/json", "multipart/form-data", NULL},
 		[BODY_BYTES] = {"application/octet-stream", "application/json",
 				NULL},
+		[BODY_TAR] = {"application/x-tar", "application/octet-stream",
+			      NULL},
 		[BODY_ANY] = {"*/*", NULL},
 	};
 	/* clang-format on */

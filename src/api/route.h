@@ -42,6 +42,7 @@ enum route_body {
 	BODY_RUN,   /* that, {"job": ...}, or multipart with a source */
 	BODY_ORDER, /* inputs of a stored job, or multipart; may be empty */
 	BODY_BYTES, /* octets */
+	BODY_TAR,   /* any length: the route's begin takes it in parts */
 	BODY_ANY,
 };
 
@@ -72,6 +73,7 @@ struct route {
 	const char *takes; /* schema of a JSON body; NULL: any */
 	uint64_t body_max; /* 0: REQUEST_BODY_MAX */
 	int (*handle)(struct request *r); /* answers, or waits */
+	int (*begin)(struct request *r);  /* before the body; NULL */
 	const char *id, *summary;
 	struct route_query query[ROUTE_QUERY_MAX];
 	struct route_answer answers[ROUTE_ANSWERS_MAX];

@@ -110,6 +110,32 @@ const struct route server_routes[] = {
 	 .answers = {{200, JSON, "Maintenance", "how it is now"},
 		     PROBLEM_400,
 		     PROBLEM_422}},
+	{.method = METHOD_POST,
+	 .path = "/v1/system/backup",
+	 .may = MAY_ADMIN,
+	 .of = OF_SERVER,
+	 .handle = h_backup,
+	 .id = "makeBackup",
+	 .summary = "All that the server keeps, while it works, as a tar; no "
+		    "secrets: they are the keeper's",
+	 .answers = {{200, "application/x-tar", NULL, "the backup"},
+		     PROBLEM_409}},
+	{.method = METHOD_POST,
+	 .path = "/v1/system/restore",
+	 .may = MAY_ADMIN,
+	 .of = OF_SERVER,
+	 .body = BODY_TAR,
+	 .body_max = UINT64_C(4) << 40,
+	 .begin = h_restore_begin,
+	 .handle = h_restore,
+	 .id = "restoreBackup",
+	 .summary = "A backup in the place of all that the server keeps; only "
+		    "in maintenance, which it is left in",
+	 .answers = {{202, JSON, "Restored",
+		      "it is whole; the server starts anew with it"},
+		     PROBLEM_400,
+		     PROBLEM_409,
+		     PROBLEM_422}},
 };
 /* clang-format on */
 const size_t n_server_routes = ARRAY_LEN(server_routes);

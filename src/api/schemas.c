@@ -4,6 +4,13 @@
 #include "api/codes.h"
 
 /* clang-format off */
+#define DAYS "{\"type\":\"integer\",\"minimum\":0,\"maximum\":36500}"
+#define RETENTION                                                              \
+	"\"retention\":{\"type\":\"object\",\"properties\":{\"keep_days\":" DAYS   \
+	",\"keep_failed_days\":" DAYS ",\"artifact_days\":" DAYS                   \
+	",\"keep_runs\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":1000000}"  \
+	",\"keep_last_success\":{\"type\":\"boolean\"}},"                          \
+	"\"additionalProperties\":false}"
 #define STRING   "{\"type\":\"string\"}"
 #define INTEGER  "{\"type\":\"integer\"}"
 #define MAYBE(t) "{\"type\":[\"" t "\",\"null\"]}"
@@ -110,7 +117,7 @@ static const struct {
 		    ",\"created_at\""
 		    "],\"properties\":{"
 		    "\"name\":{\"type\":\"string\"}"
-		    ",\"paused\":{\"type\":\"boolean\"},\"max_running\":{\"type\":\"integer\"},\"cache_max_bytes\":{\"type\":\"integer\"},\"description\":{\"type\":\"string\"}"
+		    ",\"paused\":{\"type\":\"boolean\"},\"max_running\":{\"type\":\"integer\"},\"retention\":{\"type\":\"object\"},\"cache_max_bytes\":{\"type\":\"integer\"},\"description\":{\"type\":\"string\"}"
 		    ",\"created_at\":{\"type\":\"string\"}"
 		    ",\"changed_at\":{\"type\":\"string\"}"
 		    ",\"changed_by\":{\"type\":\"string\"}"
@@ -266,6 +273,9 @@ static const struct {
 	 "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{"
 	 "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":"
 	 "\"#/components/schemas/Run\"}}}}"},
+	{"Restored", "{\"type\":\"object\",\"required\":[\"status\",\"maintenance\"],"
+		     "\"properties\":{\"status\":" STRING
+		     ",\"maintenance\":{\"type\":\"boolean\"}}}"},
 	{"Maintenance",
 	 "{\"type\":\"object\",\"required\":[\"on\"],\"properties\":{\"on\":{"
 	 "\"type\":\"boolean\"},\"reason\":" STRING ",\"since\":" STRING
@@ -274,7 +284,7 @@ static const struct {
 	 "{\"type\":\"object\",\"required\":[],\"properties\":{\"descripti"
 	 "on\":{\"type\":\"string\",\"maxLength\":500},\"paused\":{\"type"
 	 "\":\"boolean\"},\"max_running\":{\"type\":\"integer\",\"minimum"
-	 "\":1,\"maximum\":100000},\"cache_max_bytes\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":1125899906842624},\"name\":{\"type\":\"string\",\"pattern"
+	 "\":1,\"maximum\":100000},\"cache_max_bytes\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":1125899906842624}," RETENTION ",\"name\":{\"type\":\"string\",\"pattern"
 	 "\":\"^[a-z][a-z0-9_-]{0,62}$\"},\"created_at\":{},\"changed_at\""
 	 ":{},\"changed_by\":{}},\"additionalProperties\":false}"},
 	{"UserPut",

@@ -79,6 +79,16 @@ static const struct verb verbs[] = {
 	 "What runs and what waits, as it is now",
 	 "On a terminal it is drawn anew each second; q leaves.",
 	 verb_top},
+	{"backup", "> FILE",
+	 "All that the server keeps, while it works; no secrets",
+	 "A tar of the database, artifacts and logs. The secret store is the\n"
+	 "keeper's (`keeper/` in the state directory): copy it apart from this.",
+	 verb_backup},
+	{"restore", "FILE",
+	 "A backup in the place of all that the server keeps",
+	 "Only in maintenance, and when no task runs. The server starts anew\n"
+	 "with it, in maintenance.",
+	 verb_restore},
 	{"artifact", "RUN [TASK.NAME [--to FILE]]",
 	 "List what a run left behind, or fetch one", NULL, verb_artifact},
 	{"secret", "put|list|rm [NAME]",

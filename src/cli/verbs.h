@@ -56,6 +56,9 @@ int verb_logs(int argc, char **argv, const struct verb *v);
 int verb_artifact(int argc, char **argv, const struct verb *v);
 /* events.c */
 int verb_events(int argc, char **argv, const struct verb *v);
+/* backup.c */
+int verb_backup(int argc, char **argv, const struct verb *v);
+int verb_restore(int argc, char **argv, const struct verb *v);
 /* secret.c */
 int verb_secret(int argc, char **argv, const struct verb *v);
 

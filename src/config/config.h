@@ -111,6 +111,12 @@ struct config_oidc {
 	struct config_list roles; /* struct config_oidc_role */
 };
 
+/* As src/engine/retention.h has it. */
+struct config_retention {
+	int64_t keep_days, keep_failed_days, keep_runs, artifact_days;
+	bool keep_last_success;
+};
+
 /* Where a value is from. */
 enum config_source {
 	CONFIG_DEFAULT,
@@ -135,6 +141,7 @@ struct config {
 	struct config_list oidc; /* struct config_oidc */
 	/* Not a setting: files that it names, as they were when it was read. */
 	struct config_pairs attached;
+	struct config_retention retention;
 
 	/* By row of the table: where its value is from, and its place. */
 	unsigned char source[CONFIG_KEYS_MAX];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Files by content; see blob.h. */
 #include "engine/blob.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/mem.h"
@@ -82,9 +83,12 @@ static int settle(struct blob_writer *w, const char *hex, struct err *e)
 		return unlinkat(w->state_fd, w->name, 0) ?
 			       err_sys(e, errno, "%s", w->name) :
 			       0;
-	if (fchmod(w->fd, 0444) || fdatasync(w->fd) ||
-	    renameat(w->state_fd, w->name, w->state_fd, path))
+	if (fchmod(w->fd, 0444) || fdatasync(w->fd))
 		return err_sys(e, errno, "%s", path);
+	CRASH_POINT("blob.before-rename");
+	if (renameat(w->state_fd, w->name, w->state_fd, path))
+		return err_sys(e, errno, "%s", path);
+	CRASH_POINT("blob.after-rename");
 	return 0;
 }
 
@@ -127,8 +131,10 @@ int blob_drop(int state_fd, const char hex[HASH_HEX_LEN + 1])
 	pthread_mutex_lock(&settling);
 	if (!fstatat(state_fd, path, &st, AT_SYMLINK_NOFOLLOW)) {
 		fresh = time(NULL) - st.st_mtime < BLOB_FRESH_S;
+		CRASH_POINT("blob.before-drop");
 		if (!fresh)
 			(void)unlinkat(state_fd, path, 0);
+		CRASH_POINT("blob.after-drop");
 	}
 	pthread_mutex_unlock(&settling);
 	return fresh ? -1 : 0;

@@ -2,6 +2,7 @@
 /* What was asked for: in memory first, then in the transaction, then on the
  * disk. */
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/blob.h"
@@ -213,8 +214,10 @@ static int save_delete(struct engine *g, struct command *c, struct err *e)
 			state_name(state));
 		return 0;
 	}
-	return store_run_delete(g->store, id, e) ||
-	       store_audit_add(g->store, clock_real_us(), str_from(c->who),
+	if (store_run_delete(g->store, id, e))
+		return -1;
+	CRASH_POINT("delete.half");
+	return store_audit_add(g->store, clock_real_us(), str_from(c->who),
 			       STR("run.delete"), str_from(c->run.s), e);
 }
 
@@ -223,6 +226,7 @@ static int save_edit(struct engine *g, struct command *c, struct err *e)
 	c->reply.err = (struct err){0};
 	if (c->edit && c->edit(c->ctx, g->store, &c->reply.err, e))
 		return -1;
+	CRASH_POINT("edit.half");
 	if (c->reply.err.code || !c->action[0])
 		return 0;
 	return store_audit_add(g->store, clock_real_us(), str_from(c->who),
@@ -259,8 +263,12 @@ void command_after(struct engine *g, struct command *c)
 	if (c->type == COMMAND_EDIT && c->edit && c->action[0] &&
 	    (gate_load(g, &e) || timetable_load(g, &e)))
 		log_error("projects and schedules cannot be read: %s", e.text);
+	if (c->type == COMMAND_EDIT &&
+	    str_starts(str_from(c->action), STR("project.")))
+		retain_again(g);
 	if (c->type != COMMAND_DELETE)
 		return;
+	CRASH_POINT("delete.before-files");
 	loop_timer_set(g->sweep_timer, clock_mono_us());
 	collect_remove_run(g, c->run.s);
 }

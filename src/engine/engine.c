@@ -2,6 +2,7 @@
 /* The engine's life, and what the owner's thread calls; see engine.h. */
 #include "engine/engine.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -118,6 +119,7 @@ static void init(struct engine *g)
 	list_init(&g->put);
 	g->by_attempt = map_new();
 	g->by_run = map_new();
+	g->retain = retain_new();
 	g->n_slots = g->o.uid_slots;
 	g->slots = mem_alloc(g->n_slots);
 	g->policy_digest = policy_set_digest(g->o.policies);
@@ -225,6 +227,7 @@ void engine_free(struct engine *g)
 	map_free(g->by_run, NULL);
 	map_free(g->projects, mem_free);
 	mem_free(g->slots);
+	mem_free(g->retain);
 	fd_close(&g->out_fd);
 	fd_close(&g->empty_fd);
 	pthread_cond_destroy(&g->worker.wake);
@@ -358,7 +361,9 @@ void engine_drain(struct engine *g, engine_news_fn *news_fn, void *ctx)
 	g->news_lost = false;
 	pthread_mutex_unlock(&g->lock);
 	while ((c = commands_pop(&mine))) {
+		CRASH_POINT("reply.before");
 		c->fn(c->ctx, &c->reply);
+		CRASH_POINT("reply.after");
 		command_free(c);
 	}
 	for (size_t i = 0; news_fn && i < n; i++)
@@ -380,4 +385,21 @@ struct engine_stats engine_stats(struct engine *g)
 uint64_t engine_version(const struct engine *g)
 {
 	return store_version(g->store);
+}
+
+void engine_hold_files(struct engine *g, bool hold)
+{
+	pthread_mutex_lock(&g->lock);
+	g->held += hold ? 1 : -1;
+	pthread_mutex_unlock(&g->lock);
+}
+
+bool engine_files_held(struct engine *g)
+{
+	bool held;
+
+	pthread_mutex_lock(&g->lock);
+	held = g->held > 0;
+	pthread_mutex_unlock(&g->lock);
+	return held;
 }

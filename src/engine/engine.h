@@ -12,8 +12,10 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/histogram.h"
 #include "base/id.h"
 #include "doc/problem.h"
+#include "engine/retention.h"
 #include "policy/policy.h"
 #include "store/store.h"
 
@@ -33,6 +35,7 @@ struct engine_opts {
 	uint32_t commands;  /* waiting for the engine; default 1024 */
 	uint64_t artifact_max_bytes; /* one artifact; default 10 GiB */
 	uint32_t owner_uid;          /* whose server it is */
+	struct retention retention;  /* where a project says nothing else */
 	bool monitor_is_new; /* nothing runs: do not wait for ALIVE_END */
 	/* Otherwise the process ends when the monitor does: nothing can be
    * started or heard of any more.  For tests. */
@@ -197,16 +200,27 @@ void engine_drain(struct engine *g, engine_news_fn *news_fn, void *ctx);
 /* --- how it stands: for /readyz and /metrics ---------------------------- */
 
 struct engine_stats {
-	bool ready;      /* recovered: ALIVE_END has come */
-	bool disk_full;  /* new runs are refused with ERR_LIMIT */
-	bool monitor_up; /* the channel is open */
+	bool ready;       /* recovered: ALIVE_END has come */
+	bool disk_full;   /* new runs are refused with ERR_LIMIT */
+	bool monitor_up;  /* the channel is open */
+	bool maintenance; /* no run takes its first step */
 	uint64_t live_runs, running_attempts;
 	uint64_t parallel;  /* attempts at once, on agent local */
 	uint64_t schedules; /* that are not paused */
 	uint64_t runs_made, runs_ended[3]; /* succeeded, failed, cancelled */
+	uint64_t runs_by_state[STATE_SUCCEEDED]; /* of those that live */
+	uint64_t runs_expired;
 	uint64_t attempts_started, commits;
+	uint64_t attempts_succeeded, attempts_cancelled;
+	uint64_t attempts_failed[N_KINDS];
+	uint64_t log_bytes, redactions;
+	struct histogram commit_took, run_wait, run_took, attempt_took;
 };
 struct engine_stats engine_stats(struct engine *g);
 /* Another number after each commit, and before what it did is answered: what
  * was read under the same number is not old.  Takes no lock. */
 uint64_t engine_version(const struct engine *g);
+
+/* While it is held nothing that a run may use is removed from the disk; what
+ * was to go goes afterwards. */
+void engine_hold_files(struct engine *g, bool hold);

@@ -22,12 +22,19 @@ struct project {
 	bool paused;
 	uint32_t max_running; /* 0: no limit */
 	uint64_t cache_max_bytes;
+	struct retention retention;
 };
 
 /* --- what the store says ------------------------------------------------ */
 
+struct projects {
+	struct map *by_name;
+	const struct retention *otherwise;
+};
+
 static int add_project(void *ctx, const struct store_resource *x, struct err *e)
 {
+	struct projects *to = ctx;
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 	struct project *p = mem_alloc(sizeof(*p));
 	int64_t most = 0;
@@ -46,9 +53,11 @@ static int add_project(void *ctx, const struct store_resource *x, struct err *e)
 		if (!doc_as_i64(doc_get(d->root, "cache_max_bytes"), &most) &&
 		    most >= 0)
 			p->cache_max_bytes = (uint64_t)most;
+		p->retention = *to->otherwise;
+		retention_read(doc_get(d->root, "retention"), &p->retention);
 		doc_free(d);
 	}
-	mem_free(map_put(ctx, x->name, p));
+	mem_free(map_put(to->by_name, x->name, p));
 	return 0;
 }
 
@@ -90,11 +99,11 @@ static void look_at_waiting(struct engine *g)
 int gate_load(struct engine *g, struct err *e)
 {
 	struct map *projects = map_new();
+	struct projects to = {projects, &g->o.retention};
 	struct err none = {0};
 
 	g->maintenance = false;
-	if (store_resources(g->store, STR("project"), add_project, projects,
-			    e)) {
+	if (store_resources(g->store, STR("project"), add_project, &to, e)) {
 		map_free(projects, mem_free);
 		return -1;
 	}
@@ -108,6 +117,13 @@ int gate_load(struct engine *g, struct err *e)
 	}
 	look_at_waiting(g);
 	return 0;
+}
+
+struct retention gate_retention(const struct engine *g, struct str project)
+{
+	const struct project *p = map_get(g->projects, project);
+
+	return p ? p->retention : g->o.retention;
 }
 
 /* --- who is where ------------------------------------------------------- */

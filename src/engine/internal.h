@@ -25,6 +25,7 @@
  *   result.c   one attempt's end
  *   collect.c  the worker thread: artifacts into blobs, trees removed
  *   sweep.c    content that nobody uses any more
+ *   retain.c   runs whose time is over (retention.c says which)
  *   monitor.c  what the monitor says
  *   recover.c  after a restart
  */
@@ -70,10 +71,11 @@ struct instance {
 	uint32_t attempt;         /* the last number given; 0: none */
 	struct store_attempt row; /* of that attempt; text in the run's arena */
 	bool task_dirty, attempt_dirty;
-	bool running;   /* counts against the engine's parallel */
-	bool prepared;  /* LAUNCH goes out after the commit */
-	bool stop_sent; /* the monitor was asked to end it */
-	bool alive;     /* after a restart: the monitor has named it */
+	bool attempt_undone; /* the store has one that nobody has seen */
+	bool running;        /* counts against the engine's parallel */
+	bool prepared;       /* LAUNCH goes out after the commit */
+	bool stop_sent;      /* the monitor was asked to end it */
+	bool alive;          /* after a restart: the monitor has named it */
 	bool has_slot;
 	struct job_pair *outputs;
 	size_t n_outputs;
@@ -192,7 +194,8 @@ struct engine {
 	struct loop *loop;
 	struct chan *monitor;
 	struct loop_timer *full_timer, *sweep_timer, *turn_timer;
-	DIR *old_runs; /* sweep.c is on its way through it */
+	struct retain *retain; /* retain.c */
+	DIR *old_runs;         /* sweep.c is on its way through it */
 	pthread_t thread;
 	bool started;
 	struct collector worker;
@@ -205,7 +208,9 @@ struct engine {
 	size_t n_news;
 	bool news_lost;
 	struct engine_stats shown;
-	int out_fd; /* eventfd */
+	int held;    /* files, by who copies them */
+	bool missed; /* a run's directory that was to go stayed meanwhile */
+	int out_fd;  /* eventfd */
 
 	/* the engine's thread alone */
 	struct engine_stats stats;
@@ -348,6 +353,15 @@ uint64_t gate_cache_max(const struct engine *g, struct str project);
 /* What projects and maintenance say, from the store. */
 MUST_USE int gate_load(struct engine *g, struct err *e);
 
+struct retention gate_retention(const struct engine *g, struct str project);
+
+/* retain.c */
+struct retain *retain_new(void);
+/* A part of the way through all runs.  1: there is more; 0: not now; -1 error.
+ */
+MUST_USE int retain_some(struct engine *g, int64_t now_us, struct err *e);
+void retain_again(struct engine *g); /* rules have changed: begin now */
+
 /* advance.c */
 void advance(struct run *r);
 /* Attempts of it that may start now. */
@@ -373,6 +387,9 @@ MUST_USE int approve_save(struct run *r, size_t i, struct err *e);
 MUST_USE int approve_audit(struct engine *g, const struct command *c,
 			   struct err *e);
 MUST_USE int approve_load(struct run *r, struct err *e); /* after a restart */
+
+/* engine.c */
+bool engine_files_held(struct engine *g);
 
 /* turn.c */
 void turn(struct engine *g);

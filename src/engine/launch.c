@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* One attempt: its directory, its grant, and LAUNCH to the monitor. */
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "engine/internal.h"
 #include "engine/paths.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- before the commit: the attempt and its rows ------------------------ */
 
@@ -216,6 +219,7 @@ static int send(struct run *r, size_t i, struct err *e)
 	if (!bad) {
 		make_grant(r, i, &gr);
 		grant_encode(&gr, &w);
+		CRASH_POINT("launch.before");
 		bad = chan_post(r->g->monitor, MSG_LAUNCH, &w, fds,
 				N_LAUNCH_FDS, e);
 	}
@@ -263,10 +267,17 @@ static void send_or_fail(struct run *r, size_t i)
 	bool stop = in->stop_sent;
 
 	if (!send(r, i, &why)) {
+		CRASH_POINT("launch.after");
 		in->stop_sent = false;
 		if (stop) /* somebody cancelled it in between */
 			monitor_stop_attempt(in);
 		return;
+	}
+	/* no fault of the task's: the next server finds it as it is */
+	if (!r->g->o.stay_without_monitor &&
+	    (why.sys == EPIPE || why.sys == ECONNRESET)) {
+		log_error("the monitor is gone: %s", why.text);
+		_exit(1);
 	}
 	log_error("attempt %s: not launched: %s", in->row.ulid.s, why.text);
 	live_let_go(r, i);

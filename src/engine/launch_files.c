@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What an attempt is given: its directory and the descriptors of LAUNCH. */
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/hex.h"
 #include "engine/blob.h"
@@ -123,6 +124,7 @@ int launch_open(struct run *r, size_t i, int fds[N_LAUNCH_FDS], struct err *e)
 	fds[LAUNCH_LOG] = open_file(dir, "log.data", O_WRONLY | O_APPEND, e);
 	fds[LAUNCH_INDEX] = open_file(dir, "log.idx", O_WRONLY | O_APPEND, e);
 	fds[LAUNCH_RESULT] = open_result(dir, e);
+	CRASH_POINT("launch.half-made");
 	fds[LAUNCH_STAGING] = open_dir(r->g, dir, "staging", stages, e);
 	fds[LAUNCH_SOURCE] = open_source(r, e);
 	for (size_t k = 0; k < N_LAUNCH_FDS; k++)

@@ -18,6 +18,12 @@ static void on_timer(void *ctx)
 	turn_soon(r->g);
 }
 
+static void live_count(struct run *r, int by)
+{
+	if (r->row.state < STATE_SUCCEEDED)
+		r->g->stats.runs_by_state[r->row.state] += (uint64_t)by;
+}
+
 struct run *live_new(struct engine *g, struct job_plan *plan,
 		     const struct store_run *row)
 {
@@ -43,6 +49,7 @@ struct run *live_new(struct engine *g, struct job_plan *plan,
 	list_init(&r->starved);
 	(void)map_put(g->by_run, str_from(r->row.ulid.s), r);
 	g->n_runs++;
+	live_count(r, 1);
 	return r;
 }
 
@@ -72,6 +79,7 @@ void live_free(struct run *r)
 	list_del(&r->starved);
 	list_del(&r->put);
 	g->n_runs--;
+	live_count(r, -1);
 	loop_timer_free(r->timer);
 	job_plan_free(r->plan);
 	arena_free(r->arena);
@@ -182,7 +190,9 @@ void live_task_set(struct run *r, size_t i, enum run_state s,
 
 void live_run_set(struct run *r, enum run_state s)
 {
+	live_count(r, -1);
 	r->row.state = s;
+	live_count(r, 1);
 	r->row_dirty = true;
 	event(r, STORE_EVENT_RUN, STR(""), 0, s, r->row.kind);
 }

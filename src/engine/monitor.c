@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What the monitor says, and the short things that are said to it. */
+#include "base/crash.h"
 #include "base/log.h"
 #include "engine/internal.h"
 
@@ -63,6 +64,7 @@ static int on_ended(struct engine *g, struct wire_reader *rd)
 	in = find(g, &end.id);
 	if (!in || !in->running)
 		return 0; /* stale: an earlier holder's */
+	CRASH_POINT("completion.before");
 	result_begin(in, &end);
 	turn_soon(g);
 	return 0;

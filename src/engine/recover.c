@@ -273,6 +273,7 @@ static void wait_again(struct instance *in)
 	live_let_go(r, in->index);
 	(void)map_del(r->g->by_attempt, str_from(in->row.ulid.s));
 	in->attempt--;
+	in->attempt_undone = true;
 	live_task_set(r, in->index, STATE_QUEUED, KIND_NONE, STR(""));
 }
 
@@ -301,6 +302,25 @@ static void look_after(struct instance *in)
 		wait_again(in);
 }
 
+/*
+ * A uid may be in two rows: given anew when its attempt had ended, before that
+ * end was committed.  Who lives has it, whatever the other gave back.
+ */
+static void hold_slots(struct engine *g)
+{
+	LIST_FOR(l, &g->runs)
+	{
+		const struct run *r = LIST_ENTRY(l, struct run, link);
+
+		if (r->has_slot && r->slot < g->n_slots)
+			g->slots[r->slot] = 1;
+		for (size_t i = 0; i < r->plan->n; i++)
+			if (r->inst[i].has_slot &&
+			    r->inst[i].row.uid_slot < g->n_slots)
+				g->slots[r->inst[i].row.uid_slot] = 1;
+	}
+}
+
 void recover_end(struct engine *g)
 {
 	g->timetable_due = true;
@@ -313,4 +333,5 @@ void recover_end(struct engine *g)
 				look_after(&r->inst[i]);
 		call_recover(r);
 	}
+	hold_slots(g);
 }

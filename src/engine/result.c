@@ -5,6 +5,7 @@
  * of the type declared, and hashes are made again.
  */
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -12,6 +13,8 @@
 #include "job/cache.h"
 
 #include <string.h>
+
+#define DAY_US ((uint64_t)24 * 3600 * 1000000)
 
 enum {
 	OUTPUTS_MAX = 4 << 20
@@ -120,6 +123,9 @@ static int take_artifact(struct instance *in,
 		   STR_ARG(a->name));
 	row.name = live_str(r, buf_view(&name));
 	row.file = live_str(r, a->file);
+	if (!retain)
+		retain = gate_retention(r->g, r->row.project).artifact_days *
+			 DAY_US;
 	if (retain)
 		row.expires_us = row.created_us + (int64_t)retain;
 	live_artifact(r, &row);
@@ -360,6 +366,22 @@ void result_tidy(struct run *r)
 	}
 }
 
+static void count(const struct instance *in)
+{
+	struct engine_stats *s = &in->run->g->stats;
+	const struct store_attempt *row = &in->row;
+
+	if (row->state == STATE_SUCCEEDED)
+		s->attempts_succeeded++;
+	else if (row->state == STATE_CANCELLED)
+		s->attempts_cancelled++;
+	else if (row->kind < N_KINDS)
+		s->attempts_failed[row->kind]++;
+	s->log_bytes += row->log_bytes;
+	s->redactions += row->redactions;
+	histogram_add(&s->attempt_took, row->finished_us - row->started_us);
+}
+
 void result_close(struct instance *in)
 {
 	struct run *r = in->run;
@@ -368,6 +390,8 @@ void result_close(struct instance *in)
 	explain(in);
 	(void)map_del(r->g->by_attempt, str_from(in->row.ulid.s));
 	live_attempt_changed(r, in->index);
+	count(in);
+	CRASH_POINT("completion.after");
 	r->ends[in->index] = (struct sched_end){
 		.ended = true,
 		.state = in->row.state,

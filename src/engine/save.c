@@ -4,6 +4,7 @@
  * it: nothing is forgotten before save_done().
  */
 #include "base/clock.h"
+#include "base/crash.h"
 #include "engine/internal.h"
 
 static int save_new(struct run *r, struct err *e)
@@ -15,6 +16,7 @@ static int save_new(struct run *r, struct err *e)
 	row.canonical = o->row.canonical;
 	if (store_run_add(s, &row, &r->row.id, e))
 		return -1;
+	CRASH_POINT("run.half-saved");
 	if (o->key.len && store_key_put(s, row.submitter, o->key, &o->request,
 					&row.ulid, row.created_us, e))
 		return -1;
@@ -52,6 +54,10 @@ static int save_tasks(struct run *r, struct err *e)
 			return -1;
 		if (cache_save(&r->inst[i], e))
 			return -1;
+		if (in->attempt_undone &&
+		    store_attempts_drop(r->g->store, r->row.id, in->index,
+					in->attempt, e))
+			return -1;
 		if (in->attempt_dirty &&
 		    store_attempt_put(r->g->store, r->row.id, &in->row, e))
 			return -1;
@@ -86,7 +92,8 @@ int save_run(struct run *r, struct err *e)
 void save_done(struct run *r)
 {
 	for (size_t i = 0; r->tasks_dirty && i < r->plan->n; i++) {
-		r->inst[i].task_dirty = r->inst[i].attempt_dirty = false;
+		r->inst[i].task_dirty = r->inst[i].attempt_dirty =
+			r->inst[i].attempt_undone = false;
 		r->inst[i].cache_used = 0;
 		r->inst[i].cache_made = NULL;
 	}

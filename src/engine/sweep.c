@@ -6,6 +6,7 @@
  * when the server was killed; looked for once after each start.
  */
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/blob.h"
@@ -22,6 +23,7 @@ enum {
 };
 
 static const int64_t every_us = (int64_t)60 * 1000000;
+static const int64_t held_us = 500000;
 
 /* --- content ------------------------------------------------------------ */
 
@@ -65,6 +67,7 @@ static int sweep_now(struct engine *g, struct err *e)
 	if (store_begin(g->store, e))
 		return -1;
 	n = store_expire(g->store, now_us, e) ? -1 : drop_due(g, now_us, e);
+	CRASH_POINT("sweep.before-commit");
 	if (n < 0 || store_commit(g->store, e)) {
 		store_rollback(g->store);
 		return -1;
@@ -133,12 +136,30 @@ void sweep_stop(struct engine *g)
 void sweep(struct engine *g)
 {
 	struct err e;
-	int n = g->disk_full || g->stuck ? 0 : sweep_now(g, &e);
+	bool again;
+	int n, more;
+
+	if (engine_files_held(g)) {
+		loop_timer_set(g->sweep_timer, clock_mono_us() + held_us);
+		return;
+	}
+	pthread_mutex_lock(&g->lock);
+	again = g->missed;
+	g->missed = false;
+	pthread_mutex_unlock(&g->lock);
+	if (again && !g->old_runs && sweep_start(g, &e))
+		log_warn("directories of runs: %s", e.text);
+	n = g->disk_full || g->stuck ? 0 : sweep_now(g, &e);
 
 	if (n < 0)
 		log_warn("content that nobody uses: %s", e.text);
+	more = g->disk_full || g->stuck ? 0 :
+					  retain_some(g, clock_real_us(), &e);
+	if (more < 0)
+		log_warn("runs whose time is over: %s", e.text);
 	if (g->old_runs && look_for_forgotten(g))
 		n = SWEEP_MAX;
 	loop_timer_set(g->sweep_timer,
-		       clock_mono_us() + (n == SWEEP_MAX ? 0 : every_us));
+		       clock_mono_us() +
+			       (n == SWEEP_MAX || more > 0 ? 0 : every_us));
 }

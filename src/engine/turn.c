@@ -11,6 +11,7 @@
  * tried again every second.
  */
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -179,6 +180,7 @@ static void full(struct engine *g, const struct err *why)
 /* 0 when all is saved; -1 when it has to wait. */
 static int save(struct engine *g)
 {
+	int64_t begun = clock_mono_us();
 	struct err e;
 
 	if (nothing_to_save(g))
@@ -199,6 +201,7 @@ static int save(struct engine *g)
 	}
 	g->stuck = false;
 	g->stats.commits++;
+	histogram_add(&g->stats.commit_took, clock_mono_us() - begun);
 	return 0;
 }
 
@@ -222,6 +225,7 @@ static void show_stats(struct engine *g)
 {
 	g->stats.ready = g->recovered;
 	g->stats.disk_full = g->disk_full;
+	g->stats.maintenance = g->maintenance;
 	g->stats.monitor_up = g->monitor != NULL;
 	g->stats.live_runs = g->n_runs;
 	g->stats.running_attempts = g->n_running;
@@ -251,7 +255,12 @@ static void publish(struct engine *g)
 static void end_run(struct engine *g, struct run *r)
 {
 	enum run_state s = r->row.state;
+	int64_t begun = r->row.started_us;
 
+	if (begun) {
+		histogram_add(&g->stats.run_wait, begun - r->row.created_us);
+		histogram_add(&g->stats.run_took, r->row.finished_us - begun);
+	}
 	if (s >= STATE_SUCCEEDED && s <= STATE_CANCELLED)
 		g->stats.runs_ended[s - STATE_SUCCEEDED]++;
 	monitor_release(r);
@@ -278,7 +287,9 @@ static void after_save(struct engine *g)
 		save_done(r);
 		result_tidy(r);
 	}
+	CRASH_POINT("engine.before-publish");
 	publish(g);
+	CRASH_POINT("engine.after-publish");
 	LIST_FOR(l, &g->put)
 	{
 		all[n++] = LIST_ENTRY(l, struct run, put);

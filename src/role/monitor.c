@@ -3,6 +3,7 @@
  * nfo-monitor: its signals, its main loop.
  */
 #include "role/monitor.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -64,6 +65,7 @@ int main(int argc, char **argv)
 
 	log_init("monitor", LOG_LEVEL_INFO);
 	signal(SIGPIPE, SIG_IGN);
+	crash_begin(-1);
 	umask(077);
 	options_parse(&m->o, argc, argv);
 	log_configure(m->o.log_format, m->o.log_level, m->o.log_journal);

@@ -5,6 +5,7 @@
  * Only fixed messages pass here.
  */
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -93,7 +94,9 @@ void attempt_tell(struct monitor *m, const struct ended *end)
 	struct wire_writer w = {.len = 0};
 
 	ended_encode(end, &w);
+	CRASH_POINT("monitor.before-ended");
 	(void)roles_post(m, ROLE_SERVER, MSG_ENDED, &w, NULL, 0);
+	CRASH_POINT("monitor.after-ended");
 }
 
 void attempt_end(struct attempt *a, enum run_state state, enum fail_kind kind)

@@ -4,6 +4,7 @@
  * pipes and channels made, everybody told.
  */
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "role/monitor.h"
@@ -108,12 +109,14 @@ static int start(struct attempt *a)
 	if (a->fds[FORK_STDIN] < 0)
 		a->fds[FORK_STDIN] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	wire_u8(&w, (uint8_t)a->n_readers);
+	CRASH_POINT("monitor.before-fork");
 	ok = ok && a->chan &&
 	     roles_post(a->m, ROLE_ZYGOTE, MSG_FORK, &w, a->fds,
 			FORK_READERS + a->n_readers);
 	/* The pipes' write ends stay here too: see monitor_attempts.c. */
 	for (size_t i = 0; i < FORK_READERS; i++)
 		fd_close(&a->fds[i]);
+	CRASH_POINT("monitor.after-fork");
 	a->launched = true;
 	attempt_deadline(a, clock_mono_us() + (int64_t)a->g.timeout_us +
 				    (int64_t)a->g.grace_us + RUNNER_SLACK_US);

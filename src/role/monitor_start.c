@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -60,16 +61,25 @@ static void exec_role(const struct monitor *m, enum role r, int chan) NORETURN;
 
 static void exec_role(const struct monitor *m, enum role r, int chan)
 {
-	static char *const env[] = {
-		(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-		(char *)"LANG=C.UTF-8", NULL};
+	static char *env[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+			      (char *)"LANG=C.UTF-8", NULL, NULL};
 	char path[INIT_PATH_MAX + 64], name[32];
 	char *argv[] = {name, NULL};
+#ifdef NFO_CRASH_POINTS
+	char crash[128];
+#endif
 	int program;
 	sigset_t none;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", m->dir, programs[r]);
 	(void)snprintf(name, sizeof(name), "nfo: %s", role_name(r));
+#ifdef NFO_CRASH_POINTS
+	if (getenv("NFO_CRASH") && r == ROLE_ZYGOTE) {
+		(void)snprintf(crash, sizeof(crash), "NFO_CRASH=%s",
+			       getenv("NFO_CRASH"));
+		env[2] = crash;
+	}
+#endif
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Opened as we are: the role's user may not reach the path. */

@@ -5,12 +5,14 @@
  */
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "engine/backup.h"
 #include "engine/engine.h"
 #include "engine/paths.h"
 #include "policy/policy.h"
@@ -123,6 +125,14 @@ static int start_engine(struct server *s, struct err *e)
 				    s->start.init.max_attempts :
 				    64,
 		.owner_uid = s->start.init.owner_uid,
+		.retention =
+			{
+				    (uint32_t)s->config->retention.keep_days,
+				    (uint32_t)s->config->retention.keep_failed_days,
+				    (uint32_t)s->config->retention.keep_runs,
+				    (uint32_t)s->config->retention.artifact_days,
+				    !s->config->retention.keep_last_success,
+				    },
 		.monitor_is_new = s->start.init.first_start,
 	};
 
@@ -205,8 +215,10 @@ static int set_up(struct server *s, struct err *e)
 	s->state_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->state_fd < 0)
 		return err_sys(e, errno, "%s", s->dir);
+	crash_begin(s->state_fd);
 	if (load_policies(s, e) || load_config(s, e) || load_token(s, e) ||
-	    paths_init(s->state_fd, e) || store_open(s->dir, &s->store, e))
+	    restore_finish(s->state_fd, e) || paths_init(s->state_fd, e) ||
+	    store_open(s->dir, &s->store, e))
 		return -1;
 	(void)snprintf(s->db, sizeof(s->db), "%s", store_path(s->store));
 	if (loop_new(&s->loop, e) ||

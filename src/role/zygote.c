@@ -3,6 +3,7 @@
  * The zygote: holds the policies and nothing else, and forks one runner for
  * each attempt.  A runner keeps only its own descriptors.
  */
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -138,6 +139,7 @@ int main(int argc, char **argv)
 		return 1;
 	z.name = argv[0];
 	role_begin(ROLE_ZYGOTE, &start);
+	crash_begin(-1);
 	(void)hash_sha256("", 0); /* libcrypto reads its configuration now */
 	role_confine(ROLE_ZYGOTE, &start);
 	umask(027); /* what a runner makes, its group may read: the server */

@@ -35,6 +35,7 @@ struct run {
 	/* while it runs (capture.c) */
 	int out[2]; /* read ends: stdout, stderr */
 	bool started, exited, cancelled, timed_out, leaked, disk_full;
+	bool no_usage;              /* the spawner did not tell it */
 	enum fail_kind cancel_kind; /* KIND_NONE: somebody cancelled it */
 	int status;                 /* of wait(2) */
 	uint64_t cpu_us;

@@ -267,8 +267,10 @@ void lay_reap(struct run *r)
 	struct chan_msg msg;
 	struct err e;
 
-	if (chan_recv(r->fds[FORK_SPAWNER], room, &msg, &e) <= 0)
+	if (chan_recv(r->fds[FORK_SPAWNER], room, &msg, &e) <= 0) {
+		r->no_usage = true;
 		return;
+	}
 	w = wire_reader(msg.body, msg.body_len);
 	if (msg.type == MSG_USAGE)
 		(void)!usage_decode(&w, &r->result.usage);

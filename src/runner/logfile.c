@@ -2,6 +2,7 @@
 /* Writing the log of an attempt; see logfile.h. */
 #include "runner/logfile.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
@@ -58,8 +59,13 @@ void logfile_flush(struct logfile *l)
 {
 	if (l->failed || !l->n_recs)
 		return;
-	if (put_data(l) ||
-	    fd_write_all(l->idx_fd, l->recs, l->n_recs * LOGIDX_LEN)) {
+	CRASH_POINT("runner.before-log");
+	if (put_data(l)) {
+		fail(l);
+		return;
+	}
+	CRASH_POINT("runner.half-log");
+	if (fd_write_all(l->idx_fd, l->recs, l->n_recs * LOGIDX_LEN)) {
 		fail(l);
 		return;
 	}

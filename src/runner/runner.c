@@ -2,11 +2,13 @@
 /* One attempt, from its grant to its result; see runner.h. */
 #include "runner/runner.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "runner/internal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -131,6 +133,27 @@ static void judge_usage(struct run *r)
 		run_fail(r, KIND_OOM, "sandbox.limits.memory",
 			 "the memory limit was reached");
 	}
+}
+
+/* What breaks, or is killed, while the server goes down went down with it: no
+ * fault of the task's.  Its own exit code stays what it is. */
+static void judge_loss(struct run *r)
+{
+	struct pollfd p = {.fd = r->fds[FORK_MONITOR]};
+	struct job_result *x = &r->result;
+
+	bool alone = p.fd < 0 || (poll(&p, 1, 0) > 0 && p.revents & POLLHUP);
+	bool killed = x->kind == KIND_SIGNAL && x->signo == SIGKILL;
+
+	if (x->state != STATE_FAILED ||
+	    !(killed ? alone || r->no_usage :
+		       alone && (x->kind == KIND_INTERNAL ||
+				 x->kind == KIND_SETUP ||
+				 x->kind == KIND_SECRET)))
+		return;
+	x->kind = KIND_NONE;
+	x->signo = 0;
+	run_fail(r, KIND_LOST, "", "a part of the server ended before it did");
 }
 
 /*
@@ -261,7 +284,10 @@ int runner_main(const struct runner_host *host, const struct grant *g, int *fds,
 	logfile_init(&r->log, fds[LAUNCH_LOG], fds[LAUNCH_INDEX],
 		     g->limits.log_bytes);
 	carry_out(r);
+	judge_loss(r);
+	CRASH_POINT("runner.before-result");
 	bad = write_result(r);
+	CRASH_POINT("runner.after-result");
 	release_readers(r);
 	say_ended(r);
 	fetch_done(r);

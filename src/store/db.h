@@ -15,6 +15,7 @@ enum db_stmt {
 	DB_BEGIN_READ,
 	DB_COMMIT,
 	DB_RUN_ADD,
+	DB_LABELS_ADD,
 	DB_RUN_SET,
 	DB_RUN_SOURCE,
 	DB_RUN_FIND,
@@ -26,6 +27,7 @@ enum db_stmt {
 	DB_TASK_PUT,
 	DB_TASKS,
 	DB_ATTEMPT_PUT,
+	DB_ATTEMPTS_DROP,
 	DB_ATTEMPTS,
 	DB_ATTEMPT_GET,
 	DB_ATTEMPTS_FROM,
@@ -48,6 +50,7 @@ enum db_stmt {
 	DB_DELETE_EVENTS,
 	DB_DELETE_ARTIFACTS,
 	DB_DELETE_KEYS,
+	DB_DELETE_LABELS,
 	DB_DELETE_RUN,
 	DB_EXPIRE_CONTENT,
 	DB_EXPIRE,
@@ -112,6 +115,10 @@ enum db_stmt {
 	DB_DELETE_CACHE,
 	DB_GARBAGE_OF_CACHES,
 	DB_DELETE_CACHES,
+	DB_JOB_NEXT,
+	DB_JOB_RUNS,
+	DB_JOB_BOUNDARY,
+	DB_JOB_SUCCEEDED,
 	DB_MAX_FENCE,
 	N_DB_STMTS,
 };
@@ -136,7 +143,13 @@ MUST_USE int db_exec(struct db *db, const char *sql, struct err *e);
 /* The first column of the first row. */
 MUST_USE int db_number(struct db *db, const char *sql, int64_t *ret,
 		       struct err *e);
+/* A step of the tables; schema_lists.c. */
+extern const char schema_lists[];
+extern const char sql_job_next[], sql_job_runs[], sql_job_boundary[],
+	sql_job_succeeded[];
 MUST_USE int db_migrate(struct db *db, struct err *e);
+/* Not beyond a version; ERR_INVALID when we do not know it. */
+MUST_USE int db_migrate_to(struct db *db, int64_t version, struct err *e);
 
 /* A statement under way: bind in order, then step or run, then done. */
 struct query {

@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A read-only connection; see reader.h. */
 #include "store/reader.h"
-#include "base/buf.h"
 #include "base/mem.h"
 #include "store/db.h"
-
-#include <inttypes.h>
-
-enum {
-	LIST_DEFAULT = 50,
-	LIST_MAX = 501, /* a page, and whether there is more */
-	SQL_MAX = 4096
-};
 
 int store_reader_open(const char *path, struct store_reader **ret,
 		      struct err *e)
@@ -115,90 +106,6 @@ int store_read_group(struct store_reader *r, struct str project,
 		return -1;
 	query_str(&q, project);
 	query_str(&q, group);
-	return db_each_run(&q, fn, ctx, e);
-}
-
-/* --- the list with filters ---------------------------------------------- */
-
-static void in_bits(struct buf *sql, const char *column, uint32_t bits)
-{
-	const char *sep = "";
-
-	if (!bits)
-		return;
-	buf_printf(sql, " AND %s IN (", column);
-	for (unsigned i = 0; i < 32; i++) {
-		if (!(bits >> i & 1))
-			continue;
-		buf_printf(sql, "%s%u", sep, i);
-		sep = ",";
-	}
-	buf_putc(sql, ')');
-}
-
-/* Only numbers and fixed words go into the text; the rest is bound. */
-static void list_sql(const struct store_filter *f, struct buf *sql)
-{
-	buf_puts(sql, "SELECT " DB_RUN_COLUMNS " FROM runs WHERE 1");
-	in_bits(sql, "state", f->states);
-	in_bits(sql, "kind", f->kinds);
-	if (f->project.len)
-		buf_puts(sql, " AND project=?");
-	if (f->visible.len)
-		buf_puts(sql, " AND project IN (SELECT value FROM "
-			      "json_each(?))");
-	if (f->job.len)
-		buf_puts(sql, " AND job=?");
-	if (f->trigger.len)
-		buf_puts(sql, " AND trigger=?");
-	if (f->parent.len)
-		buf_puts(sql, " AND parent=? AND parent<>''");
-	for (size_t i = 0; i < f->n_labels; i++)
-		buf_puts(sql, " AND EXISTS(SELECT 1 FROM json_each(labels) l "
-			      "WHERE l.key=? AND l.value=?)");
-	if (f->since_us)
-		buf_printf(sql, " AND created_us>=%" PRId64, f->since_us);
-	if (f->until_us)
-		buf_printf(sql, " AND created_us<%" PRId64, f->until_us);
-	if (f->before)
-		buf_printf(sql, " AND id<%" PRId64, f->before);
-	buf_printf(sql, " ORDER BY id DESC LIMIT %u",
-		   !f->limit           ? LIST_DEFAULT :
-		   f->limit > LIST_MAX ? LIST_MAX :
-					 f->limit);
-}
-
-static void list_bind(const struct store_filter *f, struct query *q)
-{
-	if (f->project.len)
-		query_str(q, f->project);
-	if (f->visible.len)
-		query_str(q, f->visible);
-	if (f->job.len)
-		query_str(q, f->job);
-	if (f->trigger.len)
-		query_str(q, f->trigger);
-	if (f->parent.len)
-		query_str(q, f->parent);
-	for (size_t i = 0; i < f->n_labels; i++) {
-		query_str(q, f->labels[i].key);
-		query_str(q, f->labels[i].value);
-	}
-}
-
-int store_read_runs(struct store_reader *r, const struct store_filter *f,
-		    store_run_fn *fn, void *ctx, struct err *e)
-{
-	struct query q CLEANUP_QUERY = {0};
-	struct buf sql CLEANUP_BUF = BUF_INIT(SQL_MAX);
-
-	if (f->n_labels > STORE_FILTER_LABELS)
-		return err_set(e, ERR_LIMIT, "at most %d labels",
-			       STORE_FILTER_LABELS);
-	list_sql(f, &sql);
-	if (query_text(&r->db, buf_cstr(&sql), &q, e))
-		return -1;
-	list_bind(f, &q);
 	return db_each_run(&q, fn, ctx, e);
 }
 

@@ -209,13 +209,22 @@ static const char v12[] =
 	"CREATE INDEX caches_sha256 ON caches(sha256);"
 	"CREATE INDEX caches_used ON caches(project, used_us);";
 
-static const char *const versions[] = {v1, v2, v3, v4,  v5,  v6,
-				       v7, v8, v9, v10, v11, v12};
+static const char *const versions[] = {v1, v2, v3,  v4,  v5,  v6,          v7,
+				       v8, v9, v10, v11, v12, schema_lists};
 
 int db_migrate(struct db *db, struct err *e)
 {
-	const int64_t newest = ARRAY_LEN(versions);
+	return db_migrate_to(db, ARRAY_LEN(versions), e);
+}
+
+int db_migrate_to(struct db *db, int64_t newest, struct err *e)
+{
 	int64_t have;
+
+	if (newest < 1 || newest > (int64_t)ARRAY_LEN(versions))
+		return err_set(e, ERR_INVALID,
+			       "version %lld is not known to this program",
+			       (long long)newest);
 
 	if (db_number(db, "PRAGMA user_version", &have, e))
 		return -1;
@@ -282,6 +291,8 @@ const char *const db_sql[N_DB_STMTS] = {
 		"git_url,git_ref,git_commit,git_fetch,canonical,parent,"
 		"parent_task,parent_attempt,root,depth,token) VALUES(?,?,?,?,?,"
 		"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[DB_LABELS_ADD] = "INSERT INTO run_labels SELECT key,value,?1 "
+			  "FROM json_each(?2)",
 	[DB_RUN_SET] = "UPDATE runs SET state=?,kind=?,blocked=?,error=?,"
 		       "cancelled=?,timed_out=?,started_us=?,finished_us=?,"
 		       "finally_us=? WHERE id=?",
@@ -306,6 +317,8 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_ATTEMPT_PUT] =
 		"INSERT OR REPLACE INTO attempts(run," ATTEMPT_COLUMNS ") "
 		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[DB_ATTEMPTS_DROP] =
+		"DELETE FROM attempts WHERE run=? AND idx=? AND number>?",
 	[DB_ATTEMPTS] = "SELECT " ATTEMPT_COLUMNS
 			" FROM attempts WHERE run=? ORDER BY idx,number",
 	[DB_ATTEMPT_GET] = "SELECT " ATTEMPT_COLUMNS
@@ -349,6 +362,10 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_DELETE_ARTIFACTS] = "DELETE FROM artifacts WHERE run=?",
 	[DB_DELETE_KEYS] = "DELETE FROM keys WHERE run="
 			   "(SELECT ulid FROM runs WHERE id=?)",
+	[DB_DELETE_LABELS] =
+		"DELETE FROM run_labels WHERE (key,value,run) IN (SELECT "
+		"l.key,l.value,r.id FROM runs r,json_each(r.labels) l "
+		"WHERE r.id=?)",
 	[DB_DELETE_RUN] = "DELETE FROM runs WHERE id=?",
 	/* while a run lives its tasks may still want what they made */
 	[DB_EXPIRE_CONTENT] =
@@ -506,6 +523,10 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_GARBAGE_OF_CACHES] = "INSERT OR REPLACE INTO garbage SELECT "
 				 "sha256,0 FROM caches WHERE project=?",
 	[DB_DELETE_CACHES] = "DELETE FROM caches WHERE project=?",
+	[DB_JOB_NEXT] = sql_job_next,
+	[DB_JOB_RUNS] = sql_job_runs,
+	[DB_JOB_BOUNDARY] = sql_job_boundary,
+	[DB_JOB_SUCCEEDED] = sql_job_succeeded,
 	[DB_MAX_FENCE] = "SELECT seq FROM sqlite_sequence "
 			 "WHERE name='attempts'",
 };

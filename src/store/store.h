@@ -153,6 +153,9 @@ MUST_USE int store_task_put(struct store *s, int64_t run,
 			    const struct store_task *t, struct err *e);
 MUST_USE int store_attempt_put(struct store *s, int64_t run,
 			       const struct store_attempt *a, struct err *e);
+/* Those after number `last`. */
+MUST_USE int store_attempts_drop(struct store *s, int64_t run, uint32_t index,
+				 uint32_t last, struct err *e);
 MUST_USE int store_event_add(struct store *s, int64_t run,
 			     const struct store_event *ev, int64_t *ret_id,
 			     struct err *e);

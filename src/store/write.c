@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The writer: what the engine puts into a transaction, and what it reads. */
+#include "base/crash.h"
 #include "store/writer.h"
 
 #include <string.h>
@@ -13,12 +14,19 @@ static int simple(struct store *s, enum db_stmt which, struct err *e)
 
 int store_begin(struct store *s, struct err *e)
 {
-	return simple(s, DB_BEGIN, e);
+	int bad;
+
+	CRASH_POINT("store.before-begin");
+	bad = simple(s, DB_BEGIN, e);
+	CRASH_POINT("store.after-begin");
+	return bad;
 }
 
 int store_commit(struct store *s, struct err *e)
 {
+	CRASH_POINT("store.before-commit");
 	if (!simple(s, DB_COMMIT, e)) {
+		CRASH_POINT("store.after-commit");
 		s->version++;
 		return 0;
 	}
@@ -36,6 +44,18 @@ void store_rollback(struct store *s)
 	/* a full disk has rolled back already */
 	if (!sqlite3_get_autocommit(s->db.lite))
 		(void)sqlite3_exec(s->db.lite, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int add_labels(struct store *s, const struct store_run *r, int64_t id,
+		      struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+
+	if (query_start(&s->db, DB_LABELS_ADD, &q, e))
+		return -1;
+	query_i64(&q, id);
+	query_str(&q, r->labels);
+	return query_run(&q, e);
 }
 
 int store_run_add(struct store *s, const struct store_run *r, int64_t *ret_id,
@@ -83,7 +103,7 @@ int store_run_add(struct store *s, const struct store_run *r, int64_t *ret_id,
 	if (query_run(&q, e))
 		return -1;
 	*ret_id = sqlite3_last_insert_rowid(s->db.lite);
-	return 0;
+	return r->labels.len > 2 ? add_labels(s, r, *ret_id, e) : 0;
 }
 
 int store_run_set(struct store *s, const struct store_run *r, struct err *e)
@@ -201,6 +221,19 @@ int store_attempt_put(struct store *s, int64_t run,
 	return query_run(&q, e);
 }
 
+int store_attempts_drop(struct store *s, int64_t run, uint32_t index,
+			uint32_t last, struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+
+	if (query_start(&s->db, DB_ATTEMPTS_DROP, &q, e))
+		return -1;
+	query_i64(&q, run);
+	query_i64(&q, index);
+	query_i64(&q, last);
+	return query_run(&q, e);
+}
+
 int store_event_add(struct store *s, int64_t run, const struct store_event *ev,
 		    int64_t *ret_id, struct err *e)
 {
@@ -260,7 +293,8 @@ int store_run_delete(struct store *s, int64_t run, struct err *e)
 	static const enum db_stmt steps[] = {
 		DB_GARBAGE_OF_RUN,   DB_DELETE_TASKS,     DB_DELETE_ATTEMPTS,
 		DB_DELETE_EVENTS,    DB_DELETE_ARTIFACTS, DB_DELETE_KEYS,
-		DB_DELETE_APPROVALS, DB_DELETE_DECISIONS, DB_DELETE_RUN,
+		DB_DELETE_APPROVALS, DB_DELETE_DECISIONS, DB_DELETE_LABELS,
+		DB_DELETE_RUN,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {

@@ -47,8 +47,8 @@ def test_metrics_count_runs(nfo):
     assert a.headers["content-type"].startswith("text/plain")
     assert re.search(rb"^nfo_runs_created_total 1$", a.body, re.M)
     for line in a.body.decode().splitlines():
-        assert re.fullmatch(r"# (HELP|TYPE) nfo_\w+ .+|"
-                            r"nfo_\w+(\{[^}]*\})? [0-9.e+-]+", line), line
+        assert re.fullmatch(r"# (HELP|TYPE) (nfo|process)_\w+ .+|"
+                            r"(nfo|process)_\w+(\{[^}]*\})? [0-9.e+-]+", line), line
 
 
 def test_version_agrees_with_the_command(nfo):

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A step of schema.c: so that a list of runs takes the same time however many
+ * there are; which index is used for what is decided in reader_list.c.  What
+ * ended badly is little. */
+#include "store/db.h"
+
+const char schema_lists[] =
+	"CREATE INDEX runs_project ON runs(project, id);"
+	"CREATE INDEX runs_name ON runs(job, id);"
+	"CREATE INDEX runs_created ON runs(created_us);"
+	"CREATE INDEX runs_trigger ON runs(trigger, id) WHERE trigger<>'api';"
+	"CREATE INDEX runs_bad ON runs(id) WHERE state>3;"
+	"CREATE INDEX runs_bad_state ON runs(state, id) WHERE state>3;"
+	"CREATE INDEX runs_bad_project ON runs(project, id) WHERE state>3;"
+	"CREATE INDEX runs_kind ON runs(kind, id) WHERE kind<>0;"
+	"CREATE INDEX runs_kinds ON runs(id) WHERE kind<>0;"
+	"CREATE TABLE run_labels("
+	" key TEXT NOT NULL, value TEXT NOT NULL, run INTEGER NOT NULL,"
+	" PRIMARY KEY(key, value, run)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO run_labels SELECT l.key,l.value,r.id "
+	"FROM runs r,json_each(r.labels) l;";
+
+/* Runs of a job by age; retention.h. */
+const char sql_job_next[] =
+	"SELECT project,job FROM runs WHERE (project,job)>(?,?) "
+	"ORDER BY project,job LIMIT 1";
+
+const char sql_job_runs[] =
+	"SELECT id,ulid,state,finished_us,parent FROM runs INDEXED BY "
+	"runs_job WHERE project=? AND job=? AND id>? "
+	"ORDER BY id LIMIT ?";
+
+const char sql_job_boundary[] = "SELECT id FROM runs INDEXED BY runs_job WHERE "
+				"project=? AND job=? AND state>=3 "
+				"ORDER BY id DESC LIMIT 1 OFFSET ?";
+
+const char sql_job_succeeded[] =
+	"SELECT id FROM runs INDEXED BY runs_job WHERE "
+	"project=? AND job=? AND state=3 AND id>? "
+	"ORDER BY id LIMIT 1";
