@@ -93,6 +93,7 @@ class Server:
         return took, body
 
     def pid(self):
+        monitor = open(f"{self.state}/lock").read().strip()
         for name in os.listdir("/proc"):
             try:
                 line = open(f"/proc/{name}/cmdline", "rb").read()
@@ -100,7 +101,7 @@ class Server:
             except OSError:
                 continue
             if line.startswith(b"nfo: server") and \
-                    env.split()[1] == str(self.p.pid):
+                    env.split()[1] == monitor:
                 return int(name)
         return 0
 

@@ -143,8 +143,8 @@ MUST_USE int db_exec(struct db *db, const char *sql, struct err *e);
 /* The first column of the first row. */
 MUST_USE int db_number(struct db *db, const char *sql, int64_t *ret,
 		       struct err *e);
-/* A step of the tables; schema_lists.c. */
-extern const char schema_lists[];
+/* Steps of the tables; schema_lists.c. */
+extern const char schema_hooks[], schema_lists[];
 extern const char sql_job_next[], sql_job_runs[], sql_job_boundary[],
 	sql_job_succeeded[];
 MUST_USE int db_migrate(struct db *db, struct err *e);

@@ -162,21 +162,6 @@ static const char v8[] =
 	"ALTER TABLE runs ADD COLUMN git_ref TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE runs ADD COLUMN git_commit TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE runs ADD COLUMN git_fetch TEXT NOT NULL DEFAULT '';";
-/* Webhooks: their number outlives a new id; what was answered to whom. */
-static const char v9[] =
-	"CREATE TABLE hooks("
-	" n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
-	" project TEXT NOT NULL, job TEXT NOT NULL, name TEXT NOT NULL,"
-	" scheme TEXT NOT NULL, secret TEXT NOT NULL,"
-	" created_us INTEGER NOT NULL, UNIQUE(project, job, name)) STRICT;"
-	"CREATE TABLE deliveries("
-	" id INTEGER PRIMARY KEY AUTOINCREMENT, hook INTEGER NOT NULL,"
-	" delivery TEXT NOT NULL, event TEXT NOT NULL, outcome TEXT NOT NULL,"
-	" run TEXT NOT NULL, error TEXT NOT NULL, at_us INTEGER NOT NULL,"
-	" UNIQUE(hook, delivery)) STRICT;"
-	"CREATE INDEX deliveries_hook ON deliveries(hook, id);"
-	"CREATE INDEX deliveries_at ON deliveries(at_us);";
-
 /* Whole answers of what was made with a key; of runs (status 0) only their
  * name. */
 static const char v10[] =
@@ -209,8 +194,9 @@ static const char v12[] =
 	"CREATE INDEX caches_sha256 ON caches(sha256);"
 	"CREATE INDEX caches_used ON caches(project, used_us);";
 
-static const char *const versions[] = {v1, v2, v3,  v4,  v5,  v6,          v7,
-				       v8, v9, v10, v11, v12, schema_lists};
+static const char *const versions[] = {v1,  v2,  v3,          v4,           v5,
+				       v6,  v7,  v8,          schema_hooks, v10,
+				       v11, v12, schema_lists};
 
 int db_migrate(struct db *db, struct err *e)
 {

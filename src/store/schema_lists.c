@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* A step of schema.c: so that a list of runs takes the same time however many
- * there are; which index is used for what is decided in reader_list.c.  What
- * ended badly is little. */
+/* Steps of schema.c, and statements, that it has no room for. */
 #include "store/db.h"
 
+/* Webhooks: their number outlives a new id; what was answered to whom. */
+const char schema_hooks[] =
+	"CREATE TABLE hooks("
+	" n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+	" project TEXT NOT NULL, job TEXT NOT NULL, name TEXT NOT NULL,"
+	" scheme TEXT NOT NULL, secret TEXT NOT NULL,"
+	" created_us INTEGER NOT NULL, UNIQUE(project, job, name)) STRICT;"
+	"CREATE TABLE deliveries("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, hook INTEGER NOT NULL,"
+	" delivery TEXT NOT NULL, event TEXT NOT NULL, outcome TEXT NOT NULL,"
+	" run TEXT NOT NULL, error TEXT NOT NULL, at_us INTEGER NOT NULL,"
+	" UNIQUE(hook, delivery)) STRICT;"
+	"CREATE INDEX deliveries_hook ON deliveries(hook, id);"
+	"CREATE INDEX deliveries_at ON deliveries(at_us);";
+
+/* So that a list of runs takes the same time however many there are; which
+ * index is used for what is decided in reader_list.c.  What ended badly is
+ * little. */
 const char schema_lists[] =
 	"CREATE INDEX runs_project ON runs(project, id);"
 	"CREATE INDEX runs_name ON runs(job, id);"

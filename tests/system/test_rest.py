@@ -21,7 +21,8 @@ def operations(nfo):
              "artifact": "t.a", "name": "absent", "job": "absent",
              "digest": "0" * 64, "user": "absent", "group": "absent",
              "role": "absent", "token": "tok_absent",
-             "schedule": "absent", "hook": "absent"}
+             "schedule": "absent", "hook": "absent",
+             "cache": "cache_absent"}
     for path, item in document["paths"].items():
         filled = re.sub(r"\{(\w+)\}", lambda m: names[m[1]], path)
         for method, operation in item.items():
