@@ -58,6 +58,7 @@ struct peer {
 	int64_t since_us; /* in this phase */
 	int fd;
 	enum peer_phase phase;
+	bool line_ok;              /* of the request that comes; conform.h */
 	bool is_unix, on_loopback; /* the address that it came to */
 };
 

@@ -5,6 +5,7 @@
  */
 #include "api/http.h"
 #include "api/auth.h"
+#include "api/conform.h"
 #include "api/conventions.h"
 #include "api/internal.h"
 #include "api/oidc.h"
@@ -120,7 +121,7 @@ static int claimed_length(struct request *r, uint64_t *ret)
 
 /* Everything that can be refused before the body is read.  Who asks may take
  * a while to find out: then the phase stays, and we are called again. */
-static void begin(struct request *r, const char *method)
+static void begin(struct request *r, const char *method, const char *version)
 {
 	int refused;
 	unsigned status;
@@ -128,7 +129,8 @@ static void begin(struct request *r, const char *method)
 
 	if (!r->allow.max) { /* once */
 		r->allow = BUF_INIT(256);
-		if (origin_read(r))
+		if (conform_check(r, method, version, r->peer->line_ok) ||
+		    origin_read(r))
 			return;
 		r->found = route_find(r, method, &r->allow);
 	}
@@ -161,19 +163,20 @@ static void begin(struct request *r, const char *method)
 
 /* --- a body that nobody wants ------------------------------------------- */
 
-/* Is a body on its way that is worth reading to its end, so that its sender
- * sees the answer?  Not of one that waits for "100 Continue". */
+/* Is what is on its way worth reading to its end, so that its sender sees the
+ * answer?  Not of one that waits for "100 Continue".  Also where nothing is: MHD
+ * keeps no connection that is answered before the end of its request. */
 static bool discards(struct request *r)
 {
 	struct str length = request_header(r, "Content-Length");
 	bool chunked = request_header(r, "Transfer-Encoding").p != NULL;
 	uint64_t len = 0;
 
-	if (request_header(r, "Expect").p)
+	if (r->closes || request_header(r, "Expect").p)
 		return false;
 	if (length.p && str_to_u64(length, UINT64_MAX, &len))
 		return false;
-	return chunked || (len && len <= DISCARD_MAX);
+	return chunked || len <= DISCARD_MAX;
 }
 
 /* MHD_NO: enough, the connection is cut. */
@@ -209,6 +212,7 @@ static void take_body(struct request *r, const char *data, size_t len)
 
 static enum MHD_Result sleep_on(struct request *r)
 {
+	peer_enter(r->peer, PEER_ANSWER);
 	r->suspended = true;
 	MHD_suspend_connection(r->conn);
 	return MHD_YES;
@@ -240,7 +244,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 	struct http *h = cls;
 	struct request *r = *ctx;
 
-	(void)version;
 	if (!r) {
 		r = mem_alloc(sizeof(*r));
 		r->api = h->api;
@@ -254,11 +257,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		r->body = BUF_INIT(REQUEST_BODY_MAX);
 		r->peer = peer_of(c);
 		r->peer->request = r;
-		peer_enter(r->peer, PEER_BODY);
 		*ctx = r;
 	}
 	if (r->phase == REQUEST_NEW) {
-		begin(r, method);
+		peer_enter(r->peer, PEER_BODY);
+		begin(r, method, version);
 		if (r->phase == REQUEST_NEW)
 			return sleep_on(r);
 		return r->phase == REQUEST_ANSWERED && !discards(r) ?
@@ -278,16 +281,17 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		dispatch(r);
 	if (r->phase == REQUEST_ANSWERED)
 		return send_reply(r);
-	peer_enter(r->peer, PEER_ANSWER);
 	return sleep_on(r);
 }
 
 /* The first line is there: from now on the headers have to come. */
 static void *on_line(void *cls, const char *uri, struct MHD_Connection *c)
 {
+	struct peer *p = peer_of(c);
+
 	(void)cls;
-	(void)uri;
-	peer_enter(peer_of(c), PEER_HEADERS);
+	p->line_ok = conform_line(uri);
+	peer_enter(p, PEER_HEADERS);
 	return NULL;
 }
 

@@ -94,6 +94,7 @@ struct request {
 	char shown_id[REQUEST_ID_MAX + 1]; /* the client's, or that */
 	int64_t begun_us;                  /* monotonic */
 	enum request_phase phase;
+	bool closes;         /* nothing is read after it */
 	bool head;           /* HEAD: the headers of GET */
 	struct buf body;     /* up to the route's limit */
 	uint64_t body_bytes; /* seen so far, also of an upload */
