@@ -145,10 +145,9 @@ static void client_leave(struct door *d, struct client *c)
 
 static int64_t sweep_every(const struct door *d)
 {
-	uint32_t s = d->limits.header_s < d->limits.idle_s ?
-			     d->limits.header_s :
-			     d->limits.idle_s;
-	int64_t us = (int64_t)s * 1000000 / 4;
+	const struct http_limits *l = &d->limits;
+	uint32_t s = l->header_s < l->idle_s ? l->header_s : l->idle_s;
+	int64_t us = (int64_t)(l->body_s < s ? l->body_s : s) * 1000000 / 4;
 
 	if (us < SWEEP_MIN_US)
 		return SWEEP_MIN_US;
@@ -252,8 +251,8 @@ static bool too_slow(const struct door *d, const struct peer *p, int64_t now)
 		got = p->request ?
 			      p->request->body_bytes + p->request->discarded :
 			      0;
-		return s > HTTP_BODY_GRACE_S &&
-		       got < (uint64_t)(s - HTTP_BODY_GRACE_S) * HTTP_BODY_RATE;
+		return s > d->limits.body_s &&
+		       got < (uint64_t)(s - d->limits.body_s) * HTTP_BODY_RATE;
 	case PEER_ANSWER:
 		break;
 	}

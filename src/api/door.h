@@ -23,14 +23,13 @@ struct http_limits {
 	 * loopback, where proxies are, and of a local user half of all. */
 	uint32_t per_client;
 	uint32_t header_s; /* for a request's line and headers */
+	uint32_t body_s;   /* before HTTP_BODY_RATE counts */
 	uint32_t idle_s;   /* between requests; without any progress */
 };
 
 enum {
 	HTTP_PER_CLIENT = 256,
-	/* A body may take so long, and then so many bytes a second. */
-	HTTP_BODY_GRACE_S = 30,
-	HTTP_BODY_RATE = 512,
+	HTTP_BODY_RATE = 512, /* bytes a second, at least */
 };
 
 enum peer_phase {

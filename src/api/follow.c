@@ -6,6 +6,17 @@
 
 #include <string.h>
 
+int follower_room(struct request *r)
+{
+	const struct http_limits *l = door_limits(r->peer->door);
+
+	if (r->api->n_followers < l->connections / 4 * 3)
+		return 0;
+	return reply_problem(r, 503, "too-many-streams", "%zu streams are open",
+			     r->api->n_followers),
+	       -1;
+}
+
 void follower_add(struct api *a, struct follower *f, struct request *r,
 		  const struct ulid *run)
 {
@@ -15,13 +26,18 @@ void follower_add(struct api *a, struct follower *f, struct request *r,
 	memset(&f->run, 0, sizeof(f->run));
 	if (run)
 		f->run = *run;
+	f->api = a;
+	a->n_followers++;
 	list_push(&a->followers, &f->link);
 }
 
 void follower_del(struct follower *f)
 {
-	if (f->link.next)
-		list_del(&f->link);
+	if (!f->api)
+		return;
+	f->api->n_followers--;
+	f->api = NULL;
+	list_del(&f->link);
 }
 
 void follow_news(void *ctx, const struct engine_news *n)

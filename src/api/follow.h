@@ -15,6 +15,7 @@ typedef void follower_news_fn(struct follower *f);
 
 struct follower {
 	struct link link;
+	struct api *api; /* while it is one of the list's */
 	struct request *r;
 	struct ulid run;        /* all zero: of every run */
 	follower_news_fn *news; /* instead of waking; NULL */
@@ -24,6 +25,9 @@ struct follower {
 
 void follower_add(struct api *a, struct follower *f, struct request *r,
 		  const struct ulid *run);
+/* Is there room for one more?  Answers 503 and returns -1 when there is not: others
+ * want to ask something, too. */
+MUST_USE int follower_room(struct request *r);
 void follower_del(struct follower *f);
 
 /* For engine_drain(): wakes whom it concerns. */

@@ -132,6 +132,8 @@ static int place(struct request *r, struct events *s)
 	uint64_t after = 0;
 	struct err e;
 
+	if (follower_room(r))
+		return 0;
 	if (request_query_u64(r, "after", 0, INT64_MAX, 0, &after))
 		return -1;
 	if (last.p && str_to_u64(last, INT64_MAX, &after))

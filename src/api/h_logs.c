@@ -3,6 +3,7 @@
  * Logs: of a run, of a task's last attempt, of one attempt; as text, NDJSON or
  * SSE by Accept.  An attempt's whole text is log.data as it is, with Range.
  */
+#include "api/follow.h"
 #include "api/handlers.h"
 #include "api/internal.h"
 #include "api/logflow.h"
@@ -41,6 +42,8 @@ static int wish_of(struct request *r, struct logwish *w)
 	    flag(r, "follow", &w->follow))
 		return -1;
 	w->follow |= w->form == LOG_SSE;
+	if (w->follow && follower_room(r))
+		return -1;
 	if (request_query(r, "grep", 0, &w->grep.word) &&
 	    (!w->grep.word.len || w->grep.word.len > GREP_WORD_MAX))
 		return reply_problem(r, 400, "bad-parameter",

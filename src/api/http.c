@@ -429,6 +429,7 @@ static struct http_limits limits_of(const struct config *c)
 		.connections = (uint32_t)c->limits.connections,
 		.per_client = (uint32_t)c->limits.connections_per_client,
 		.header_s = (uint32_t)(c->timeouts.header_us / 1000000),
+		.body_s = (uint32_t)(c->timeouts.body_us / 1000000),
 		.idle_s = (uint32_t)(c->timeouts.idle_us / 1000000),
 	};
 }

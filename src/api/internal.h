@@ -26,6 +26,7 @@ struct api {
 	const struct config *config; /* another after each reload */
 	struct logwatch *logwatch;
 	struct link under_way; /* requests with an Idempotency-Key: once.h */
+	size_t n_followers;
 	struct link followers; /* streams that wait for news: follow.h */
 	struct loop_timer *beat;
 	struct loop_timer *ends; /* of tokens and logins: identity_arm() */

@@ -87,6 +87,7 @@ struct config_limits {
 
 struct config_timeouts {
 	int64_t header_us; /* for a request's line and headers */
+	int64_t body_us;   /* a body; after that a least rate counts */
 	int64_t idle_us;   /* a connection on which nothing comes or goes */
 	int64_t stop_us;   /* from SIGTERM to the end of open answers */
 };

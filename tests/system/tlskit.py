@@ -2,6 +2,7 @@
 """Certificates made on the spot, and connections that show them."""
 import http.client
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -84,6 +85,6 @@ def free_port(family=socket.AF_INET, host="127.0.0.1"):
 
 def listening(nfo, scheme="https"):
     """The ports that the server says it has."""
-    lines = (nfo.home / "serve.err").read_text().splitlines()
-    return [int(line.rsplit(":", 1)[1].rstrip("'\"")) for line in lines
-            if f"listens on {scheme}://" in line]
+    said = (nfo.home / "serve.err").read_text()
+    return [int(n) for n in re.findall(
+        rf"listens on {scheme}://\S+?:(\d+)\b(?![:\]])", said)]
