@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Accepting, counting and cutting connections; see door.h. */
 #include "api/door.h"
+#include "api/reply.h"
 #include "api/request.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -413,7 +414,13 @@ const struct http_limits *door_limits(const struct door *d)
 	return &d->limits;
 }
 
-size_t door_connections(const struct door *d)
+void door_wake(struct door *d)
 {
-	return d->n_peers;
+	LIST_FOR(l, &d->peers)
+	{
+		struct peer *p = LIST_ENTRY(l, struct peer, link);
+
+		if (p->request)
+			request_resume(p->request);
+	}
 }

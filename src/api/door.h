@@ -70,7 +70,8 @@ MUST_USE int door_listen(struct door *d, int fd, struct MHD_Daemon *mhd,
 			 bool tls, loop_timer_fn *turned, void *ctx,
 			 struct err *e);
 const struct http_limits *door_limits(const struct door *d);
-size_t door_connections(const struct door *d);
+/* Requests that sleep are resumed, whatever they wait for. */
+void door_wake(struct door *d);
 
 /* For MHD_OPTION_NOTIFY_CONNECTION; cls is the door. */
 void door_notify(void *cls, struct MHD_Connection *c, void **socket_context,

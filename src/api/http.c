@@ -490,6 +490,8 @@ void http_free(struct http *h)
 {
 	if (!h)
 		return;
+	if (h->door)
+		door_wake(h->door); /* MHD stops with none that sleeps */
 	for (size_t i = 0; i < N_WHEELS; i++) {
 		struct wheel *w = &h->wheels[i];
 

@@ -17,7 +17,7 @@ MUST_USE int http_tls_change(struct http *h, const int *fds, size_t n,
 /* The list of ids of the client's certificate, or nothing: tls_client(). */
 MUST_USE int http_client_ids(struct http *h, struct peer *p, struct str *ret,
 			     struct err *e);
-/* Every request must have been answered, or at least resumed. */
+/* Requests that wait end without an answer. */
 void http_free(struct http *h);
 /* After a resume: let libmicrohttpd turn once more, soon. */
 void http_kick(struct http *h);

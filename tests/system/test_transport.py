@@ -493,3 +493,25 @@ def test_loads_of_wrk_and_h2load(cold):
             check=True, capture_output=True, text=True,
             timeout=programs.LIMIT).stdout
         assert re.search(r"2000 succeeded, 0 failed, 0 errored", out), out
+
+
+def test_the_end_with_clients_of_every_kind(cold):
+    """Streams, waiting questions, half requests: it stops all the same."""
+    start(cold)
+    run = cold.run("tasks: { t: { run: sleep 30 } }", wait=None)
+    asks = [b"/v1/events", f"/v1/runs/{run['id']}/events".encode(),
+            f"/v1/runs/{run['id']}?wait=30s".encode()]
+    held = [unix(cold) for _ in range(8)]
+    for i, s in enumerate(held[:6]):
+        s.sendall(REQUEST.replace(b"/healthz", asks[i % 3]))
+    held[6].sendall(REQUEST[:20])
+    server = cold.role("server")
+    with unix(cold) as s:
+        assert status(s) == 200
+    began = time.monotonic()
+    cold.stop()
+    assert time.monotonic() - began < 10 and server
+    said = (cold.home / "serve.err").read_text()
+    assert "signal 6" not in said and "libmicrohttpd" not in said, said
+    for s in held:
+        s.close()
