@@ -41,6 +41,38 @@ static struct access *world(void)
 	return a;
 }
 
+static void certificates(void **state)
+{
+	struct access *a = access_new();
+	struct err e;
+
+	(void)state;
+	assert_int_equal(access_add_user(a, STR("ann"),
+					 STR("{\"certificates\":[\"cn:a\","
+					     "\"cn:both\",\"cn:a\"]}"),
+					 &e),
+			 0);
+	assert_int_equal(
+		access_add_user(a, STR("bob"),
+				STR("{\"certificates\":[\"cn:both\"]}"), &e),
+		0);
+	assert_int_equal(access_add_user(a, STR("eve"),
+					 STR("{\"disabled\":true,"
+					     "\"certificates\":[\"cn:e\"]}"),
+					 &e),
+			 0);
+	assert_int_equal(access_add_user(a, STR("odd"),
+					 STR("{\"certificates\":[1]}"), &e),
+			 -1);
+	assert_true(
+		str_is(access_user_of_certificate(a, STR("cn:a")), "user:ann"));
+	assert_int_equal(access_user_of_certificate(a, STR("cn:both")).len, 0);
+	assert_int_equal(access_user_of_certificate(a, STR("cn:e")).len, 0);
+	assert_int_equal(access_user_of_certificate(a, STR("cn:A")).len, 0);
+	assert_int_equal(access_user_of_certificate(a, STR("")).len, 0);
+	access_free(a);
+}
+
 static void roles(void **state)
 {
 	static const struct {
@@ -200,7 +232,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(roles),         cmocka_unit_test(names),
 		cmocka_unit_test(tokens_narrow), cmocka_unit_test(projects),
-		cmocka_unit_test(broken),
+		cmocka_unit_test(broken),        cmocka_unit_test(certificates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
