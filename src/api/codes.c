@@ -55,6 +55,7 @@ static const char *const codes[] = {
 	"stale",
 	"stale-signature",
 	"too-large",
+	"too-many-streams",
 	"unavailable",
 	"unknown-parameter",
 	"unsupported-type",
