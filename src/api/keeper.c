@@ -142,8 +142,13 @@ static int ask(struct keeper *k, enum msg_type type, struct wire_writer *w,
 
 	if (!k->chan)
 		return err_set(e, ERR_UNAVAILABLE, "the keeper is away");
-	if (chan_post(k->chan, (uint16_t)type, w, &fd, fd >= 0, e))
+	if (chan_post(k->chan, (uint16_t)type, w, &fd, fd >= 0, e)) {
+		/* it died, and its end of the channel was not heard of yet */
+		if (e->sys == EPIPE || e->sys == ECONNRESET)
+			return err_set(e, ERR_UNAVAILABLE,
+				       "the keeper is away");
 		return -1;
+	}
 	p = mem_alloc(sizeof(*p));
 	*p = (struct pending){.tag = k->last_tag, .fn = fn, .ctx = ctx};
 	list_push(&k->pending, &p->link);
