@@ -51,6 +51,16 @@ bool log_is_journal(void)
 	       device == (uint64_t)st.st_dev && inode == (uint64_t)st.st_ino;
 }
 
+void log_change(enum log_format f, enum log_level max)
+{
+	log_configure(format == LOG_PLAIN ? format : f, max, to_journal);
+}
+
+enum log_format log_format(void)
+{
+	return format;
+}
+
 bool log_wants(enum log_level level)
 {
 	return level <= max_level;

@@ -36,6 +36,9 @@ void log_role(const char *role); /* only the name, after a fork */
 void log_configure(enum log_format format, enum log_level max, bool journal);
 /* Is standard error the journal?  As JOURNAL_STREAM of systemd.exec(5) says. */
 bool log_is_journal(void);
+/* While it runs: plain stays plain, the journal the journal. */
+void log_change(enum log_format format, enum log_level max);
+enum log_format log_format(void);
 bool log_wants(enum log_level level);
 
 void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);

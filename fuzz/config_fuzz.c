@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			abort();
 		return 0;
 	}
-	if (ps->n || !config_json(c, &b) || !str_utf8_valid(buf_view(&b)))
+	if (ps->n || !config_json(c, c, &b) || !str_utf8_valid(buf_view(&b)))
 		abort();
 	config_free(c);
 	return 0;

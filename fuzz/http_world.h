@@ -35,7 +35,6 @@ struct world {
 	struct sockaddr_un at;
 	struct loop *loop;
 	struct policy_set *policies;
-	struct config *config;
 	struct engine *engine;
 	struct api *api;
 };
@@ -154,8 +153,7 @@ static inline void start(struct world *w, struct store *s)
 	w->fdinfo = open("/proc/self/fdinfo", O_PATH | O_CLOEXEC);
 	a.fdinfo_fd = w->fdinfo;
 	a.db_path = db;
-	w->config = config_new();
-	a.config = w->config;
+	a.config = config_new();
 	must(api_new(&a, &w->api, &e), &e);
 }
 
@@ -186,7 +184,6 @@ static inline void world_drop(struct world *w)
 	api_free(w->api);
 	engine_free(w->engine);
 	policy_set_free(w->policies);
-	config_free(w->config);
 	loop_free(w->loop);
 	fd_close(&w->listener);
 	fd_close(&w->fdinfo);

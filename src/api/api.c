@@ -7,6 +7,7 @@
 #include "api/internal.h"
 #include "api/metrics.h"
 #include "api/page.h"
+#include "api/reload.h"
 #include "api/viewcache.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -50,11 +51,6 @@ static void on_beat(void *ctx)
 	loop_timer_set(a->beat, clock_mono_us() + BEAT_US);
 }
 
-static int take_tls(void *ctx, const int *fds, size_t n, struct err *e)
-{
-	return http_tls_change(((struct api *)ctx)->http, fds, n, e);
-}
-
 static void on_ends(void *ctx)
 {
 	struct api *a = ctx;
@@ -90,7 +86,9 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 	a->loop = o->loop;
 	a->engine = o->engine;
 	a->policies = o->policies;
-	a->config = o->config;
+	a->config = a->started = o->config;
+	a->configured = o->configured;
+	a->configured_ctx = o->configured_ctx;
 	a->state_fd = o->state_fd;
 	a->fdinfo_fd = o->fdinfo_fd;
 	a->version = o->version;
@@ -106,7 +104,7 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 	slow_begin(a);
 	list_init(&a->under_way);
 	a->keeper = keeper_new(a->loop, o->keeper_fd);
-	a->control = control_new(a->loop, o->control_fd, take_tls, a);
+	a->control = control_new(a->loop, o->control_fd, reload_take, a);
 	a->beat = loop_timer_new(a->loop, on_beat, a);
 	loop_timer_set(a->beat, clock_mono_us() + BEAT_US);
 	a->ends = loop_timer_new(a->loop, on_ends, a);
@@ -139,6 +137,8 @@ void api_free(struct api *a)
 	store_reader_close(a->reader);
 	identity_free(&a->identity);
 	mem_free(a->metrics);
+	reload_end(a);
+	loop_timer_free(a->drained);
 	mem_free(a);
 }
 

@@ -36,7 +36,11 @@ struct api_options {
 	int fetcher_fd;        /* to the fetcher; taken.  -1: there is none */
 	const char *db_path;   /* store_path(); borrowed for the call */
 	const struct policy_set *policies; /* borrowed */
-	const struct config *config;       /* borrowed, until api_configure() */
+	struct config *config; /* taken; another after each reload */
+	/* Called with the other one, in the loop's thread; NULL: nobody wants
+	 * to know.  It is freed by the reload after that. */
+	void (*configured)(void *ctx, const struct config *c);
+	void *configured_ctx;
 	struct str token_hash; /* SHA-256 of the bearer token, 32 bytes */
 	uint32_t owner_uid;    /* who may do everything on the Unix socket */
 	const char *version;
@@ -47,5 +51,11 @@ MUST_USE int api_new(const struct api_options *o, struct api **ret,
 void api_free(struct api *a);
 /* After a reload: other settings from now on. */
 void api_configure(struct api *a, const struct config *config);
+/*
+ * The end comes: nobody else gets in, no run is made (503), streams end, and
+ * what is under way is answered.  Then, or after limit_us, done(ctx) is called.
+ */
+void api_drain(struct api *a, int64_t limit_us, void (*done)(void *ctx),
+	       void *ctx);
 uint64_t api_requests(const struct api *a); /* answered so far */
 bool api_busy(const struct api *a);         /* streams are open */

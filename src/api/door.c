@@ -389,6 +389,14 @@ void door_free(struct door *d)
 	mem_free(d);
 }
 
+void door_close(struct door *d)
+{
+	for (size_t i = 0; i < d->n_listeners; i++) {
+		loop_watch_free(d->listeners[i].watch);
+		d->listeners[i].watch = NULL;
+	}
+}
+
 int door_listen(struct door *d, int fd, struct MHD_Daemon *mhd, bool tls,
 		loop_timer_fn *turned, void *ctx, struct err *e)
 {

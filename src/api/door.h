@@ -69,6 +69,8 @@ void door_free(struct door *d); /* after MHD has ended */
 MUST_USE int door_listen(struct door *d, int fd, struct MHD_Daemon *mhd,
 			 bool tls, loop_timer_fn *turned, void *ctx,
 			 struct err *e);
+/* Nobody else comes in; those that are in stay. */
+void door_close(struct door *d);
 const struct http_limits *door_limits(const struct door *d);
 /* Requests that sleep are resumed, whatever they wait for. */
 void door_wake(struct door *d);

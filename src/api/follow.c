@@ -71,6 +71,13 @@ void follow_wake(struct api *a)
 	}
 }
 
+void follow_end(struct api *a)
+{
+	const struct engine_news all = {.ended = false};
+
+	follow_news(a, &all);
+}
+
 void follow_beat(struct api *a)
 {
 	LIST_FOR(l, &a->followers)

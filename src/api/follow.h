@@ -34,6 +34,8 @@ void follower_del(struct follower *f);
 void follow_news(void *ctx, const struct engine_news *n);
 /* Wakes all, so that they look again. */
 void follow_wake(struct api *a);
+/* The server ends: streams too, and who waits is answered now. */
+void follow_end(struct api *a);
 /* Every 15 s: the same, with a comment. */
 void follow_beat(struct api *a);
 

@@ -115,7 +115,7 @@ static bool settled(struct made *m)
 		return true;
 	}
 	until = s.final ? 0 : s.fetching ? m->source_us : m->until_us;
-	if (until > clock_mono_us()) {
+	if (until > clock_mono_us() && !m->r->api->draining) {
 		loop_timer_set(m->timer, until);
 		return false;
 	}

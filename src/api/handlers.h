@@ -13,6 +13,10 @@ int h_version(struct request *r);
 int h_whoami(struct request *r);
 int h_openapi(struct request *r);
 int h_schema(struct request *r);
+/* h_config.c */
+int h_config(struct request *r);
+int h_reload(struct request *r);
+int h_doctor(struct request *r);
 /* h_jobs.c */
 int h_validate(struct request *r);
 int h_convert(struct request *r);

@@ -7,6 +7,7 @@
 #include "api/auth.h"
 #include "api/conform.h"
 #include "api/conventions.h"
+#include "api/drain.h"
 #include "api/internal.h"
 #include "api/oidc.h"
 #include "api/once.h"
@@ -153,8 +154,8 @@ static void begin(struct request *r, const char *method, const char *version)
 	} else if (status == 204) { /* OPTIONS */
 		reply_empty(r, 204);
 		reply_header(r, "Allow", buf_cstr(&r->allow));
-	} else if (!conventions_check(r) && !claimed_length(r, &len) &&
-		   r->route->body != BODY_NONE) {
+	} else if (!drain_refuses(r) && !conventions_check(r) &&
+		   !claimed_length(r, &len) && r->route->body != BODY_NONE) {
 		upload_begin(r); /* only where it is multipart */
 		if (r->phase != REQUEST_ANSWERED && r->route->begin)
 			(void)r->route->begin(r);
@@ -257,6 +258,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		r->body = BUF_INIT(REQUEST_BODY_MAX);
 		r->peer = peer_of(c);
 		r->peer->request = r;
+		h->api->n_open++;
 		*ctx = r;
 	}
 	if (r->phase == REQUEST_NEW) {
@@ -301,8 +303,10 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **ctx,
 	(void)cls;
 	(void)c;
 	(void)code;
-	if (*ctx)
-		origin_log(*ctx);
+	if (!*ctx)
+		return;
+	origin_log(*ctx);
+	drain_one_less(((struct request *)*ctx)->api);
 	request_free(*ctx);
 	*ctx = NULL;
 }
@@ -484,6 +488,11 @@ int http_new(struct api *api, struct loop *loop, const struct http_options *o,
 	}
 	*ret = h;
 	return 0;
+}
+
+void http_close_door(struct http *h)
+{
+	door_close(h->door);
 }
 
 void http_free(struct http *h)

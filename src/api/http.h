@@ -19,6 +19,8 @@ MUST_USE int http_client_ids(struct http *h, struct peer *p, struct str *ret,
 			     struct err *e);
 /* Requests that wait end without an answer. */
 void http_free(struct http *h);
+/* No new connections. */
+void http_close_door(struct http *h);
 /* After a resume: let libmicrohttpd turn once more, soon. */
 void http_kick(struct http *h);
 /* Of the api (api.c): needed where a request is resumed. */

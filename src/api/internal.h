@@ -24,6 +24,15 @@ struct api {
 	struct viewcache *views;
 	const struct policy_set *policies;
 	const struct config *config; /* another after each reload */
+	struct config *started;      /* what the others still are */
+	struct reloaded *reloaded;   /* the last one; see reload.h */
+	void (*configured)(void *ctx, const struct config *c);
+	void *configured_ctx;
+	size_t n_open; /* requests under way */
+	bool draining; /* see drain.h */
+	struct loop_timer *drained;
+	void (*on_drained)(void *ctx);
+	void *drained_ctx;
 	struct logwatch *logwatch;
 	struct link under_way; /* requests with an Idempotency-Key: once.h */
 	size_t n_followers;

@@ -49,6 +49,8 @@ static void answer(struct request *r, unsigned status,
 	reply_header(r, "X-Request-Id", r->shown_id);
 	reply_header(r, "Cache-Control", "no-store");
 	reply_header(r, "X-Content-Type-Options", "nosniff");
+	if (r->api->draining)
+		reply_header(r, "Connection", "close");
 	r->api->n_requests++;
 	metrics_answered(r->api->metrics, r);
 }

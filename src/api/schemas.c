@@ -27,6 +27,25 @@ static const struct {
 	{"Version",       "{\"type\":\"object\",\"required\":[\"version\",\"api\"],"
 		    "\"properties\":{\"version\":" STRING ",\"api\":" STRING
 		    ",\"format\":" INTEGER "}}"},
+	{"Config", "{\"type\":\"object\",\"required\":[\"file\",\"settings\"],"
+		   "\"properties\":{\"file\":" MAYBE("string") ",\"settings\":{"
+		   "\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["
+		   "\"key\",\"value\",\"source\",\"reload\"],\"properties\":{"
+		   "\"key\":" STRING ",\"source\":{\"type\":\"string\",\"enum\":["
+		   "\"default\",\"file\",\"option\"]},\"reload\":{\"type\":"
+		   "\"boolean\"}}}}}}"},
+	{"Reloaded", "{\"type\":\"object\",\"required\":[\"settings\","
+		     "\"needs_restart\",\"policies\",\"certificate\"],"
+		     "\"properties\":{\"settings\":{\"type\":\"array\",\"items\":"
+		     STRING "},\"needs_restart\":{\"type\":\"array\",\"items\":"
+		     STRING "},\"policies\":{\"type\":\"boolean\"},"
+		     "\"certificate\":{\"type\":\"boolean\"}}}"},
+	{"Doctor", "{\"type\":\"object\",\"required\":[\"usable\",\"user\",\"steps\"],"
+		   "\"properties\":{\"usable\":{\"type\":\"boolean\"},\"user\":" STRING
+		   ",\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+		   "\"required\":[\"step\",\"verdict\"],\"properties\":{\"step\":" STRING
+		   ",\"verdict\":{\"type\":\"string\",\"enum\":[\"ok\",\"missing\","
+		   "\"refused\",\"skipped\"]}}}}}}"},
 	{"Whoami",        "{\"type\":\"object\",\"required\":[\"name\",\"roles\"],"
 		   "\"properties\":{\"name\":" STRING ",\"roles\":{\"type\":"
 		   "\"array\",\"items\":" STRING

@@ -55,7 +55,9 @@ static int fill(struct stream *s)
 	int more = s->more(s->ctx, &s->b);
 	enum squeeze_flush flush = SQUEEZE_MORE;
 
-	s->ended = more < 0 || s->b.failed;
+	s->ended = more < 0 || s->b.failed ||
+		   /* the server ends; whoever follows comes again */
+		   (more == 0 && s->r->api->draining);
 	if (!s->squeeze)
 		return more;
 	if (s->ended)

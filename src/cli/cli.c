@@ -177,14 +177,16 @@ static const struct verb verbs[] = {
 	 "Without options it serves the private socket of this user. An option\n"
 	 "wins over the file; nfo config explain tells what may be in it.",
 	 verb_serve},
-	{"config", "check|show|explain [FILE|KEY]",
+	{"config", "check|show|reload|explain [FILE|KEY]",
 	 "The settings of a server, in a file for nfo serve --config",
 	 "  nfo config check /etc/nfo/server.yaml\n"
-	 "  nfo config show /etc/nfo/server.yaml\n"
+	 "  nfo config show\n"
+	 "  nfo config reload\n"
 	 "  nfo config explain log.format\n\n"
 	 "check tells every mistake with its place; exit code 2 when there is\n"
-	 "one. show tells every setting, and whether the file or a default says\n"
-	 "so. What a running server has: nfo api GET /v1/system/config.",
+	 "one. show tells every setting that the server has, or that a FILE comes\n"
+	 "to, and what says so. reload reads settings, policies and certificate\n"
+	 "anew, all or none, and tells what is new.",
 	 verb_config},
 	{"completion", "bash|zsh|fish",
 	 "A script that completes commands, options, runs and files",

@@ -122,7 +122,7 @@ static int show(const char *file)
 	if (!c)
 		return EXIT_USAGE;
 	if (globals.json) {
-		(void)config_json(c, &b);
+		(void)config_json(c, c, &b);
 		puts(buf_cstr(&b));
 	} else {
 		table_begin(&t, ARRAY_LEN(heads), heads);
@@ -132,6 +132,85 @@ static int show(const char *file)
 		table_print(&t);
 	}
 	config_free(c);
+	return EXIT_DONE;
+}
+
+/* --- of the server ------------------------------------------------------ */
+
+static void put_setting(struct table *t, const struct doc_node *n)
+{
+	CLEANUP_BUF struct buf value = BUF_INIT(OUT_MAX);
+	const struct doc_node *later = doc_get(n, "after_restart");
+	struct err e;
+
+	(void)!doc_write_canonical(doc_get(n, "value"), &value, &e);
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "key")));
+	table_cell(t, "%s", buf_cstr(&value));
+	table_cell(t, STR_FMT "%s", STR_ARG(cli_text(n, "source")),
+		   later ? ", other after a restart" : "");
+}
+
+static int show_server(void)
+{
+	static const char *const heads[] = {"KEY", "VALUE", "SOURCE"};
+	struct http_answer a = {.status = 0};
+	struct doc *d;
+	struct table t;
+	int code = cli_get("/v1/system/config", &a, &d);
+
+	if (!code && d) {
+		table_begin(&t, ARRAY_LEN(heads), heads);
+		for (const struct doc_node *n =
+			     doc_get(d->root, "settings")->first;
+		     n; n = n->next)
+			put_setting(&t, n);
+		table_print(&t);
+	}
+	if (!code) {
+		doc_free(d);
+		http_answer_done(&a);
+	}
+	return code;
+}
+
+/* What is new, a line each; what needs a restart to stderr. */
+static void tell_reload(const struct doc_node *root)
+{
+	static const char *const others[] = {"policies", "certificate"};
+	const struct doc_node *list = doc_get(root, "settings");
+	bool yes;
+
+	for (const struct doc_node *n = list ? list->first : NULL; n;
+	     n = n->next)
+		printf(STR_FMT "\n", STR_ARG(n->text));
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (!doc_as_bool(doc_get(root, others[i]), &yes) && yes)
+			puts(others[i]);
+	list = doc_get(root, "needs_restart");
+	for (const struct doc_node *n = list ? list->first : NULL; n;
+	     n = n->next)
+		fprintf(stderr,
+			"nfo: " STR_FMT ": a restart changes it, not a "
+			"reload\n",
+			STR_ARG(n->text));
+}
+
+static int reload(void)
+{
+	struct http_call c = {.method = "POST", .path = "/v1/system/reload"};
+	struct http_answer a = {.status = 0};
+	int code = cli_ask(&c, &a);
+	struct doc *d;
+
+	if (code)
+		return code;
+	d = globals.json ? NULL : cli_json(&a);
+	if (globals.json)
+		fwrite(a.body.data, 1, a.body.len, stdout);
+	else if (d)
+		tell_reload(d->root);
+	doc_free(d);
+	http_answer_done(&a);
 	return EXIT_DONE;
 }
 
@@ -162,8 +241,12 @@ int verb_config(int argc, char **argv, const struct verb *v)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (n == 2 && !strcmp(argv[0], "check"))
 		return check(argv[1]);
-	if ((n == 1 || n == 2) && !strcmp(argv[0], "show"))
-		return show(n == 2 ? argv[1] : NULL);
+	if (n == 2 && !strcmp(argv[0], "show"))
+		return show(argv[1]);
+	if (n == 1 && !strcmp(argv[0], "show"))
+		return show_server();
+	if (n == 1 && !strcmp(argv[0], "reload"))
+		return reload();
 	if ((n == 1 || n == 2) && !strcmp(argv[0], "explain"))
 		return explain(n == 2 ? argv[1] : "");
 	return cli_usage(v);

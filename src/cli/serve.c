@@ -116,7 +116,8 @@ static int start(const struct config *c, const char *file,
 	static struct start s;
 	CLEANUP_BUF struct buf state = BUF_INIT(PATH_MAX);
 	CLEANUP_BUF struct buf program = BUF_INIT(PATH_MAX);
-	char policies[PATH_MAX + 16], socket[PATH_MAX + 16], attempts[24];
+	char policies[PATH_MAX + 16], socket[PATH_MAX + 16], attempts[24],
+		stop[24];
 
 	if (state_of(c, &state, e) ||
 	    connect_program("nfo-monitor", &program, e) ||
@@ -128,12 +129,15 @@ static int start(const struct config *c, const char *file,
 		       buf_cstr(&state));
 	(void)snprintf(attempts, sizeof(attempts), "%lld",
 		       (long long)c->max_attempts);
+	(void)snprintf(stop, sizeof(stop), "%lld",
+		       (long long)c->timeouts.stop_us / 1000);
 	add(&s, buf_cstr(&program), NULL);
 	add(&s, "--state", buf_cstr(&state));
 	add(&s, "--policy", c->policy.len ? c->policy.p : policies);
 	add(&s, "--cgroups",
 	    c->cgroups == CONFIG_CGROUPS_PREFER ? "prefer" : "require");
 	add(&s, "--max-attempts", attempts);
+	add(&s, "--stop-ms", stop);
 	if (!c->sockets.n)
 		add(&s, "--socket", socket);
 	add_all(&s, "--socket", &c->sockets);

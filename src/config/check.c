@@ -3,6 +3,7 @@
  * What is true of several settings together, a function each, and what passes
  * the monitor; see config.h.
  */
+#include "base/mem.h"
 #include "config/values.h"
 
 #include <stdio.h>
@@ -170,7 +171,10 @@ int config_decode(struct str bundle, struct config **ret,
 		memcpy(ret_name, name, sizeof(name));
 	if (bad)
 		config_free(c);
-	else
+	else if (name[0])
+		c->file = str_n(arena_strndup(c->arena, name, strlen(name)),
+				strlen(name));
+	if (!bad)
 		*ret = c;
 	return bad;
 }

@@ -147,6 +147,7 @@ struct config {
 	/* By row of the table: where its value is from, and its place. */
 	unsigned char source[CONFIG_KEYS_MAX];
 	struct doc_place at[CONFIG_KEYS_MAX];
+	struct str file; /* where it was read from; "": nowhere */
 	struct arena *arena;
 };
 
@@ -233,5 +234,9 @@ bool config_key_takes(const struct config_key *k, struct buf *b);
 bool config_explain(struct str path, struct buf *b);
 /* [{"key","type","default","reload","option","help"}] of the table. */
 bool config_table_json(struct buf *b);
-/* [{"key","value","source","reload"}] of what is in force. */
-bool config_json(const struct config *c, struct buf *b);
+/* [{"key","value","source","reload"}] of what is in force; of what needs a
+ * restart that is what was at the start, and beside it "after_restart". */
+bool config_json(const struct config *start, const struct config *c,
+		 struct buf *b);
+/* What is wrong, to the log. */
+void config_tell(const struct problems *ps, const char *file);

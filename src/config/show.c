@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The table and what is in force, for people and programs; see config.h. */
+#include "base/log.h"
 #include "config/config.h"
 
 #include <inttypes.h>
@@ -261,26 +262,52 @@ bool config_table_json(struct buf *b)
 	return buf_puts(b, "]");
 }
 
-bool config_json(const struct config *c, struct buf *b)
+static void put_setting(struct buf *b, const struct config *start,
+			const struct config *c, size_t i)
 {
 	static const char *const sources[] = {"default", "file", "option"};
+	CLEANUP_BUF struct buf old = BUF_INIT(b->max), new = BUF_INIT(b->max);
+	const struct config_key *k = &config_keys[i];
+	const struct config *in_force = k->restart ? start : c;
+	char path[80];
+
+	config_key_path(k, path);
+	(void)config_value_json(in_force, k, &old);
+	(void)config_value_json(c, k, &new);
+	buf_printf(b, "{\"key\":\"%s\",\"value\":", path);
+	buf_str(b, buf_view(&old));
+	buf_printf(b, ",\"source\":\"%s\",\"reload\":%s",
+		   sources[in_force->source[i]], k->restart ? "false" : "true");
+	if (!str_eq(buf_view(&old), buf_view(&new))) {
+		buf_puts(b, ",\"after_restart\":");
+		buf_str(b, buf_view(&new));
+	}
+	buf_putc(b, '}');
+}
+
+bool config_json(const struct config *start, const struct config *c,
+		 struct buf *b)
+{
 	bool first = true;
 
 	buf_putc(b, '[');
 	for (size_t i = 0; i < config_n_keys; i++) {
-		const struct config_key *k = &config_keys[i];
-		char path[80];
-
-		if (!config_key_is_told(k))
+		if (!config_key_is_told(&config_keys[i]))
 			continue;
-		config_key_path(k, path);
-		buf_printf(b, "%s{\"key\":\"%s\",\"value\":", first ? "" : ",",
-			   path);
-		(void)config_value_json(c, k, b);
-		buf_printf(b, ",\"source\":\"%s\",\"reload\":%s}",
-			   sources[c->source[i]],
-			   k->restart ? "false" : "true");
+		buf_puts(b, first ? "" : ",");
+		put_setting(b, start, c, i);
 		first = false;
 	}
 	return buf_puts(b, "]");
+}
+
+void config_tell(const struct problems *ps, const char *file)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(1 << 16);
+	struct str rest, line;
+
+	problems_print(ps, file[0] ? file : "options", &b);
+	rest = buf_view(&b);
+	for (line = str_cut(&rest, '\n'); line.len; line = str_cut(&rest, '\n'))
+		log_error(STR_FMT, STR_ARG(line));
 }

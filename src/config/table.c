@@ -156,7 +156,7 @@ const struct config_key config_keys[] = {
 	 .help = "A connection on which nothing comes or goes is closed.",
 	 .example = "30s"},
 	{"timeouts", "stop", CONFIG_DURATION, AT(timeouts.stop_us),
-	 .fallback = "10s", .min = SECOND, .max = 60 * SECOND,
+	 .fallback = "10s", .min = SECOND, .max = 60 * SECOND, .restart = true,
 	 .help = "At the end: for answers that are under way.",
 	 .example = "30s"},
 

@@ -117,6 +117,18 @@ void monitor_alive_end(struct engine *g)
 	turn(g);
 }
 
+/* For the watchdog: this thread is not stuck. */
+static int on_ping(struct engine *g, struct wire_reader *rd)
+{
+	struct wire_writer w = {.len = 0};
+	struct err e;
+
+	wire_u64(&w, wire_get_u64(rd));
+	if (!wire_end(rd))
+		return -1;
+	return chan_post(g->monitor, MSG_PONG, &w, NULL, 0, &e);
+}
+
 static int on_msg(void *ctx, struct chan_msg *msg)
 {
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
@@ -134,6 +146,8 @@ static int on_msg(void *ctx, struct chan_msg *msg)
 			return -1;
 		monitor_alive_end(g);
 		return 0;
+	case MSG_PING:
+		return on_ping(g, &r);
 	case MSG_STOP:
 		return 0; /* the process is told by a signal too */
 	default:

@@ -57,6 +57,10 @@ enum msg_type {
 	MSG_ALIVE_END, /* no body: what was not named is dead */
 	MSG_STARTED,   /* attempt_id, real_us i64; relayed from the runner */
 	MSG_ENDED,     /* struct ended */
+	/* for the watchdog, on both channels of the server: does this thread
+	 * live?  monitor -> server, and the same back */
+	MSG_PING, /* u64 */
+	MSG_PONG,
 
 	/* monitor -> keeper, spawner: one attempt's channel end */
 	MSG_GRANT = 32, /* grant; fd 0: the channel to the runner */
@@ -109,8 +113,14 @@ enum msg_type {
 	/* server's http thread <-> monitor, on a channel of their own */
 	MSG_RELOAD = 112, /* no body: read everything anew; then: */
 	MSG_RELOADED,     /* monitor -> server: ok u8, text str */
-	MSG_TLS,          /* monitor -> server; fds as in INIT; then: */
-	MSG_TLS_TAKEN,    /* server -> monitor: ok u8, text str */
+	/* monitor -> server: policies changed u8; fds: settings, policies, and
+	 * certificates as in INIT; then: */
+	MSG_ANEW,
+	/* server -> monitor: ok u8, log format u8 and level u8 (base/log.h),
+	 * text str */
+	MSG_TAKEN,
+	MSG_DOCTOR, /* server -> monitor, no body: what can this machine do? */
+	MSG_DOCTORED, /* no body; fd 0: sealed memfd, JSON; none: it failed */
 
 	/* server -> fetcher: only of URLs that the monitor gave it */
 	MSG_FETCH_URL = 128, /* tag, SHA-256 of the URL */

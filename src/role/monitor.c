@@ -30,7 +30,7 @@ static void die(const struct err *e)
 
 /* --- main --------------------------------------------------------------- */
 
-/* HUP reads policies and certificate anew; the others end everything in order,
+/* HUP reads settings, policies and certificate anew; the others end everything in order,
  * and so does HUP when it means that our terminal has gone. */
 static void on_signal(void *ctx, int signo)
 {
@@ -61,6 +61,7 @@ int main(int argc, char **argv)
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 	struct monitor *m = mem_alloc(sizeof(*m));
 	struct err e;
+	bool changed;
 	int tty;
 
 	log_init("monitor", LOG_LEVEL_INFO);
@@ -72,16 +73,16 @@ int main(int argc, char **argv)
 	list_init(&m->attempts);
 	list_init(&m->retired);
 	m->policies = m->config = -1;
-	for (size_t i = 0; i < N_TLS_FDS; i++)
-		m->tls.fds[i] = m->reload.next.fds[i] = -1;
+	reload_init(m);
 	tty = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
 	m->has_terminal = tty >= 0;
 	fd_close(&tty);
 	if (find_programs(m, &e) || confine_monitor(&e) || setup_state(m, &e) ||
-	    setup_policies(m, NULL, &e) || config_bundle(m, &m->config, &e) ||
+	    policies_read(m, &m->policies, &changed, &e) ||
+	    config_bundle(m, &m->config, &e) ||
 	    fetch_list(m, &m->fetches, &e) || chan_pair(m->fetch, &e) ||
 	    tls_files_read(m, &m->tls, &e) || setup_sockets(m, &e) ||
-	    loop_new(&m->loop, &e) ||
+	    loop_new(&m->loop, &e) || notify_begin(m, &e) ||
 	    loop_signals(m->loop, signals, ARRAY_LEN(signals), on_signal, m,
 			 &e) ||
 	    roles_start(m, &e))

@@ -8,7 +8,9 @@
  *   monitor_setup.c    state directory, users, policies
  *   monitor_listen.c   listening sockets, made or handed down by systemd
  *   monitor_config.c   the settings, as they are handed on
- *   monitor_reload.c   policies, certificate and key read anew
+ *   monitor_reload.c   settings, policies, certificate and key read anew
+ *   monitor_notify.c   what systemd is told
+ *   monitor_doctor.c   the report of `nfo doctor`, for the server
  *   monitor_start.c    one role's birth
  *   monitor_roles.c    what roles say, restarting, replacing, stopping them
  *   monitor_attempts.c attempts: their channels, what passes, their ends
@@ -70,7 +72,7 @@ struct monitor_opts {
 	enum log_format log_format;
 	enum log_level log_level;
 	bool log_journal;
-	uint32_t idle_exit_s, max_attempts;
+	uint32_t idle_exit_s, max_attempts, stop_ms;
 	int ready_fd;
 };
 
@@ -82,11 +84,34 @@ struct tls_files {
 	int fds[N_TLS_FDS];
 };
 
-/* What is under way since a HUP or a RELOAD. */
+/* What is under way since a HUP or a RELOAD: read by us, and not yet taken by
+ * the server. */
 struct reload {
 	bool running, asked; /* asked: the server wants to hear of it */
-	bool policies;       /* they changed */
-	struct tls_files next;
+	bool policies_changed;
+	int config, policies; /* -1: none */
+	struct tls_files tls;
+};
+
+/* A report that is on its way; see monitor_doctor.c. */
+struct doctor {
+	int pid, pidfd, report; /* pid 0: none */
+	struct loop_watch *watch;
+	struct loop_timer *timer;
+};
+
+/* For systemd; see monitor_notify.c. */
+enum {
+	NOTIFY_ENGINE = 1,
+	NOTIFY_HTTP = 2
+};
+struct notify {
+	const char *where;
+	int fd; /* -1: nobody wants to know */
+	int64_t period_us;
+	struct loop_timer *timer;
+	uint64_t beat;
+	unsigned answered;
 };
 
 /* 0: as we are. */
@@ -106,6 +131,8 @@ struct monitor {
 	size_t n_listeners;
 	struct tls_files tls;
 	struct reload reload;
+	struct notify notify;
+	struct doctor doctor;
 	struct chan *control; /* to the server's http thread */
 	struct role_process *roles[N_ROLES];
 	/* A zygote is replaced by a fresh one now and then; the one before
@@ -122,16 +149,26 @@ struct monitor {
 
 /* monitor_setup.c; each fails with a text for the operator. */
 MUST_USE int setup_state(struct monitor *m, struct err *e);
-/* Also for a reload: on failure everything stays as it was.  ret_changed may be
- * NULL. */
-MUST_USE int setup_policies(struct monitor *m, bool *ret_changed,
-			    struct err *e);
+/* *ret is the caller's; changed: since m->policies were read. */
+MUST_USE int policies_read(const struct monitor *m, int *ret, bool *ret_changed,
+			   struct err *e);
 
 /* monitor_listen.c; what systemd handed down comes after those asked for. */
 MUST_USE int setup_sockets(struct monitor *m, struct err *e);
 void sockets_remove(const struct monitor *m);
 
+/* monitor_notify.c */
+MUST_USE int notify_begin(struct monitor *m, struct err *e);
+void notify_say(struct monitor *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void notify_reloading(struct monitor *m);
+MUST_USE int notify_pong(struct monitor *m, struct chan_msg *msg, unsigned who);
+
+/* monitor_doctor.c: the server is told when there is a report, or none. */
+void doctor_begin(struct monitor *m);
+
 /* monitor_reload.c */
+void reload_init(struct monitor *m);
+void control_ping(struct monitor *m, const struct wire_writer *w);
 MUST_USE int tls_files_read(const struct monitor *m, struct tls_files *ret,
 			    struct err *e);
 void reload_begin(struct monitor *m, bool asked);

@@ -47,6 +47,7 @@ static const struct {
 	{"log-format",            IS_LOG_FORMAT, 0                     },
 	{"log-level",             IS_LOG_LEVEL,  0                     },
 	{"idle-exit",             IS_NUMBER,     AT(idle_exit_s)       },
+	{"stop-ms",               IS_NUMBER,     AT(stop_ms)           },
 	{"max-attempts",          IS_NUMBER,     AT(max_attempts)      },
 	{"ready-fd",              IS_NUMBER,     AT(ready_fd)          },
 	{"allow-no-landlock",     IS_FLAG,       AT(landlock_optional) },
@@ -177,6 +178,7 @@ void options_parse(struct monitor_opts *o, int argc, char **argv)
 					   .val = (int)i + 1};
 	o->ready_fd = -1;
 	o->max_attempts = 256;
+	o->stop_ms = 10000;
 	o->log_level = LOG_LEVEL_INFO;
 	o->log_journal = log_is_journal();
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * What is read anew on HUP, or when the API asks: policies, and the
- * certificate with its key.  The files are opened here, because nobody else
- * may reach them; what is in them is the server's to judge, and only what it
- * took stays.  New policies need a new server and end its connections; a new
- * certificate does not.
+ * What is read anew on HUP, or when the API asks: settings, policies, and the
+ * certificate with its key.  The files are opened here, because nobody else may
+ * reach them; what is in them is the server's to judge, and all of it stays as
+ * it was unless it takes all.  New policies need a new server and end its
+ * connections; nothing else does.
  */
 #include "base/fd.h"
 #include "base/log.h"
@@ -85,87 +85,111 @@ int tls_files_read(const struct monitor *m, struct tls_files *ret,
 
 /* --- a reload ----------------------------------------------------------- */
 
-static void tell(struct monitor *m, bool ok, const char *text)
+void reload_init(struct monitor *m)
+{
+	m->reload.config = m->reload.policies = -1;
+	tls_files_none(&m->reload.tls);
+	tls_files_none(&m->tls);
+}
+
+/* What was read and is not wanted. */
+static void drop(struct reload *r)
+{
+	fd_close(&r->config);
+	fd_close(&r->policies);
+	tls_files_close(&r->tls);
+	r->running = false;
+}
+
+static void finish(struct monitor *m, const struct err *why)
 {
 	struct wire_writer w = {.len = 0};
 	struct err e;
 
-	if (ok)
-		log_info("read anew: %s", text);
+	if (why)
+		log_error("it stays as it was: %s", why->text);
 	else
-		log_error("it stays as it was: %s", text);
+		log_info("read anew: settings, policies%s",
+			 m->tls.fds[TLS_CERT] < 0 ? "" : ", a new certificate");
+	drop(&m->reload);
+	notify_say(m, "READY=1");
 	if (!m->reload.asked || !m->control)
 		return;
-	wire_u8(&w, ok);
-	wire_str(&w, str_from(text));
+	wire_u8(&w, !why);
+	wire_str(&w, str_from(why ? why->text : ""));
 	if (chan_post(m->control, MSG_RELOADED, &w, NULL, 0, &e))
 		log_error("server: %s", e.text);
 }
 
-static void finish(struct monitor *m, bool ok, const char *text)
+/* It judges what is in them. */
+static int send_all(struct monitor *m, struct err *e)
 {
-	bool policies = m->reload.policies;
+	struct reload *r = &m->reload;
+	int fds[2 + N_TLS_FDS] = {r->config, r->policies};
+	struct wire_writer w = {.len = 0};
+	size_t n = 2;
 
-	if (ok)
-		tell(m, true, policies ? "new policies" : text);
-	else
-		tell(m, false, text);
-	m->reload.running = m->reload.policies = false;
-	if (policies)
-		roles_reload(m);
-}
-
-static int send_tls(struct monitor *m, struct err *e)
-{
-	size_t n = 0;
-
-	if (!m->control)
-		return err_set(e, ERR_UNAVAILABLE, "the server is away");
-	if (tls_files_read(m, &m->reload.next, e))
-		return -1;
-	while (n < N_TLS_FDS && m->reload.next.fds[n] >= 0)
-		n++;
-	if (!chan_post(m->control, MSG_TLS, NULL, m->reload.next.fds, n, e))
-		return 0;
-	tls_files_close(&m->reload.next);
-	return -1;
+	for (size_t i = 0; i < N_TLS_FDS && r->tls.fds[i] >= 0; i++)
+		fds[n++] = r->tls.fds[i];
+	wire_u8(&w, r->policies_changed);
+	return chan_post(m->control, MSG_ANEW, &w, fds, n, e);
 }
 
 void reload_begin(struct monitor *m, bool asked)
 {
+	struct reload *r = &m->reload;
 	struct err e;
 
-	if (m->reload.running) {
-		m->reload.asked |= asked;
+	if (r->running) {
+		r->asked |= asked;
 		return;
 	}
-	m->reload.running = true;
-	m->reload.asked = asked;
-	m->reload.policies = false;
-	if (setup_policies(m, &m->reload.policies, &e))
-		finish(m, false, e.text);
-	else if (!m->o.tls[TLS_CERT])
-		finish(m, true, "nothing has changed");
-	else if (send_tls(m, &e))
-		finish(m, false, e.text);
+	r->running = true;
+	r->asked = asked;
+	notify_reloading(m);
+	if (!m->control) {
+		err_set(&e, ERR_UNAVAILABLE, "the server is away");
+		finish(m, &e);
+	} else if (policies_read(m, &r->policies, &r->policies_changed, &e) ||
+		   config_bundle(m, &r->config, &e) ||
+		   tls_files_read(m, &r->tls, &e) || send_all(m, &e)) {
+		finish(m, &e);
+	}
 }
 
-static int on_taken(struct monitor *m, struct wire_reader *r)
+static void take(int *ours, int *next)
 {
-	bool ok = wire_get_u8(r) != 0;
-	struct str text = wire_get_str(r, sizeof(((struct err *)0)->text));
-	char copy[sizeof(((struct err *)0)->text) + 1];
+	fd_close(ours);
+	*ours = fd_take(next);
+}
 
-	if (!wire_end(r) || !m->reload.running)
+static int on_taken(struct monitor *m, struct wire_reader *rd)
+{
+	bool ok = wire_get_u8(rd) != 0;
+	uint8_t format = wire_get_u8(rd), level = wire_get_u8(rd);
+	struct str text = wire_get_str(rd, ERR_TEXT_MAX);
+	struct reload *r = &m->reload;
+	struct err e;
+
+	if (!wire_end(rd) || !r->running || format >= N_LOG_FORMATS ||
+	    level >= N_LOG_LEVELS)
 		return -1;
-	(void)snprintf(copy, sizeof(copy), STR_FMT, STR_ARG(text));
-	if (ok) {
-		tls_files_close(&m->tls);
-		m->tls = m->reload.next;
-		tls_files_none(&m->reload.next);
+	if (!ok) {
+		err_set(&e, ERR_INVALID, STR_FMT, STR_ARG(text));
+		finish(m, &e);
+		return 0;
 	}
-	tls_files_close(&m->reload.next);
-	finish(m, ok, copy);
+	m->o.log_format = (enum log_format)format;
+	m->o.log_level = (enum log_level)level;
+	log_configure(m->o.log_format, m->o.log_level, m->o.log_journal);
+	take(&m->config, &r->config);
+	take(&m->policies, &r->policies);
+	tls_files_close(&m->tls);
+	m->tls = r->tls;
+	tls_files_none(&r->tls);
+	finish(m, NULL);
+	if (r->policies_changed)
+		roles_reload(m);
 	return 0;
 }
 
@@ -176,11 +200,20 @@ static int on_control(void *ctx, struct chan_msg *msg)
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
 	struct monitor *m = ctx;
 
-	if (msg->type == MSG_TLS_TAKEN && !msg->n_fds)
-		return on_taken(m, &r);
-	if (msg->type != MSG_RELOAD || msg->n_fds || !wire_end(&r))
+	if (msg->n_fds)
 		return -1;
-	reload_begin(m, true);
+	if (msg->type == MSG_TAKEN)
+		return on_taken(m, &r);
+	if (msg->type == MSG_PONG)
+		return notify_pong(m, msg, NOTIFY_HTTP);
+	if (!wire_end(&r))
+		return -1;
+	if (msg->type == MSG_RELOAD)
+		reload_begin(m, true);
+	else if (msg->type == MSG_DOCTOR)
+		doctor_begin(m);
+	else
+		return -1;
 	return 0;
 }
 
@@ -194,6 +227,14 @@ static void on_control_gone(void *ctx, const struct err *why)
 }
 
 static const struct chan_ops control_ops = {on_control, on_control_gone};
+
+void control_ping(struct monitor *m, const struct wire_writer *w)
+{
+	struct err e;
+
+	if (m->control && chan_post(m->control, MSG_PING, w, NULL, 0, &e))
+		log_error("server: %s", e.text);
+}
 
 int reload_channel(struct monitor *m, int *ret_fd, struct err *e)
 {
@@ -209,12 +250,12 @@ int reload_channel(struct monitor *m, int *ret_fd, struct err *e)
 
 void reload_abandon(struct monitor *m)
 {
-	bool policies = m->reload.running && m->reload.policies;
+	struct err e;
 
 	chan_free(m->control);
 	m->control = NULL;
-	tls_files_close(&m->reload.next);
-	m->reload.running = m->reload.policies = false;
-	if (policies) /* the next server has them; the zygote has not */
-		roles_reload(m);
+	if (!m->reload.running)
+		return;
+	err_set(&e, ERR_UNAVAILABLE, "the server went away over it");
+	finish(m, &e);
 }

@@ -55,6 +55,7 @@ static void all_ready(struct monitor *m)
 		return;
 	m->announced = true;
 	log_info("ready");
+	notify_say(m, "READY=1\nSTATUS=Serving");
 	if (m->o.ready_fd >= 0) {
 		if (fd_write_all(m->o.ready_fd, "ready\n", 6))
 			log_warn("nobody waits for us");
@@ -62,11 +63,17 @@ static void all_ready(struct monitor *m)
 	}
 }
 
+/* The server answers what is under way first. */
+static int stop_ms(const struct role_process *p)
+{
+	return STOP_MS + (p->role == ROLE_SERVER ? (int)p->m->o.stop_ms : 0);
+}
+
 static void leave(struct role_process *p)
 {
 	kill_role(p, SIGTERM);
 	p->leaving = true;
-	loop_timer_set(p->timer, clock_mono_us() + STOP_MS * 1000);
+	loop_timer_set(p->timer, clock_mono_us() + stop_ms(p) * INT64_C(1000));
 }
 
 /* The fresh zygote serves: it forks from now on, the one before only waits
@@ -100,6 +107,11 @@ static int on_ready(struct role_process *p)
 	return 0;
 }
 
+static int engine_pong(struct monitor *m, struct chan_msg *msg)
+{
+	return msg->n_fds ? -1 : notify_pong(m, msg, NOTIFY_ENGINE);
+}
+
 /* Who may say what to the monitor.  Absent means the peer is killed. */
 static const struct {
 	uint16_t type;
@@ -110,6 +122,7 @@ static const struct {
 	{MSG_CANCEL,  ROLE_SERVER, attempts_cancel },
 	{MSG_RELEASE, ROLE_SERVER, attempts_release},
 	{MSG_FORKED,  ROLE_ZYGOTE, attempts_forked },
+	{MSG_PONG,    ROLE_SERVER, engine_pong     },
 };
 
 static int on_role(void *ctx, struct chan_msg *msg)
@@ -344,6 +357,7 @@ void roles_stop(struct monitor *m)
 	if (m->stopping)
 		return;
 	m->stopping = true;
+	notify_say(m, "STOPPING=1");
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		struct role_process *p = m->roles[order[i]];
 		struct pollfd f = {.fd = p->pidfd, .events = POLLIN};
@@ -356,7 +370,7 @@ void roles_stop(struct monitor *m)
 			kill_role(p, SIGTERM);
 		else
 			(void)roles_post(m, order[i], MSG_STOP, NULL, NULL, 0);
-		if (poll(&f, 1, STOP_MS) <= 0)
+		if (poll(&f, 1, stop_ms(p)) <= 0)
 			kill_role(p, SIGKILL);
 		(void)waitpid(p->pid, NULL, 0);
 	}

@@ -232,7 +232,8 @@ static bool same_policies(const struct monitor *m, const struct buf *all)
 	       str_eq(buf_view(&old), buf_view(all));
 }
 
-int setup_policies(struct monitor *m, bool *ret_changed, struct err *e)
+int policies_read(const struct monitor *m, int *ret, bool *ret_changed,
+		  struct err *e)
 {
 	CLEANUP_BUF struct buf all = BUF_INIT(POLICIES_MAX);
 	CLEANUP_FD int dir =
@@ -252,12 +253,10 @@ int setup_policies(struct monitor *m, bool *ret_changed, struct err *e)
 	free(list);
 	if (bad)
 		return -1;
-	if (ret_changed)
-		*ret_changed = !same_policies(m, &all);
 	fd = fd_memfd_sealed("policies", buf_view(&all), e);
 	if (fd < 0)
 		return -1;
-	fd_close(&m->policies);
-	m->policies = fd;
+	*ret_changed = !same_policies(m, &all);
+	*ret = fd;
 	return 0;
 }

@@ -64,17 +64,6 @@ static int load_policies(struct server *s, struct err *e)
 		       0;
 }
 
-static void tell(const struct problems *ps, const char *file)
-{
-	CLEANUP_BUF struct buf b = BUF_INIT(1 << 16);
-	struct str rest, line;
-
-	problems_print(ps, file[0] ? file : "options", &b);
-	rest = buf_view(&b);
-	for (line = str_cut(&rest, '\n'); line.len; line = str_cut(&rest, '\n'))
-		log_error(STR_FMT, STR_ARG(line));
-}
-
 static int load_config(struct server *s, struct err *e)
 {
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
@@ -85,7 +74,7 @@ static int load_config(struct server *s, struct err *e)
 		return -1;
 	if (!config_decode(buf_view(&b), &s->config, name, ps))
 		return 0;
-	tell(ps, name);
+	config_tell(ps, name);
 	return err_set(e, ERR_INVALID,
 		       "the settings are wrong (nfo config "
 		       "check FILE)");
@@ -198,10 +187,17 @@ static void on_idle(void *ctx)
 	loop_timer_set(s->idle, now + IDLE_CHECK_US);
 }
 
+static void on_drained(void *ctx)
+{
+	loop_stop(((struct server *)ctx)->loop);
+}
+
 static void on_signal(void *ctx, int signo)
 {
+	struct server *s = ctx;
+
 	(void)signo;
-	loop_stop(((struct server *)ctx)->loop);
+	api_drain(s->api, s->config->timeouts.stop_us, on_drained, s);
 }
 
 static int set_up(struct server *s, struct err *e)
@@ -259,6 +255,5 @@ int main(void)
 	api_free(s->api);
 	engine_free(s->engine);
 	policy_set_free(s->policies);
-	config_free(s->config);
 	return 0;
 }

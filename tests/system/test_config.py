@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The settings of a server: a file that is checked, and options over it."""
 import json
+import os
 import re
+import signal
+import sqlite3
 
 import pytest
 
@@ -116,3 +119,137 @@ def test_the_table_in_the_documentation_is_the_program_s(cold):
          f"`{k['default']}`" if k["default"] else "",
          "" if k["type"] == "map" else "yes" if k["reload"] else "no",
          k["help"]) for k in keys]
+
+
+# --- reading it anew
+
+
+@pytest.fixture
+def served(cold):
+    cold.file = cold.write("c.yaml", "log: { requests: false }\n")
+    cold.serve("--config", cold.file, "--set", "log.level=info")
+    return cold
+
+
+def setting(nfo, key):
+    a = nfo.get("/v1/system/config")
+    assert a.status == 200
+    return next(s for s in a.json["settings"] if s["key"] == key)
+
+
+def said(nfo, word):
+    return word in (nfo.home / "serve.err").read_text()
+
+
+def test_what_is_in_force(served):
+    assert served.get("/v1/system/config").json["file"] == str(served.file)
+    assert setting(served, "log.requests")["source"] == "file"
+    assert setting(served, "log.level")["source"] == "option"
+    assert setting(served, "base_path")["source"] == "default"
+
+
+def test_a_reload_by_the_api(served):
+    server, c = served.role("server"), served.connect()
+    assert served.ask("GET", "/healthz", connection=c).status == 200
+    served.file.write_text("log: { requests: true, level: debug }\n"
+                           "base_path: /nfo\nlimits: { connections: 99 }\n")
+    a = served.ask("POST", "/v1/system/reload")
+    assert (a.status, a.json) == (200, {
+        "settings": ["base_path", "log.requests"],
+        "needs_restart": ["limits.connections"],
+        "policies": False, "certificate": False})
+    assert served.ask("GET", "/nfo/healthz", connection=c).status == 200
+    assert served.role("server") == server
+    limit = setting(served, "limits.connections")
+    assert (limit["value"], limit["after_restart"]) == (4096, 99)
+    assert setting(served, "log.level")["value"] == "info"  # the option's
+    served.until(lambda: said(served, "path=/nfo/healthz"))
+    c.close()
+
+
+def test_a_reload_by_a_signal(served):
+    served.file.write_text("log: { requests: true, format: json }\n")
+    os.kill(served.monitor(), signal.SIGHUP)
+    served.until(lambda: setting(served, "log.requests")["value"] is True)
+    served.until(lambda: said(served, '"msg":"request"'))
+
+
+def test_a_wrong_file_changes_nothing(served):
+    served.file.write_text("base_path: /nfo\nlog: { requets: true }\n")
+    a = served.ask("POST", "/v1/system/reload")
+    assert a.status == 422
+    assert [(e["code"], e["line"], e["column"]) for e in a.json["errors"]] \
+        == [("unknown-key", 2, 8)]
+    assert setting(served, "base_path")["value"] == ""
+    assert said(served, 'c.yaml:2:8: error: unknown key')
+    served.file.unlink()
+    a = served.ask("POST", "/v1/system/reload")
+    assert a.status == 422 and "errors" not in a.json
+    os.kill(served.monitor(), signal.SIGHUP)
+    served.until(lambda: (served.home / "serve.err").read_text().count(
+        "it stays as it was") == 3)
+    served.file.write_text("base_path: /nfo\n")
+    assert served.ask("POST", "/v1/system/reload").status == 200
+
+
+def test_a_new_server_has_what_was_taken_last(served):
+    served.file.write_text("base_path: /nfo\n")
+    assert served.ask("POST", "/v1/system/reload").status == 200
+    served.file.write_text("broken: [\n")
+    assert served.ask("POST", "/v1/system/reload").status == 422
+    server = served.role("server")
+    os.kill(server, signal.SIGKILL)
+    served.until(lambda: served.role("server") not in (0, server))
+    assert setting(served, "base_path")["value"] == "/nfo"
+
+
+def test_policies_are_judged_before_they_are_taken(served):
+    policy = served.state / "policies/default.yaml"
+    good = policy.read_text()
+    policy.write_text("rules: 5\n")
+    a = served.ask("POST", "/v1/system/reload")
+    assert a.status == 422 and "default.yaml" in a.json["detail"]
+    assert served.run("tasks: { a: { run: 'true' } }")["state"] == "succeeded"
+    policy.write_text(good + "# other\n")
+    server = served.role("server")
+    a = served.ask("POST", "/v1/system/reload")
+    assert (a.status, a.json["policies"]) == (200, True)
+    served.until(lambda: served.role("server") not in (0, server))
+    assert served.run("tasks: { a: { run: 'true' } }")["state"] == "succeeded"
+
+
+def test_a_private_server_reads_its_policies_anew(nfo):
+    assert nfo.ask("POST", "/v1/system/reload").status == 200
+    assert nfo.get("/v1/system/config").json["file"] is None
+    assert "time=" not in (nfo.state / "server.log").read_text()
+
+
+def test_who_reloaded_is_noted(served):
+    served.ask("POST", "/v1/system/reload")
+    served.stop()
+
+    db = sqlite3.connect(served.state / "server/nfo.db")
+    assert [row for row in db.execute(
+        "select * from audit") if "system.reload" in row]
+
+
+def test_by_the_command_line(served):
+    assert re.search(r"log.requests +false +file", served("config",
+                                                          "show").out)
+    served.file.write_text("log: { requests: true }\nmax_attempts: 9\n")
+    result = served("config", "reload")
+    assert result.out == "log.requests\n"
+    assert "max_attempts: a restart changes it" in result.err
+    assert re.search(r"max_attempts +256 +default, other after a restart",
+                     served("config", "show").out)
+    served.file.write_text("log: 5\n")
+    assert "wrong-type" in served("config", "reload", code=2).err
+
+
+def test_the_doctor_by_the_api(nfo):
+    a = nfo.get("/v1/doctor")
+    assert a.status == 200
+    mine = json.loads(nfo("doctor", "--output", "json", code=None).out)
+    assert {s["step"]: s["verdict"] for s in a.json["steps"]} == \
+        {s["step"]: s["verdict"] for s in mine["steps"]}
+    assert a.json["usable"] == mine["usable"]

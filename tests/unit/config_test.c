@@ -278,7 +278,7 @@ static void told(void **state)
 	(void)state;
 	assert_non_null(c);
 	assert_int_equal(config_set(c, STR("base_path"), STR("/x"), &e), 0);
-	assert_true(config_json(c, &b));
+	assert_true(config_json(c, c, &b));
 	assert_non_null(strstr(buf_cstr(&b),
 			       "{\"key\":\"timeouts.stop\",\"value\":\"1m\","
 			       "\"source\":\"file\",\"reload\":true}"));
