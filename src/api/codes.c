@@ -54,6 +54,7 @@ static const char *const codes[] = {
 	"source-unresolved",
 	"stale",
 	"stale-signature",
+	"stopping",
 	"too-large",
 	"too-many-streams",
 	"unavailable",

@@ -184,6 +184,10 @@ static void exec_monitor(const char *program, const char *state,
 	(void)snprintf(fd, sizeof(fd), "%d", ready);
 	out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
 	setsid();
+	/* of a service that happens to have called us */
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(out < 0 ? null : out, 2);

@@ -190,6 +190,8 @@ MUST_USE int role_exec(struct role_process *p, const struct chan_ops *ops,
 /* monitor_roles.c */
 MUST_USE int roles_start(struct monitor *m, struct err *e);
 void roles_stop(struct monitor *m);
+/* At once; it is started again. */
+void roles_kill(struct monitor *m, enum role r);
 /* New policies: a fresh zygote, then a fresh server. */
 void roles_reload(struct monitor *m);
 /* To a role; one that is away hears nothing, one that does not read is

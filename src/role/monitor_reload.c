@@ -221,8 +221,10 @@ static void on_control_gone(void *ctx, const struct err *why)
 {
 	struct monitor *m = ctx;
 
-	if (why)
+	if (why) { /* it said what it may not */
 		log_error("server, control: %s", why->text);
+		roles_kill(m, ROLE_SERVER);
+	}
 	reload_abandon(m);
 }
 

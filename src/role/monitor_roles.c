@@ -28,6 +28,11 @@ static void kill_role(const struct role_process *p, int signo)
 		(void)syscall(SYS_pidfd_send_signal, p->pidfd, signo, NULL, 0);
 }
 
+void roles_kill(struct monitor *m, enum role r)
+{
+	kill_role(m->roles[r], SIGKILL);
+}
+
 bool roles_post(struct monitor *m, enum role r, uint16_t type,
 		const struct wire_writer *w, const int *fds, size_t n_fds)
 {

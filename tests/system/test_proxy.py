@@ -129,6 +129,19 @@ def test_a_webhook_is_called_through_the_proxy(behind, prefix):
     assert [c.status for c in calls] == [202, 401], calls
 
 
+def test_a_page_behind_a_proxy_is_of_the_outer_host(behind):
+    """Origin is compared with the name that the browser has."""
+    asked = {"source": "127.0.0.1", "port": behind.nfo.port,
+             "X_Forwarded_Host": "ci.example"}
+    assert behind.ask("GET", "/v1/whoami", Origin="https://ci.example",
+                      **asked).status == 200
+    assert behind.ask("GET", "/v1/whoami", Origin="https://evil.example",
+                      **asked).status == 403
+    asked["source"] = OTHER
+    assert behind.ask("GET", "/v1/whoami", Origin="https://ci.example",
+                      **asked).status == 403
+
+
 def test_the_socket_needs_no_prefix_and_takes_it(behind):
     for path in ("/v1/version", "/nfo/v1/version", "/nfo/healthz"):
         assert behind.nfo.get(path).status == 200
