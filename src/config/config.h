@@ -191,8 +191,7 @@ extern const size_t config_n_keys;
 void config_key_path(const struct config_key *k, char out[80]);
 /* By "log.format"; NULL. */
 const struct config_key *config_key_find(struct str path);
-/* What it is now, as JSON: durations and sizes as text, "5s"; lists of maps as
- * the number of their entries. */
+/* What it is now, as JSON: durations and sizes as text, "5s". */
 bool config_value_json(const struct config *c, const struct config_key *k,
 		       struct buf *b);
 

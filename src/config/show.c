@@ -7,11 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const void *place(const struct config *c, const struct config_key *k)
-{
-	return (const char *)c + k->at;
-}
-
 /* In the largest unit that needs no fraction: "2m", "64K". */
 static void put_scaled(struct buf *b, const struct config_key *k, int64_t v)
 {
@@ -84,10 +79,13 @@ static void put_pairs(struct buf *b, const struct config_pairs *l)
 	buf_putc(b, '}');
 }
 
-bool config_value_json(const struct config *c, const struct config_key *k,
-		       struct buf *b)
+static void put_maps(struct buf *b, const struct config_list *l,
+		     const struct config_key *k);
+
+static void put_value(struct buf *b, const void *base,
+		      const struct config_key *k)
 {
-	const void *at = place(c, k);
+	const void *at = (const char *)base + k->at;
 
 	switch (k->form) {
 	case CONFIG_TEXT:
@@ -115,12 +113,43 @@ bool config_value_json(const struct config *c, const struct config_key *k,
 		put_pairs(b, at);
 		break;
 	case CONFIG_MAPS:
-		buf_printf(b, "%zu", ((const struct config_list *)at)->n);
+		put_maps(b, at, k);
 		break;
 	case CONFIG_MAP:
 		buf_puts(b, "null");
 		break;
 	}
+}
+
+static void put_maps(struct buf *b, const struct config_list *l,
+		     const struct config_key *k)
+{
+	char path[80];
+
+	config_key_path(k, path);
+	buf_putc(b, '[');
+	for (size_t i = 0; i < l->n; i++) {
+		const void *entry = (const char *)l->items + i * k->size;
+		bool first = true;
+
+		buf_puts(b, i ? ",{" : "{");
+		for (size_t n = 0; n < config_n_keys; n++) {
+			if (strcmp(config_keys[n].where, path) != 0)
+				continue;
+			buf_printf(b, "%s\"%s\":", first ? "" : ",",
+				   config_keys[n].name);
+			put_value(b, entry, &config_keys[n]);
+			first = false;
+		}
+		buf_putc(b, '}');
+	}
+	buf_putc(b, ']');
+}
+
+bool config_value_json(const struct config *c, const struct config_key *k,
+		       struct buf *b)
+{
+	put_value(b, c, k);
 	return !b->failed;
 }
 

@@ -281,7 +281,7 @@ static void told(void **state)
 	assert_true(config_json(c, c, &b));
 	assert_non_null(strstr(buf_cstr(&b),
 			       "{\"key\":\"timeouts.stop\",\"value\":\"1m\","
-			       "\"source\":\"file\",\"reload\":true}"));
+			       "\"source\":\"file\",\"reload\":false}"));
 	assert_non_null(strstr(buf_cstr(&b),
 			       "{\"key\":\"base_path\",\"value\":\"/x\","
 			       "\"source\":\"option\",\"reload\":true}"));
@@ -294,6 +294,18 @@ static void told(void **state)
 	assert_non_null(strstr(buf_cstr(&b), "log.level: error, warn"));
 	assert_null(strstr(buf_cstr(&b), "base_path"));
 	assert_false(config_explain(STR("lo"), &b));
+	c = YAML(
+		"oidc: [ { name: a, issuer: 'https://a.example', audience: x, "
+		"jwks_uri: 'https://a.example/k', roles: [ { when: { s: \"1\" }, "
+		"role: viewer, projects: [p] } ] } ]\n");
+	assert_non_null(c);
+	buf_reset(&b);
+	assert_true(config_value_json(c, config_key_find(STR("oidc")), &b));
+	assert_non_null(strstr(buf_cstr(&b), "[{\"name\":\"a\",\"issuer\":"));
+	assert_non_null(strstr(buf_cstr(&b),
+			       "\"roles\":[{\"when\":{\"s\":\"1\"},\"role\":"
+			       "\"viewer\",\"projects\":[\"p\"]}]"));
+	config_free(c);
 }
 
 int main(void)
