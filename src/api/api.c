@@ -2,6 +2,7 @@
 /* Putting the API together; see api.h. */
 #include "api/api.h"
 #include "api/control.h"
+#include "api/eventbatch.h"
 #include "api/fetcher.h"
 #include "api/follow.h"
 #include "api/internal.h"
@@ -69,6 +70,7 @@ static int watch(struct api *a, const struct api_options *o, struct err *e)
 	if (page_key(a, e) || store_reader_open(o->db_path, &a->reader, e))
 		return -1;
 	a->views = viewcache_new();
+	a->batches = eventbatch_new();
 	if (identity_load(a, e) || logwatch_new(&a->logwatch, e) ||
 	    loop_add_fd(a->loop, engine_fd(a->engine), EPOLLIN, on_engine, a,
 			&a->engine_watch, e) ||
@@ -134,6 +136,7 @@ void api_free(struct api *a)
 	loop_watch_free(a->log_watch);
 	logwatch_free(a->logwatch);
 	viewcache_free(a->views);
+	eventbatch_free(a->batches);
 	store_reader_close(a->reader);
 	identity_free(&a->identity);
 	mem_free(a->metrics);

@@ -5,6 +5,7 @@
  * as JSON.  A slow reader reads on from the table at its own pace and holds up
  * nobody; only what is not kept any more is a gap.
  */
+#include "api/eventbatch.h"
 #include "api/follow.h"
 #include "api/handlers.h"
 #include "api/internal.h"
@@ -19,7 +20,6 @@
 #include <inttypes.h>
 
 enum {
-	EVENTS_BATCH = 200,
 	VIEW_MAX = 4 << 20
 };
 
@@ -31,25 +31,7 @@ struct events {
 	uint32_t types; /* bits; 0: all */
 	int64_t last;
 	bool gap; /* what followed the last is gone */
-	size_t n; /* in this batch */
-	struct buf *out;
 };
-
-static int on_event(void *ctx, const struct store_event *ev, struct err *e)
-{
-	struct events *s = ctx;
-
-	(void)e;
-	s->last = ev->id;
-	s->n++;
-	if (s->types && !(s->types >> ev->type & 1))
-		return 0;
-	buf_printf(s->out, "event: %s\nid: %" PRId64 "\ndata: ",
-		   view_event_type(ev->type), ev->id);
-	view_event(ev, s->out);
-	buf_puts(s->out, "\n\n");
-	return 0;
-}
 
 struct final_of {
 	bool final;
@@ -87,10 +69,16 @@ static int more(void *ctx, struct buf *b)
 	struct events *s = ctx;
 	bool over = s->one_run && run_over(s); /* asked before reading */
 	CLEANUP_BUF struct buf visible = BUF_INIT(1 << 20);
+	struct api *a = s->r->api;
+	struct eventbatch_ask ask = {
+		.version = engine_version(a->engine),
+		.run = s->one_run ? &s->run : NULL,
+		.types = s->types,
+		.after = s->last,
+	};
 	struct err e;
+	size_t n;
 
-	s->out = b;
-	s->n = 0;
 	if (s->gap) {
 		s->gap = false;
 		put_gap(s, b);
@@ -98,13 +86,12 @@ static int more(void *ctx, struct buf *b)
 	}
 	if (!s->one_run)
 		auth_visible(s->r, &visible);
-	if (store_read_events(s->r->api->reader, s->one_run ? &s->run : NULL,
-			      buf_view(&visible), s->last, EVENTS_BATCH,
-			      on_event, s, &e))
+	ask.visible = buf_view(&visible);
+	if (eventbatch_read(a->batches, a->reader, &ask, b, &s->last, &n, &e))
 		return -1;
 	if (b->len)
 		return 1;
-	if (s->n)
+	if (n)
 		return STREAM_AGAIN;
 	if (over)
 		return -1;

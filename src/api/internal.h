@@ -22,6 +22,7 @@ struct api {
 	struct control *control; /* see control.h */
 	struct store_reader *reader;
 	struct viewcache *views;
+	struct eventbatch *batches;
 	const struct policy_set *policies;
 	const struct config *config; /* another after each reload */
 	struct config *started;      /* what the others still are */

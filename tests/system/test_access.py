@@ -81,7 +81,7 @@ def operations(server, run, job):
              "schedule": "absent", "hook": "absent",
              "cache": cache_of(server)}
     for path, item in document["paths"].items():
-        filled = re.sub(r"\{(\w+)\}", lambda m: names[m[1]], path)
+        filled = re.sub(r"\{(\w+)\}", lambda m: names.get(m[1], "absent"), path)
         for method, op in item.items():
             yield method.upper(), filled, op
 

@@ -24,7 +24,7 @@ def operations(nfo):
              "schedule": "absent", "hook": "absent",
              "cache": "cache_absent"}
     for path, item in document["paths"].items():
-        filled = re.sub(r"\{(\w+)\}", lambda m: names[m[1]], path)
+        filled = re.sub(r"\{(\w+)\}", lambda m: names.get(m[1], "absent"), path)
         for method, operation in item.items():
             if method != "parameters":
                 yield method.upper(), filled, operation
