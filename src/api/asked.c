@@ -64,8 +64,8 @@ static int read_request(struct request *r, const struct doc_node *map,
 	return 0;
 }
 
-static int take_job(struct request *r, struct doc *d, struct asked *q,
-		    struct problems *ps)
+int asked_take(struct request *r, struct doc *d, struct str project,
+	       struct asked *q, struct problems *ps)
 {
 	struct err e;
 
@@ -75,19 +75,18 @@ static int take_job(struct request *r, struct doc *d, struct asked *q,
 		return reply_problems(r, 422, "not-supported-yet", ps), -1;
 	if (job_canonical(q->job, &q->canonical, &e))
 		return reply_err(r, &e), -1;
-	if (!str_eq(q->job->project, r->params[0]))
+	if (project.len && !str_eq(q->job->project, project))
 		return reply_problem(r, 422, "name-mismatch",
 				     "the job is of project \"" STR_FMT
-				     "\", the URL of \"" STR_FMT "\"",
+				     "\", the request of \"" STR_FMT "\"",
 				     STR_ARG(q->job->project),
-				     STR_ARG(r->params[0])),
+				     STR_ARG(project)),
 		       -1;
 	return 0;
 }
 
-/* A subtree as a document of its own. */
-static int detach(const struct doc_node *n, struct doc **ret,
-		  struct problems *ps)
+int asked_detach(const struct doc_node *n, struct doc **ret,
+		 struct problems *ps)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT(4 * DOC_TEXT_MAX);
 	struct err e;
@@ -113,15 +112,16 @@ static int read_plain(struct request *r, struct asked *q, struct problems *ps)
 		return reply_problems(r, 400, "malformed", ps), -1;
 	inner = syntax == DOC_JSON ? doc_get(d->root, "job") : NULL;
 	if (!inner)
-		return take_job(r, d, q, ps);
-	if (read_request(r, d->root, true, q) || detach(inner, &job, ps)) {
+		return asked_take(r, d, r->params[0], q, ps);
+	if (read_request(r, d->root, true, q) ||
+	    asked_detach(inner, &job, ps)) {
 		doc_free(d);
 		if (r->phase != REQUEST_ANSWERED)
 			reply_problems(r, 400, "malformed", ps);
 		return -1;
 	}
 	doc_free(d);
-	return take_job(r, job, q, ps);
+	return asked_take(r, job, r->params[0], q, ps);
 }
 
 static int read_multipart(struct request *r, struct asked *q,
@@ -146,7 +146,7 @@ static int read_multipart(struct request *r, struct asked *q,
 	}
 	if (doc_parse(buf_view(&u->job), syntax, &d, ps))
 		return reply_problems(r, 422, "invalid-job", ps), -1;
-	return take_job(r, d, q, ps);
+	return asked_take(r, d, r->params[0], q, ps);
 }
 
 int asked_sent(struct request *r, struct asked *q, struct problems *ps)
@@ -194,17 +194,25 @@ static int read_order(struct request *r, struct asked *q, struct problems *ps)
 	return bad;
 }
 
-int asked_stored(struct request *r, struct asked *q, struct problems *ps)
+int asked_find(struct request *r, struct str project, struct str name,
+	       struct asked *q, struct problems *ps)
 {
 	struct err e;
 
-	if (store_read_job(r->api->reader, r->params[0], r->params[1], STR(""),
-			   see_job, q, &e))
+	if (store_read_job(r->api->reader, project, name, STR(""), see_job, q,
+			   &e))
 		return reply_err(r, &e), -1;
 	if (job_parse_stored(buf_view(&q->canonical), &q->job, ps) ||
 	    job_not_supported(q->job, ps))
 		return reply_problems(r, 422, "invalid-job", ps), -1;
-	return read_order(r, q, ps);
+	return 0;
+}
+
+int asked_stored(struct request *r, struct asked *q, struct problems *ps)
+{
+	return asked_find(r, r->params[0], r->params[1], q, ps) ?
+		       -1 :
+		       read_order(r, q, ps);
 }
 
 /* --- again --------------------------------------------------------------- */

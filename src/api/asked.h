@@ -10,6 +10,8 @@
 #include "base/hash.h"
 #include "engine/engine.h"
 
+struct doc;
+struct doc_node;
 struct job;
 
 struct asked {
@@ -41,5 +43,14 @@ MUST_USE int asked_stored(struct request *r, struct asked *q,
  */
 MUST_USE int asked_again(struct request *r, struct asked *q,
 			 struct problems *ps);
+/* The parts of these, for who is asked in another form.  Takes d; project: the
+ * one that it has to be of, "" for any. */
+MUST_USE int asked_take(struct request *r, struct doc *d, struct str project,
+			struct asked *q, struct problems *ps);
+MUST_USE int asked_find(struct request *r, struct str project, struct str name,
+			struct asked *q, struct problems *ps);
+/* A subtree as a document of its own; this one does not answer. */
+MUST_USE int asked_detach(const struct doc_node *n, struct doc **ret,
+			  struct problems *ps);
 /* "The same body" is the same parts, not the same bytes. */
 struct hash asked_hash(const struct request *r, const struct asked *q);

@@ -70,7 +70,7 @@ static int answer(struct request *r, struct asked *q, struct problems *ps)
 	memcpy(name, job->name.p, job->name.len);
 	q->job = NULL;
 	if (planview(r->api->policies, job, buf_view(&q->canonical),
-		     buf_view(&q->inputs), &b, ps, &e) ||
+		     buf_view(&q->inputs), str_from(r->who.name), &b, ps, &e) ||
 	    put_changes(r, q, str_from(name), &b, &e)) {
 		buf_done(&b);
 		return ps->n ? reply_problems(r, 422, "invalid-inputs", ps) :

@@ -58,6 +58,8 @@ int h_hook_call(struct request *r);
 /* h_plan.c */
 int h_plan(struct request *r);
 int h_job_plan(struct request *r);
+/* h_policies.c */
+int h_policy_test(struct request *r);
 /* h_why.c */
 int h_run_why(struct request *r);
 int h_queue(struct request *r);

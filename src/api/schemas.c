@@ -266,6 +266,34 @@ static const struct {
 	 "\"reasons\"],\"properties\":{\"name\":" STRING ",\"needs\":{\"type\":"
 	 "\"array\",\"items\":" STRING "},\"reasons\":{\"type\":\"array\","
 	 "\"items\":" STRING "}}}}}}"},
+	{"PolicyTest",
+	 "{\"type\":\"object\",\"required\":[\"job\"],\"properties\":{"
+	 "\"job\":{\"description\":\"a job, its text, or the name of one that "
+	 "is stored\",\"type\":[\"object\",\"string\"]},\"syntax\":{\"enum\":["
+	 "\"yaml\",\"json\",\"toml\"]},\"project\":" STRING ",\"inputs\":{"
+	 "\"type\":\"object\"},\"principal\":{\"type\":\"object\","
+	 "\"required\":[\"name\"],\"properties\":{\"name\":" STRING "},"
+	 "\"additionalProperties\":false}},\"additionalProperties\":false}"},
+	{"Verdict",
+	 "{\"type\":\"object\",\"required\":[\"allowed\",\"project\",\"job\","
+	 "\"definition_digest\",\"policy_digest\",\"principal\",\"tasks\"],"
+	 "\"properties\":{\"allowed\":{\"type\":\"boolean\"},\"project\":"
+	 STRING ",\"job\":" STRING ",\"definition_digest\":{\"$ref\":"
+	 "\"#/components/schemas/Digest\"},\"policy_digest\":{\"$ref\":"
+	 "\"#/components/schemas/Digest\"},\"principal\":{\"type\":\"object\","
+	 "\"required\":[\"name\"],\"properties\":{\"name\":" STRING "}},"
+	 "\"source\":{\"$ref\":\"#/components/schemas/TaskVerdict\"},"
+	 "\"tasks\":{\"type\":\"array\",\"items\":{\"$ref\":"
+	 "\"#/components/schemas/TaskVerdict\"}}}}"},
+	{"TaskVerdict",
+	 "{\"type\":\"object\",\"required\":[\"name\",\"allowed\","
+	 "\"reasons\",\"limits\",\"clamped\"],\"properties\":{\"name\":" STRING
+	 ",\"allowed\":{\"type\":\"boolean\"},\"reasons\":{\"type\":\"array\","
+	 "\"items\":{\"type\":\"object\",\"required\":[\"text\",\"file\","
+	 "\"line\"],\"properties\":{\"text\":" STRING ",\"file\":"
+	 MAYBE("string") ",\"line\":" MAYBE("integer") "}}},\"limits\":{"
+	 "\"type\":\"object\",\"additionalProperties\":" INTEGER "},"
+	 "\"clamped\":{\"type\":\"array\",\"items\":" STRING "}}}"},
 	{"Why",
 	 "{\"type\":\"object\",\"required\":[\"id\",\"state\",\"waits\",\"tasks\"],"
 	 "\"properties\":{\"id\":" STRING ",\"state\":{\"$ref\":"

@@ -56,6 +56,13 @@ static const struct verb verbs[] = {
 	 "Every task with its sandbox and secrets, what policy says, and what\n"
 	 "changed since the last run. Exit code 3 when policy denies it.",
 	 verb_plan},
+	{"policy", "test FILE|JOB [--input K=V]... [--as PRINCIPAL]",
+	 "What policy says of a job, before it is run",
+	 "  nfo policy test release.yaml --input target=staging\n"
+	 "  nfo policy test release --as user:ann\n\n"
+	 "Every task with the limits that it would get, and each reason of a\n"
+	 "denial with the rule's file and line. Exit code 3 when it is denied.",
+	 verb_policy},
 	{"rerun", "RUN [--from start|failed|TASK]",
 	 "Run it again; what succeeded counts as done",
 	 "  nfo rerun run_01K...\n"

@@ -51,6 +51,8 @@ int verb_approvals(int argc, char **argv, const struct verb *v);
 int verb_approve(int argc, char **argv, const struct verb *v);
 /* plan.c */
 int verb_plan(int argc, char **argv, const struct verb *v);
+/* policy.c */
+int verb_policy(int argc, char **argv, const struct verb *v);
 /* content.c */
 int verb_logs(int argc, char **argv, const struct verb *v);
 int verb_artifact(int argc, char **argv, const struct verb *v);

@@ -166,23 +166,32 @@ static int instance(struct view *v, size_t i, struct err *e)
 	return bad;
 }
 
+int planview_fetch(const struct job_plan *p, struct job_git *ret_git,
+		   struct job_plan **ret_plan, struct job_attempt **ret,
+		   struct problems *ps, struct err *e)
+{
+	struct job_run_facts facts = {STR(""), STR(GIT_TRIGGER),
+				      p->facts.submitter, STR("")};
+	CLEANUP_BUF struct buf canonical = BUF_INIT(JOB_CANONICAL_MAX);
+	struct job *job;
+
+	*ret = NULL;
+	*ret_plan = NULL;
+	if (job_git_read(p, ret_git, ps) ||
+	    job_git_fetch(p, ret_git, &canonical, &job, e) ||
+	    job_plan_new(job, STR(""), &facts, ret_plan, ps))
+		return -1;
+	return job_plan_attempt(*ret_plan, 0, NULL, ret, e);
+}
+
 /* What would be fetched, and whether policy lets it; nothing is. */
 static int fetched(struct view *v, struct problems *ps, struct err *e)
 {
-	struct job_run_facts facts = {STR(""), STR(GIT_TRIGGER), STR(""),
-				      STR("")};
-	CLEANUP_BUF struct buf canonical = BUF_INIT(JOB_CANONICAL_MAX);
-	struct job_attempt *a = NULL;
-	struct job_plan *p = NULL;
+	struct job_attempt *a;
+	struct job_plan *p;
 	struct job_git git;
-	struct job *job;
-	int bad;
+	int bad = planview_fetch(v->p, &git, &p, &a, ps, e);
 
-	if (job_git_read(v->p, &git, ps) ||
-	    job_git_fetch(v->p, &git, &canonical, &job, e))
-		return -1;
-	bad = job_plan_new(job, STR(""), &facts, &p, ps) ||
-	      job_plan_attempt(p, 0, NULL, &a, e);
 	if (!bad) {
 		buf_puts(v->b, ",\"source\":{\"kind\":\"git\"");
 		text(v->b, "url", git.url);
@@ -234,10 +243,10 @@ static int write_plan(struct view *v, struct str canonical, struct problems *ps,
 }
 
 int planview(const struct policy_set *policies, struct job *job,
-	     struct str canonical, struct str inputs, struct buf *b,
-	     struct problems *ps, struct err *e)
+	     struct str canonical, struct str inputs, struct str submitter,
+	     struct buf *b, struct problems *ps, struct err *e)
 {
-	struct job_run_facts facts = {STR(""), STR("plan"), STR(""), STR("")};
+	struct job_run_facts facts = {STR(""), STR("plan"), submitter, STR("")};
 	struct view v = {.policies = policies, .b = b, .allowed = true};
 	struct job_plan *p;
 	int bad;

@@ -37,9 +37,12 @@ static void deny(struct question *q, const struct policy_file *f,
 	v->allowed = false;
 	if (v->n_reasons == POLICY_REASONS_MAX)
 		return;
-	if (f && at)
+	if (f && at) {
+		v->places[v->n_reasons] =
+			(struct policy_place){f->name, at->at.line};
 		(void)snprintf(place, sizeof(place), "%s:%u", f->name,
 			       at->at.line);
+	}
 	(void)snprintf(v->reasons[v->n_reasons++], POLICY_REASON_LEN,
 		       "%s: %s \"" STR_FMT "\" %s", place, what,
 		       STR_ARG(str_n(value.p, value.len < 80 ? value.len : 80)),

@@ -16,12 +16,19 @@ enum {
 	POLICY_REASON_LEN = 240
 };
 
+/* The rule that a reason is about; file is the set's, NULL: there is none. */
+struct policy_place {
+	const char *file;
+	unsigned line;
+};
+
 struct policy_verdict {
 	bool allowed;
 	bool secrets_env_allowed;
 	struct grant_limits limits; /* as clamped */
 	uint64_t timeout_us;        /* as clamped */
 	char reasons[POLICY_REASONS_MAX][POLICY_REASON_LEN];
+	struct policy_place places[POLICY_REASONS_MAX];
 	size_t n_reasons; /* of the denial; "policies/default.yaml:7: ..." */
 };
 

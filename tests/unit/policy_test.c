@@ -85,6 +85,8 @@ static void by_default(void **state)
 			       ": network \"host\" is allowed by no rule "
 			       "(see allow: { networks: [] })"));
 	assert_ptr_equal(strstr(v.reasons[0], "a.yaml:"), v.reasons[0]);
+	assert_string_equal(v.places[0].file, "a.yaml");
+	assert_true(v.places[0].line > 1);
 	a = plain();
 	a.profile = STR("mine");
 	policy_decide(s, &a, &v);
