@@ -99,11 +99,13 @@ static void they_decide(void **state)
 	struct logins *l = logins_new();
 	CLEANUP_BUF struct buf b = BUF_INIT(4096);
 	struct str who = STR("oidc:corp:ann"), id, web = STR("web");
+	struct ulid login;
 	struct err e;
 
 	(void)state;
 	access_use(a, l);
-	id = str_from(add(l, 1, "corp", 100)->id.s);
+	login = add(l, 1, "corp", 100)->id; /* which goes before the test */
+	id = str_from(login.s);
 	assert_true(access_is_known(a, who, id));
 	assert_false(access_is_known(a, who, STR("")));
 	assert_false(access_is_known(a, STR("oidc:corp:bob"), id));
