@@ -215,9 +215,9 @@ struct engine {
 	/* the engine's thread alone */
 	struct engine_stats stats;
 	struct link runs, look, put;
-	struct link starved; /* wait for room alone, first in line first */
-	bool room_came;      /* they are to be looked at */
-	uint64_t turns;
+	struct link starved;    /* wait for room alone, first in line first */
+	bool room_came;         /* they are to be looked at */
+	uint64_t turns;         /* passes of them */
 	struct map *by_attempt; /* attempt's ULID -> struct instance */
 	struct map *by_run;     /* run's ULID -> struct run */
 	uint32_t n_runs, n_running, n_shared;

@@ -314,9 +314,9 @@ void turn_soon(struct engine *g)
 
 void turn(struct engine *g)
 {
-	g->turns++;
 	do_commands(g);
 	do {
+		g->turns++;
 		timetable_run(g);
 		do {
 			look_at_starved(g);
@@ -325,8 +325,8 @@ void turn(struct engine *g)
 		if (save(g))
 			break;
 		after_save(g);
-	} while (!list_empty(&g->look) || !list_empty(&g->put) ||
-		 (g->timetable_due && g->recovered));
+	} while (g->room_came || !list_empty(&g->look) ||
+		 !list_empty(&g->put) || (g->timetable_due && g->recovered));
 	pthread_mutex_lock(&g->lock);
 	show_stats(g);
 	pthread_mutex_unlock(&g->lock);

@@ -264,6 +264,30 @@ static void test_shared_workspace(void **state)
 	assert_memory_equal(msg.body, run.s, ULID_LEN);
 }
 
+/* Only uids for shared workspaces are wanted, and the one there is comes free
+ * when a run has ended. */
+static void test_shared_room(void **state)
+{
+	struct world *w = *state;
+	unsigned char raw[WIRE_MAX + 2];
+	struct chan_msg msg;
+	struct launch a, b;
+
+	w->opts.parallel = 2;
+	w->opts.uid_slots = 3;
+	world_start(w, true);
+	(void)world_run(w, HEAD "tasks: [{name: a, run: x}]\n");
+	(void)world_run(w, HEAD "tasks: [{name: b, run: x}]\n");
+	world_launch(w, &a);
+	world_quiet(w);
+	world_end(w, &a, STATE_SUCCEEDED, KIND_NONE, 0);
+	receive(w, raw, &msg);
+	assert_int_equal(msg.type, MSG_RELEASE);
+	world_launch(w, &b);
+	assert_true(str_is(b.job->task, "b"));
+	world_end(w, &b, STATE_SUCCEEDED, KIND_NONE, 0);
+}
+
 /* --- what must not be believed or forgotten ----------------------------- */
 
 static void test_success_needs_a_result(void **state)
@@ -411,6 +435,7 @@ int main(void)
 		TEST(test_retry_in_line),
 		TEST(test_never_fits),
 		TEST(test_shared_workspace),
+		TEST(test_shared_room),
 		TEST(test_success_needs_a_result),
 		TEST(test_stale_fence),
 		TEST(test_idempotency),
