@@ -107,11 +107,12 @@ static int save_all(struct engine *g, struct err *e)
 	LIST_FOR(l, &g->put)
 	if (save_run(LIST_ENTRY(l, struct run, put), e))
 		return -1;
+	/* before the edits: one may pause what was due a moment ago */
+	if (timetable_save(g, e))
+		return -1;
 	for (struct command *c = g->waiting.head; c; c = c->next)
 		if (c->to_save && command_save(g, c, e))
 			return -1;
-	if (timetable_save(g, e))
-		return -1;
 	if (now - g->keys_expired_us > KEYS_EVERY_US) {
 		if (store_keys_expire(g->store, now - KEYS_KEPT_US, e) ||
 		    store_deliveries_expire(g->store, now - CALLS_KEPT_US, e))

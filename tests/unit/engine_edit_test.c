@@ -4,6 +4,8 @@
 #include "engine_helper.h"
 #include "store/jobs.h"
 
+#include <semaphore.h>
+
 static struct store_job a_job(const char *name)
 {
 	return (struct store_job){.project = STR("default"),
@@ -97,11 +99,98 @@ static void revisions(void **state)
 	world_stop(w);
 }
 
+/* --- a schedule that is paused while it is due -------------------------- */
+
+static sem_t in_edit, go_on;
+
+static int put_due(void *ctx, struct store *s, struct err *refusal,
+		   struct err *e)
+{
+	struct store_job j = a_job("due");
+
+	(void)ctx;
+	(void)refusal;
+	j.canonical = STR("{\"name\":\"due\",\"nfo\":1,\"tasks\":{\"a\":"
+			  "{\"run\":\"x\"}},\"triggers\":{\"schedule\":["
+			  "{\"cron\":\"* * * * *\",\"name\":\"s\"}]}}");
+	return store_job_put(s, &j, e);
+}
+
+static int hold(void *ctx, struct store *s, struct err *refusal, struct err *e)
+{
+	(void)ctx;
+	(void)s;
+	(void)refusal;
+	(void)e;
+	assert_int_equal(sem_post(&in_edit), 0);
+	assert_int_equal(sem_wait(&go_on), 0);
+	return 0;
+}
+
+static int pause_it(void *ctx, struct store *s, struct err *refusal,
+		    struct err *e)
+{
+	const struct store_schedule x = {.project = STR("default"),
+					 .job = STR("due"),
+					 .name = STR("s"),
+					 .last_s = clock_real_us() / 1000000,
+					 .paused = true,
+					 .run = STR(""),
+					 .error = STR("")};
+
+	(void)ctx;
+	(void)refusal;
+	return store_schedule_put(s, &x, e);
+}
+
+static int see_schedule(void *ctx, const struct store_schedule *x,
+			struct err *e)
+{
+	(void)e;
+	*(bool *)ctx = x->paused;
+	return 0;
+}
+
+static void ask_edit(struct world *w, const char *action, engine_edit_fn *fn)
+{
+	ok(engine_edit(w->g, STR("uid:0"), str_from(action), STR("due/s"), fn,
+		       on_reply, w, &w->e),
+	   &w->e);
+}
+
+/* Both are one turn of the engine: what was asked for is what is stored. */
+static void paused_while_due(void **state)
+{
+	struct world *w = *state;
+	bool paused = false;
+
+	assert_int_equal(sem_init(&in_edit, 0, 0) | sem_init(&go_on, 0, 0), 0);
+	world_start(w, false);
+	ask_edit(w, "job.put", put_due);
+	world_wait(w);
+	ask_edit(w, "", hold);
+	assert_int_equal(sem_wait(&in_edit), 0);
+	ask_edit(w, "schedule.pause", pause_it);
+	world_alive_end(w);
+	assert_int_equal(sem_post(&go_on), 0);
+	while (w->n_replies < 3)
+		hear(w, PATIENCE_MS);
+	assert_int_equal(store_read_schedule(w->reader, STR("default"),
+					     STR("due"), STR("s"), see_schedule,
+					     &paused, &w->e),
+			 1);
+	assert_true(paused);
+	sem_destroy(&in_edit);
+	sem_destroy(&go_on);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(edits, world_make, world_drop),
 		cmocka_unit_test_setup_teardown(revisions, world_make,
+						world_drop),
+		cmocka_unit_test_setup_teardown(paused_while_due, world_make,
 						world_drop),
 	};
 
