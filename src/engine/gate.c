@@ -206,10 +206,11 @@ static uint32_t passed_in(const struct engine *g, struct str project)
 
 /* --- conflict: cancel-running ------------------------------------------- */
 
-/* Those before it in the group end; not one in its `finally`. */
-static void displace(struct run *r)
+/* Those before it in the group end; not one in its `finally`.  Not before it
+ * is stored itself, a full disk may turn it away: true when it waits for that. */
+static bool displace(struct run *r)
 {
-	r->displaced = true;
+	r->displaced = !r->create;
 	LIST_FOR(l, &r->g->runs)
 	{
 		struct run *o = LIST_ENTRY(l, struct run, link);
@@ -218,11 +219,15 @@ static void displace(struct run *r)
 		    !same_group(o, r->row.project, r->plan->group) ||
 		    strcmp(o->row.ulid.s, r->row.ulid.s) > 0)
 			continue;
+		if (!r->displaced)
+			return true;
 		o->row.cancelled = true;
 		o->row_dirty = true;
 		live_put(o);
 		live_look(o);
 	}
+	r->displaced = true;
+	return false;
 }
 
 /* --- a schedule's earlier runs ------------------------------------------ */
@@ -235,7 +240,7 @@ static bool replaces(const struct run *r, struct str schedule)
 	return str_is(job_text(doc_get(n, "overlap"), "queue"), "replace");
 }
 
-/* One by one; with `replace` those before it end. */
+/* One by one; with `replace` those before it end, once it is stored. */
 static bool waits_for_earlier(struct run *r)
 {
 	struct str schedule = r->row.submitter;
@@ -256,7 +261,7 @@ static bool waits_for_earlier(struct run *r)
 		    !str_eq(o->row.job, r->row.job))
 			continue;
 		any = true;
-		if (!end || o->in_finally || o->row.cancelled)
+		if (!end || r->create || o->in_finally || o->row.cancelled)
 			continue;
 		o->row.cancelled = true;
 		o->row_dirty = true;
@@ -296,8 +301,9 @@ static struct str closed(struct run *r)
 		return STR("concurrency");
 	if (!r->plan->group.len)
 		return STR("");
-	if (r->plan->conflict == CONFLICT_CANCEL && !r->displaced)
-		displace(r);
+	if (r->plan->conflict == CONFLICT_CANCEL && !r->displaced &&
+	    displace(r))
+		return STR("concurrency");
 	if (others_first(r) || is_full(r->g, r->row.project, r->plan->group,
 				       r->plan->group_limit, &holder))
 		return STR("concurrency");

@@ -156,10 +156,12 @@ struct str gitsource_waits(struct run *r)
 	if (!pending(r))
 		return STR("");
 	f = map_get(r->g->by_run, r->row.fetch);
-	if (r->row.cancelled)
+	if (r->row.cancelled) {
+		gitsource_cancel(r); /* whoever did it */
 		end(r, STATE_CANCELLED, KIND_NONE, STR(""));
-	else if (!f)
+	} else if (!f) {
 		unresolved(r, STR("the run that does it is gone"));
+	}
 	if (r->ended)
 		return STR("");
 	return f->row.state == STATE_BLOCKED ? f->row.blocked : STR("source");

@@ -112,6 +112,7 @@ struct run {
 	bool finally_over; /* its own deadline has struck */
 	bool passed;       /* the gate, and holds its places */
 	bool displaced;    /* it has cancelled those before it */
+	bool turned_away;  /* a full disk: it never was; see turn.c */
 	struct loop_timer *timer;
 	int64_t deadline_us; /* monotonic; of the phase; -1: none */
 	uint32_t slot;       /* of a shared workspace */
@@ -312,6 +313,8 @@ void timetable_run(struct engine *g); /* makes what is due; sets its timer */
 bool timetable_dirty(const struct engine *g);
 MUST_USE int timetable_save(struct engine *g, struct err *e);
 void timetable_saved(struct engine *g);
+/* Runs that are turned away were none. */
+void timetable_turned_away(struct engine *g);
 
 /* gitsource.c */
 /* Of a job whose source is in git: what the run is to fetch, and the order of

@@ -282,3 +282,16 @@ void timetable_saved(struct engine *g)
 	for (struct timetable *t = g->timetable; t; t = t->next)
 		t->dirty = false;
 }
+
+void timetable_turned_away(struct engine *g)
+{
+	for (struct timetable *t = g->timetable; t; t = t->next) {
+		const struct run *r = map_get(g->by_run, str_from(t->run.s));
+
+		if (!r || !r->turned_away)
+			continue;
+		t->run = (struct ulid){{0}};
+		(void)snprintf(t->error, sizeof(t->error),
+			       "no new runs: the disk is full");
+	}
+}

@@ -132,26 +132,58 @@ static bool nothing_to_save(const struct engine *g)
 	return true;
 }
 
-/* They were never acknowledged: tell those who asked, and forget them. */
-static bool turn_away(struct engine *g)
+/* Edits, and runs: those that asked for the same again, too. */
+static bool turn_away_commands(struct engine *g)
 {
 	bool any = false;
 
 	for (struct command *c = g->waiting.head; c; c = c->next) {
-		if (!c->to_save || !c->edit)
-			continue;
-		err_sys(&c->reply.err, ENOSPC, "nothing was changed");
-		c->to_save = false;
-		any = true;
+		const struct run *r =
+			c->type == COMMAND_RUN ?
+				map_get(g->by_run, str_from(c->reply.run.s)) :
+				NULL;
+
+		if (r && r->turned_away) {
+			err_sys(&c->reply.err, ENOSPC, "no new runs");
+			c->reply.replayed = false;
+		} else if (c->to_save && c->edit) {
+			err_sys(&c->reply.err, ENOSPC, "nothing was changed");
+			c->to_save = false;
+			any = true;
+		}
 	}
+	return any;
+}
+
+/* What a stored run has called is a part of that; what a new one has called
+ * goes with it. */
+static bool is_unheard(const struct run *r)
+{
+	const struct run *root =
+		r->row.root.len ? map_get(r->g->by_run, r->row.root) : r;
+
+	return r->create && root && root->create;
+}
+
+/* They were never acknowledged: tell those who asked, and forget them. */
+static bool turn_away(struct engine *g)
+{
+	bool any;
+
 	LIST_FOR(l, &g->put)
 	{
 		struct run *r = LIST_ENTRY(l, struct run, put);
 
-		/* what another one has called is a part of that */
-		if (!r->create || r->row.root.len)
+		r->turned_away = is_unheard(r);
+	}
+	any = turn_away_commands(g);
+	timetable_turned_away(g);
+	LIST_FOR(l, &g->put)
+	{
+		struct run *r = LIST_ENTRY(l, struct run, put);
+
+		if (!r->turned_away)
 			continue;
-		err_sys(&r->create->reply.err, ENOSPC, "no new runs");
 		for (size_t i = 0; i < r->plan->n; i++)
 			if (r->inst[i].prepared)
 				launch_undo(r, i);
@@ -284,7 +316,9 @@ static void after_save(struct engine *g)
 	{
 		struct run *r = LIST_ENTRY(l, struct run, put);
 
-		r->create = NULL; /* its command is answered now */
+		if (r->create && !r->passed)
+			live_look(r); /* now others may end for it */
+		r->create = NULL;     /* its command is answered now */
 		save_done(r);
 		result_tidy(r);
 	}

@@ -12,6 +12,11 @@ enum {
 	RECOVER_MS = 10000
 };
 
+#define CALL HEAD "tasks: {c: {job: {name: child}}}\n"
+#define GROUP                                                                  \
+	HEAD "concurrency: {group: g, conflict: cancel-running}\n"             \
+	     "tasks: {a: {run: x}}\n"
+
 static bool in_namespace;
 
 /* The program's own mount namespace: nothing outside sees the small disk. */
@@ -60,6 +65,15 @@ static void fill(const struct world *w)
 	close(fd);
 }
 
+static void wait_for_room(struct world *w)
+{
+	assert_int_equal(unlinkat(w->state_fd, "filler", 0), 0);
+	for (int ms = 0; engine_stats(w->g).disk_full; ms += 20) {
+		assert_true(ms < RECOVER_MS);
+		(void)poll(NULL, 0, 20);
+	}
+}
+
 static int put_child(void *ctx, struct store *s, struct err *refusal,
 		     struct err *e)
 {
@@ -90,13 +104,19 @@ static int count_run(void *ctx, const struct store_run *r, struct err *e)
 	return 0;
 }
 
-static int children(struct world *w, const struct ulid *run)
+/* parent "": all. */
+static int runs(struct world *w, struct str parent)
 {
-	const struct store_filter f = {.parent = str_from(run->s)};
+	const struct store_filter f = {.parent = parent};
 	int n = 0;
 
 	ok(store_read_runs(w->reader, &f, count_run, &n, &w->e), &w->e);
 	return n;
+}
+
+static int children(struct world *w, const struct ulid *run)
+{
+	return runs(w, str_from(run->s));
 }
 
 /* A call is no new run of somebody's: it is not turned away, it waits. */
@@ -182,13 +202,76 @@ static void test_full(void **state)
 	world_ask(w, ONE, NULL);
 	assert_int_equal(w->reply.err.sys, ENOSPC);
 
-	assert_int_equal(unlinkat(w->state_fd, "filler", 0), 0);
-	for (int ms = 0; engine_stats(w->g).disk_full; ms += 20) {
-		assert_true(ms < RECOVER_MS);
-		(void)poll(NULL, 0, 20);
-	}
+	wait_for_room(w);
 	run = world_run(w, HEAD "priority: 100\ntasks: {b: {run: x}}\n");
 	assert_tasks(w, &run, n ? "q" : "r");
+}
+
+/* What a run that is turned away has called is turned away with it. */
+static void test_call_goes_too(void **state)
+{
+	struct world *w = *state;
+	struct launch l;
+	int n = 0;
+
+	if (!in_namespace) {
+		print_message("only root can mount a small file system\n");
+		skip();
+	}
+	w->opts.parallel = 1;
+	w->opts.live_runs = ASKS_MAX + 10;
+	world_start(w, true);
+	ok(engine_edit(w->g, STR("uid:0"), STR(""), STR(""), put_child,
+		       on_reply, w, &w->e),
+	   &w->e);
+	world_wait(w);
+	(void)world_run(w, ONE);
+	world_launch(w, &l);
+	fill(w);
+	for (world_ask(w, CALL, NULL); !w->reply.err.code;
+	     world_ask(w, CALL, NULL)) {
+		assert_int_equal(children(w, &w->reply.run), 1);
+		assert_true(++n < ASKS_MAX);
+	}
+	assert_int_equal(w->reply.err.sys, ENOSPC);
+	wait_for_room(w);
+	world_quiet(w);
+	assert_int_equal(runs(w, STR("")), 1 + 2 * n);
+	world_end_bare(w, &l, STATE_FAILED, KIND_LIMIT);
+}
+
+/* One that is turned away has ended no other. */
+static void test_displaces_nobody(void **state)
+{
+	struct world *w = *state;
+	struct launch l;
+	struct ulid last;
+	int n = 0;
+
+	if (!in_namespace) {
+		print_message("only root can mount a small file system\n");
+		skip();
+	}
+	w->opts.parallel = 1;
+	w->opts.live_runs = ASKS_MAX + 10;
+	world_start(w, true);
+	(void)world_run(w, ONE);
+	world_launch(w, &l);
+	last = world_run(w, GROUP);
+	fill(w);
+	for (world_ask(w, GROUP, NULL); !w->reply.err.code;
+	     world_ask(w, GROUP, NULL)) {
+		last = w->reply.run;
+		assert_true(++n < ASKS_MAX);
+	}
+	assert_int_equal(w->reply.err.sys, ENOSPC);
+	wait_for_room(w);
+	world_quiet(w);
+	assert_false(row(w, &last).cancelled);
+	last = world_run(w, GROUP); /* it does */
+	world_quiet(w);
+	assert_tasks(w, &last, "q");
+	world_end_bare(w, &l, STATE_FAILED, KIND_LIMIT);
 }
 
 int main(void)
@@ -198,6 +281,10 @@ int main(void)
 						small_drop),
 		cmocka_unit_test_setup_teardown(test_call_waits, small_make,
 						small_drop),
+		cmocka_unit_test_setup_teardown(test_call_goes_too, small_make,
+						small_drop),
+		cmocka_unit_test_setup_teardown(test_displaces_nobody,
+						small_make, small_drop),
 	};
 
 	enter();
