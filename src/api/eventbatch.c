@@ -9,6 +9,8 @@
 
 enum {
 	EVENTS_BATCH = 200,
+	/* Ids that one read goes past: most may be of what is not seen. */
+	EVENTS_LOOK = 10000,
 	BATCH_MAX = 1 << 20,
 	VISIBLE_MAX = 64 << 10, /* beyond it is read anew each time */
 	/* Each follower asks twice: for what there is, and whether there is
@@ -78,6 +80,27 @@ static int on_event(void *ctx, const struct store_event *ev, struct err *e)
 	return 0;
 }
 
+/* Of one run, by its index; of all, what is not seen is looked at once. */
+static int read_events(struct kept *k, struct store_reader *reader,
+		       const struct eventbatch_ask *q, struct err *e)
+{
+	int64_t newest = 0, to;
+
+	if (q->run)
+		return store_read_events(reader, q->run, q->visible, q->after,
+					 0, EVENTS_BATCH, on_event, k, e);
+	if (store_read_last_event(reader, &newest, e))
+		return -1;
+	to = newest - q->after > EVENTS_LOOK ? q->after + EVENTS_LOOK : newest;
+	if (store_read_events(reader, NULL, q->visible, q->after, to,
+			      EVENTS_BATCH, on_event, k, e))
+		return -1;
+	if (k->n < EVENTS_BATCH && to > k->last)
+		k->last = to;
+	k->n += to < newest; /* there may be more */
+	return 0;
+}
+
 static int read_anew(struct kept *k, struct store_reader *reader,
 		     const struct eventbatch_ask *q, struct err *e)
 {
@@ -91,8 +114,7 @@ static int read_anew(struct kept *k, struct store_reader *reader,
 	k->types = q->types;
 	k->after = k->last = q->after;
 	k->n = 0;
-	if (store_read_events(reader, q->run, q->visible, q->after,
-			      EVENTS_BATCH, on_event, k, e))
+	if (read_events(k, reader, q, e))
 		return -1;
 	if (k->text.failed)
 		return err_set(e, ERR_LIMIT, "events: too many bytes");

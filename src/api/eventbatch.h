@@ -24,7 +24,7 @@ struct eventbatch_ask {
 struct eventbatch *eventbatch_new(void) MUST_USE;
 void eventbatch_free(struct eventbatch *x);
 /* Appends frames of Server-Sent Events.  *ret_last: the last id looked at
- * (after, when there was none), *ret_n: how many were. */
+ * (after, when there was none), *ret_n: not 0 when there may be more. */
 MUST_USE int eventbatch_read(struct eventbatch *x, struct store_reader *reader,
 			     const struct eventbatch_ask *ask, struct buf *b,
 			     int64_t *ret_last, size_t *ret_n, struct err *e);

@@ -172,8 +172,9 @@ int store_read_artifacts(struct store_reader *r, int64_t run,
 }
 
 int store_read_events(struct store_reader *r, const struct ulid *run,
-		      struct str visible, int64_t after, uint32_t limit,
-		      store_event_fn *fn, void *ctx, struct err *e)
+		      struct str visible, int64_t after, int64_t to,
+		      uint32_t limit, store_event_fn *fn, void *ctx,
+		      struct err *e)
 {
 	struct query q CLEANUP_QUERY = {0};
 	struct store_event ev;
@@ -184,6 +185,8 @@ int store_read_events(struct store_reader *r, const struct ulid *run,
 	query_i64(&q, after);
 	query_str(&q, run ? str_from(run->s) : visible);
 	query_i64(&q, limit);
+	if (!run)
+		query_i64(&q, to);
 	while ((n = query_step(&q, e)) > 0) {
 		db_get_event(&q, &ev);
 		if (fn(ctx, &ev, e))

@@ -83,11 +83,12 @@ MUST_USE int store_read_artifacts(struct store_reader *r, int64_t run,
 				  struct err *e);
 
 /* Events above an id, oldest first; run NULL: of all runs of the projects in a
- * JSON list, "" for every project. */
+ * JSON list, "" for every project, and up to an id: those of others are looked
+ * at as well, and there may be many. */
 typedef int store_event_fn(void *ctx, const struct store_event *ev,
 			   struct err *e);
 MUST_USE int store_read_events(struct store_reader *r, const struct ulid *run,
-			       struct str visible, int64_t after,
+			       struct str visible, int64_t after, int64_t to,
 			       uint32_t limit, store_event_fn *fn, void *ctx,
 			       struct err *e);
 /* The same, newest first, narrowed; zero is no filter. */

@@ -314,9 +314,9 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_EVENT_ADD] = "INSERT INTO events(run,type,task,attempt,state,kind,"
 			 "ts_us) VALUES(?,?,?,?,?,?,?)",
 	[DB_EVENTS] = "SELECT " DB_EVENT_COLUMNS " FROM events e "
-		      "JOIN runs r ON r.id=e.run WHERE e.id>?1 AND (?2='' OR "
-		      "r.project IN (SELECT value FROM json_each(?2))) "
-		      "ORDER BY e.id LIMIT ?3",
+		      "JOIN runs r ON r.id=e.run WHERE e.id>?1 AND e.id<=?4 "
+		      "AND (?2='' OR r.project IN (SELECT value FROM "
+		      "json_each(?2))) ORDER BY e.id LIMIT ?3",
 	[DB_EVENTS_OF] = "SELECT " DB_EVENT_COLUMNS " FROM events e "
 			 "JOIN runs r ON r.id=e.run WHERE e.id>? "
 			 "AND e.run=(SELECT id FROM runs WHERE ulid=?) "

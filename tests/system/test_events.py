@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Events as they happen and as they happened; over restarts of the server."""
+import http.client
 import json
 import os
 import select
@@ -9,6 +10,7 @@ import sqlite3
 import pytest
 
 import nfo as programs
+from test_access import somebody, token_of
 
 HELLO = """\
 nfo: 1
@@ -204,3 +206,29 @@ def test_nfo_logs(nfo, more, want):
         frames = nfo("logs", run, "--output", "json").out.splitlines()
         assert {json.loads(f)["task"] for f in frames} == {"a", "b"}
         nfo("logs", run, "--tail", "0", code=2)
+
+
+def test_who_sees_little_does_not_look_at_all_the_rest_at_once(tcp):
+    """Many events of other projects are gone past in steps."""
+    run = tcp.run(HELLO)
+    somebody(tcp, "ann", "developer", ["quiet"])
+    with sqlite3.connect(tcp.state / "server/nfo.db") as db:
+        db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n "
+            "WHERE i<25000) INSERT INTO events(run,type,task,attempt,state,"
+            "kind,ts_us) SELECT run,type,task,attempt,state,kind,ts_us "
+            "FROM n,(SELECT * FROM events LIMIT 1)")
+    db.close()
+    token = token_of(tcp, user="ann")["token"]
+    c = http.client.HTTPConnection("127.0.0.1", tcp.port,
+                                   timeout=programs.LIMIT)
+    c.request("GET", "/v1/events?after=1", None,
+              {"Authorization": f"Bearer {token}"})
+    events = programs.sse(c.getresponse())
+    a = tcp.ask("POST", "/v1/projects/quiet/runs?wait=30s",
+                HELLO.replace("name: h", "name: h\nproject: quiet").encode(),
+                {"Content-Type": "application/yaml"})
+    assert a.status == 201, a
+    _, kind, data = next(events)
+    assert kind == "run" and data["run_id"] == a.json["id"] != run["id"]
+    c.close()

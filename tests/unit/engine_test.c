@@ -411,7 +411,7 @@ static void test_events(void **state)
 	run = world_run(w, ONE);
 	pass(w, "a");
 	(void)world_ended(w, &run);
-	assert_int_equal(store_read_events(w->reader, &run, STR(""), 0, 100,
+	assert_int_equal(store_read_events(w->reader, &run, STR(""), 0, 0, 100,
 					   count_events, &n, &w->e),
 			 0);
 	/* run: queued, running, succeeded; task: running, succeeded */

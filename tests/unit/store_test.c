@@ -183,13 +183,17 @@ static void test_events_never_repeat(void **state)
 	assert_true(second > first);
 
 	r = reader(d);
-	ok(store_read_events(r, &run.ulid, STR(""), 0, 10, count_event, &last,
-			     &d->e),
+	ok(store_read_events(r, &run.ulid, STR(""), 0, 0, 10, count_event,
+			     &last, &d->e),
 	   &d->e);
 	assert_int_equal(last.id, first);
 	assert_string_equal(last.run.s, run.ulid.s);
-	ok(store_read_events(r, NULL, STR(""), first, 10, count_event, &last,
-			     &d->e),
+	ok(store_read_events(r, NULL, STR(""), first, first, 10, count_event,
+			     &last, &d->e),
+	   &d->e);
+	assert_int_equal(last.id, first); /* there is no more up to there */
+	ok(store_read_events(r, NULL, STR(""), first, second, 10, count_event,
+			     &last, &d->e),
 	   &d->e);
 	assert_int_equal(last.id, second);
 	store_reader_close(r);
