@@ -21,7 +21,8 @@ enum {
 };
 
 struct stream {
-	struct request *r;
+	struct api *api;
+	struct request *r; /* not for stream_free(): it is gone by then */
 	reply_more_fn *more;
 	void *ctx;
 	void (*free_ctx)(void *);
@@ -110,7 +111,7 @@ static void stream_free(void *cls)
 	if (s->free_ctx)
 		s->free_ctx(s->ctx);
 	if (s->squeeze)
-		s->r->api->n_squeezed--;
+		s->api->n_squeezed--;
 	squeeze_free(s->squeeze);
 	loop_timer_free(s->timer);
 	buf_done(&s->b);
@@ -124,7 +125,8 @@ struct MHD_Response *stream_new(struct request *r, enum coding coding,
 {
 	struct stream *s = mem_alloc(sizeof(*s));
 
-	*s = (struct stream){.r = r,
+	*s = (struct stream){.api = r->api,
+			     .r = r,
 			     .more = more,
 			     .ctx = ctx,
 			     .free_ctx = free_ctx,

@@ -98,6 +98,21 @@ def test_many_at_once_are_all_served(nfo, big):
     assert "gzip" in seen
 
 
+def test_who_goes_before_the_end_leaves_nothing(nfo, big):
+    """The stream outlives its request: it is let go of after it."""
+    server = nfo.role("server")
+    path = f"/v1/runs/{big['id']}/log?grep=7"
+    for _ in range(150):  # more than are compressed at a time
+        c = nfo.connect()
+        c.request("GET", path, None, {"Accept-Encoding": "gzip",
+                                      "Accept": "text/plain"})
+        c.sock.recv(100)
+        c.close()
+    a = nfo.get(path, Accept="text/plain", Accept_Encoding="gzip")
+    assert a.headers["content-encoding"] == "gzip"
+    assert nfo.role("server") == server
+
+
 def test_the_record_of_a_run(nfo, big):
     path = f"/v1/runs/{big['id']}/record"
     a = nfo.get(path)
