@@ -3,8 +3,10 @@
  * Secrets go in and never come out: octets, {"value"} or {"value_b64"}, handed
  * to the keeper and wiped here.
  */
+#include "api/conventions.h"
 #include "api/handlers.h"
 #include "api/internal.h"
+#include "api/negotiate.h"
 #include "api/reply.h"
 #include "base/hex.h"
 #include "base/mem.h"
@@ -23,8 +25,15 @@ struct waiting {
 	struct request *r;
 	unsigned status;
 	const char *action;
+	/* what is asked for, as soon as it is known which version it is about */
+	int (*change)(struct waiting *w, uint64_t expect, struct err *e);
 	char what[160];
 };
+
+static void etag(uint64_t version, char out[VIEW_TAG_MAX])
+{
+	(void)snprintf(out, VIEW_TAG_MAX, "\"%" PRIu64 "\"", version);
+}
 
 static void on_audited(void *ctx, const struct engine_reply *a)
 {
@@ -52,7 +61,7 @@ static void on_changed(void *ctx, const struct keeper_answer *a)
 	struct waiting *w = ctx;
 	struct request *r = w->r;
 	struct buf b = BUF_INIT(256);
-	char etag[32];
+	char tag[VIEW_TAG_MAX];
 
 	if (a->err.code) {
 		reply_err(r, &a->err);
@@ -63,10 +72,9 @@ static void on_changed(void *ctx, const struct keeper_answer *a)
 		reply_empty(r, 204);
 	} else {
 		buf_printf(&b, "{\"version\":%" PRIu64 "}\n", a->number);
-		reply_json(r, a->number == 1 ? 201 : 200, &b);
-		(void)snprintf(etag, sizeof(etag), "\"%" PRIu64 "\"",
-			       a->number);
-		reply_header(r, "ETag", etag);
+		reply_json(r, a->made ? 201 : 200, &b);
+		etag(a->number, tag);
+		reply_header(r, "ETag", tag);
 	}
 	audited(w);
 }
@@ -106,7 +114,7 @@ static struct waiting *wait_for(struct request *r, unsigned status,
 static int asked(struct request *r, int bad, const struct err *e)
 {
 	if (bad)
-		return reply_err(r, e);
+		return r->phase == REQUEST_ANSWERED ? 0 : reply_err(r, e);
 	request_wait(r);
 	return 0;
 }
@@ -122,16 +130,113 @@ int h_secrets(struct request *r)
 		&e);
 }
 
-int h_secret_delete(struct request *r)
+static void on_shown(void *ctx, const struct keeper_answer *a)
 {
-	struct waiting *w;
+	struct request *r = ((struct waiting *)ctx)->r;
+	struct buf b = BUF_INIT(KEEPER_LIST_MAX + 64);
+	char tag[VIEW_TAG_MAX];
+
+	if (a->err.code) {
+		reply_err(r, &a->err);
+	} else {
+		etag(a->number, tag);
+		buf_str(&b, a->json);
+		buf_putc(&b, '\n');
+		reply_view_tagged(r, &b, tag);
+	}
+	request_resume(r);
+}
+
+int h_secret(struct request *r)
+{
+	struct waiting *w = wait_for(r, 200, "secret.show");
 	struct err e;
 
-	w = wait_for(r, 204, "secret.remove");
 	return asked(r,
-		     keeper_remove(r->api->keeper, r->params[0], r->params[1],
-				   on_changed, w, &e),
+		     keeper_show(r->api->keeper, r->params[0], r->params[1],
+				 on_shown, w, &e),
 		     &e);
+}
+
+int h_secret_versions(struct request *r)
+{
+	struct waiting *w = wait_for(r, 200, "secret.versions");
+	struct err e;
+
+	return asked(r,
+		     keeper_versions(r->api->keeper, r->params[0], r->params[1],
+				     on_listed, w, &e),
+		     &e);
+}
+
+/* --- changing ------------------------------------------------------------ */
+
+/* 412, where what is there (version 0: nothing) is not what If-Match or
+ * If-None-Match want. */
+static int check_version(struct request *r, uint64_t version)
+{
+	struct str match = request_header(r, "If-Match");
+	struct str none_match = request_header(r, "If-None-Match");
+	char tag[VIEW_TAG_MAX];
+
+	etag(version, tag);
+	if (match.p && !version)
+		return reply_problem(r, 412, "stale", "there is none to match"),
+		       -1;
+	if ((match.p && !etag_in(match, str_from(tag))) ||
+	    (none_match.p && version && etag_in(none_match, str_from(tag))))
+		return reply_problem(r, 412, "stale",
+				     "it is at version %" PRIu64, version),
+		       -1;
+	return 0;
+}
+
+/* Which version is there, for who says which one is meant: the change is of
+ * that one or, when somebody was faster, refused. */
+static void on_found(void *ctx, const struct keeper_answer *a)
+{
+	struct waiting *w = ctx;
+	struct request *r = w->r;
+	uint64_t version = a->err.code ? EXPECT_NONE : a->number;
+	struct err e = a->err;
+
+	if (e.code && e.code != ERR_NOT_FOUND)
+		reply_err(r, &e);
+	else if (!check_version(r, version)) {
+		if (!w->change(w, version, &e))
+			return; /* it is asked for: on_changed() */
+		if (r->phase != REQUEST_ANSWERED)
+			reply_err(r, &e);
+	}
+	request_resume(r);
+}
+
+static int change(struct waiting *w, struct err *e)
+{
+	struct request *r = w->r;
+
+	if (!request_header(r, "If-Match").p &&
+	    !request_header(r, "If-None-Match").p)
+		return w->change(w, EXPECT_ANY, e);
+	return keeper_show(r->api->keeper, r->params[0], r->params[1], on_found,
+			   w, e);
+}
+
+static int remove_it(struct waiting *w, uint64_t expect, struct err *e)
+{
+	struct request *r = w->r;
+
+	return keeper_remove(r->api->keeper, r->params[0], r->params[1], expect,
+			     on_changed, w, e);
+}
+
+int h_secret_delete(struct request *r)
+{
+	struct waiting *w = wait_for(r, 204, "secret.remove");
+	struct err e;
+
+	w->change = remove_it;
+	return asked(r, change(w, &e), &e);
 }
 
 /* {"value": "..."} or {"value_b64": "..."}; the tree's memory is wiped. */
@@ -171,26 +276,37 @@ static int value_of_json(struct request *r, struct buf *value)
 	return 0;
 }
 
-int h_secret_put(struct request *r)
+/* Answers when it returns -1. */
+static int value_of(struct request *r, struct buf *value)
 {
-	struct buf value = BUF_INIT(SECRET_MAX);
-	struct waiting *w;
-	struct err e;
-	int bad;
-
-	if (doc_syntax_of_type(request_header(r, "Content-Type")) == DOC_JSON) {
-		if (value_of_json(r, &value)) {
-			buf_wipe(&value);
-			return 0;
-		}
-	} else if (!buf_str(&value, buf_view(&r->body))) {
+	if (doc_syntax_of_type(request_header(r, "Content-Type")) == DOC_JSON)
+		return value_of_json(r, value);
+	if (!buf_str(value, buf_view(&r->body)))
 		return reply_problem(r, 413, "too-large",
 				     "a secret has at most %d bytes",
-				     SECRET_MAX);
-	}
-	w = wait_for(r, 200, "secret.put");
-	bad = keeper_put(r->api->keeper, r->params[0], r->params[1],
-			 buf_view(&value), on_changed, w, &e);
+				     SECRET_MAX),
+		       -1;
+	return 0;
+}
+
+static int put_it(struct waiting *w, uint64_t expect, struct err *e)
+{
+	struct request *r = w->r;
+	struct buf value = BUF_INIT(SECRET_MAX);
+	int bad = value_of(r, &value);
+
+	if (!bad)
+		bad = keeper_put(r->api->keeper, r->params[0], r->params[1],
+				 expect, buf_view(&value), on_changed, w, e);
 	buf_wipe(&value);
-	return asked(r, bad, &e);
+	return bad;
+}
+
+int h_secret_put(struct request *r)
+{
+	struct waiting *w = wait_for(r, 200, "secret.put");
+	struct err e;
+
+	w->change = put_it;
+	return asked(r, change(w, &e), &e);
 }

@@ -105,5 +105,7 @@ int h_artifacts(struct request *r);
 int h_artifact(struct request *r);
 /* h_secrets.c */
 int h_secrets(struct request *r);
+int h_secret(struct request *r);
+int h_secret_versions(struct request *r);
 int h_secret_put(struct request *r);
 int h_secret_delete(struct request *r);

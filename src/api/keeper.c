@@ -56,14 +56,15 @@ static int read_answer(struct chan_msg *msg, struct wire_reader *r,
 {
 	switch (msg->type) {
 	case MSG_OK:
-		a->number = r->left ? wire_get_u64(r) : 0;
+		a->number = wire_get_u64(r);
+		a->made = r->left && wire_get_u8(r);
 		break;
 	case MSG_NO: {
 		uint8_t code = wire_get_u8(r);
 		uint32_t sys = wire_get_u32(r);
 		struct str text = wire_get_str(r, ERR_TEXT_MAX);
 
-		if (!code || code > ERR_INTERNAL)
+		if (!code || code > ERR_STALE)
 			return -1;
 		err_set(&a->err, (enum err_code)code, STR_FMT, STR_ARG(text));
 		a->err.sys = sys == ENOSPC ? ENOSPC : 0; /* it has a status */
@@ -73,6 +74,7 @@ static int read_answer(struct chan_msg *msg, struct wire_reader *r,
 		if (fd_memfd_read(msg->n_fds ? msg->fds[0] : -1, json, &a->err))
 			return -1;
 		a->json = buf_view(json);
+		a->number = wire_get_u64(r);
 		break;
 	case MSG_SCANNED:
 	case MSG_VERIFIED:
@@ -164,7 +166,8 @@ static void start(struct keeper *k, struct wire_writer *w, struct str project)
 }
 
 int keeper_put(struct keeper *k, struct str project, struct str name,
-	       struct str value, keeper_fn *fn, void *ctx, struct err *e)
+	       uint64_t expect, struct str value, keeper_fn *fn, void *ctx,
+	       struct err *e)
 {
 	CLEANUP_FD int fd = -1;
 	struct wire_writer w;
@@ -172,6 +175,7 @@ int keeper_put(struct keeper *k, struct str project, struct str name,
 
 	start(k, &w, project);
 	wire_str(&w, name);
+	wire_u64(&w, expect);
 	if (value.len <= KEEPER_INLINE_MAX) {
 		wire_str(&w, value);
 	} else {
@@ -193,13 +197,36 @@ int keeper_list(struct keeper *k, struct str project, keeper_fn *fn, void *ctx,
 	return ask(k, MSG_LIST, &w, -1, fn, ctx, e);
 }
 
-int keeper_remove(struct keeper *k, struct str project, struct str name,
-		  keeper_fn *fn, void *ctx, struct err *e)
+static int of_one(struct keeper *k, enum msg_type type, struct str project,
+		  struct str name, keeper_fn *fn, void *ctx, struct err *e)
 {
 	struct wire_writer w;
 
 	start(k, &w, project);
 	wire_str(&w, name);
+	return ask(k, type, &w, -1, fn, ctx, e);
+}
+
+int keeper_show(struct keeper *k, struct str project, struct str name,
+		keeper_fn *fn, void *ctx, struct err *e)
+{
+	return of_one(k, MSG_SHOW, project, name, fn, ctx, e);
+}
+
+int keeper_versions(struct keeper *k, struct str project, struct str name,
+		    keeper_fn *fn, void *ctx, struct err *e)
+{
+	return of_one(k, MSG_VERSIONS, project, name, fn, ctx, e);
+}
+
+int keeper_remove(struct keeper *k, struct str project, struct str name,
+		  uint64_t expect, keeper_fn *fn, void *ctx, struct err *e)
+{
+	struct wire_writer w;
+
+	start(k, &w, project);
+	wire_str(&w, name);
+	wire_u64(&w, expect);
 	return ask(k, MSG_REMOVE, &w, -1, fn, ctx, e);
 }
 

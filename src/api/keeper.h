@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * The server's side of the edge to the keeper.  The server never sees a stored
- * value: it can put, list and remove, and ask whether a text holds one, or was signed with
- * one.
+ * value: it can put, list and remove, see names and versions, and ask whether a
+ * text holds one, or was signed with one.
  */
 #pragma once
 
@@ -13,11 +13,13 @@
 
 struct keeper;
 
-/* err.code ERR_NONE: done.  json: of a list; number: version, or 0/1. */
+/* err.code ERR_NONE: done.  json: of a list; number: version, or 0/1; made: a
+ * put found none. */
 struct keeper_answer {
 	struct err err;
 	struct str json;
 	uint64_t number;
+	bool made;
 };
 typedef void keeper_fn(void *ctx, const struct keeper_answer *a);
 
@@ -26,15 +28,21 @@ struct keeper *keeper_new(struct loop *l, int fd);
 void keeper_free(struct keeper *k); /* what waits gets ERR_UNAVAILABLE */
 bool keeper_up(const struct keeper *k);
 
-/* Each calls fn exactly once, later, in the loop's thread; -1: not, see e. */
+/* Each calls fn exactly once, later, in the loop's thread; -1: not, see e.
+ * expect: the version that must be there, or EXPECT_*; else ERR_STALE. */
 MUST_USE int keeper_put(struct keeper *k, struct str project, struct str name,
-			struct str value, keeper_fn *fn, void *ctx,
-			struct err *e);
+			uint64_t expect, struct str value, keeper_fn *fn,
+			void *ctx, struct err *e);
+MUST_USE int keeper_show(struct keeper *k, struct str project, struct str name,
+			 keeper_fn *fn, void *ctx, struct err *e);
+MUST_USE int keeper_versions(struct keeper *k, struct str project,
+			     struct str name, keeper_fn *fn, void *ctx,
+			     struct err *e);
 MUST_USE int keeper_list(struct keeper *k, struct str project, keeper_fn *fn,
 			 void *ctx, struct err *e);
 MUST_USE int keeper_remove(struct keeper *k, struct str project,
-			   struct str name, keeper_fn *fn, void *ctx,
-			   struct err *e);
+			   struct str name, uint64_t expect, keeper_fn *fn,
+			   void *ctx, struct err *e);
 MUST_USE int keeper_scan(struct keeper *k, struct str project, struct str text,
 			 keeper_fn *fn, void *ctx, struct err *e);
 /* Answered with number 1 or 0.  content: what is signed. */

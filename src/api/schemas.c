@@ -413,10 +413,14 @@ static const struct {
 	 "{\"type\":\"object\",\"required\":[\"name\",\"file\",\"size\","
 	 "\"sha256\"],\"properties\":{\"name\":" STRING ",\"file\":" STRING
 	 ",\"size\":" INTEGER ",\"sha256\":" STRING "}}"},
-	{"SecretVersion", "{\"type\":\"object\",\"required\":[\"version\"],"
-			  "\"properties\":{\"version\":" INTEGER "}}"},
-	{"Secret",        "{\"type\":\"object\",\"required\":[\"name\"],"
-		   "\"properties\":{\"name\":" STRING "}}"},
+	{"SecretVersion",
+	 "{\"type\":\"object\",\"required\":[\"version\"],\"properties\":{"
+	 "\"version\":" INTEGER ",\"created_at\":" STRING "}}"},
+	{"Secret",
+	 "{\"type\":\"object\",\"required\":[\"name\",\"version\","
+	 "\"versions\",\"created_at\",\"updated_at\"],\"properties\":{"
+	 "\"name\":" STRING ",\"version\":" INTEGER ",\"versions\":" INTEGER
+	 ",\"created_at\":" STRING ",\"updated_at\":" STRING "}}"},
 	{"Problem",
 	 "{\"type\":\"object\",\"required\":[\"status\",\"code\","
 	 "\"request_id\"],\"properties\":{\"type\":" STRING ",\"title\":" STRING
@@ -432,7 +436,8 @@ static const struct {
 static const char *const pages[] = {"Run",   "Task",     "Artifact", "Secret",
 				    "Job",   "Revision", "Project",  "User",
 				    "Group", "Role",     "Token", "Schedule",
-				    "Approval", "Hook", "Delivery", "Event", "Cache"};
+				    "Approval", "Hook", "Delivery", "Event", "Cache",
+				    "SecretVersion"};
 /* clang-format on */
 
 void openapi_schemas(struct buf *b)

@@ -22,7 +22,10 @@ static const struct verb verbs[] = {
 	 "job, 3 when policy refuses it, 4 without a server, 130 when it was left.",
 	 verb_run},
 	{"runs", "[--status S]... [--job J] [--limit N]",
-	 "Runs, newest first", NULL, verb_runs},
+	 "Runs, newest first",
+	 "  nfo runs --status failed --kind timeout --since 2026-11-01T00:00:00Z\n"
+	 "  nfo runs --project web --label team=pages",
+	 verb_runs},
 	{"show", "RUN",
 	 "A run with its tasks", NULL, verb_show},
 	{"logs", "[-f] [--tail N] [--grep TEXT] RUN [TASK]",
@@ -98,10 +101,12 @@ static const struct verb verbs[] = {
 	 verb_restore},
 	{"artifact", "RUN [TASK.NAME [--to FILE]]",
 	 "List what a run left behind, or fetch one", NULL, verb_artifact},
-	{"secret", "put|list|rm [NAME]",
+	{"secret", "put|list|show|versions|rm [NAME]",
 	 "Secrets of the local store; values come from standard input",
 	 "  nfo secret put sign_key < key.pem\n"
+	 "  nfo secret put sign_key --if-version 3 < new.pem\n"
 	 "  nfo secret list\n"
+	 "  nfo secret versions sign_key\n"
 	 "  nfo secret rm sign_key",
 	 verb_secret},
 	{"schedule", "list|next|pause|resume JOB [SCHEDULE]",

@@ -4,6 +4,7 @@
 #include "cli/context.h"
 #include "cli/verbs.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -13,7 +14,8 @@ enum {
 	VALUE_MAX = 64 * 1024
 };
 
-static int path_of(struct buf *b, const char *project, const char *name)
+static int path_of(struct buf *b, const char *project, const char *name,
+		   const char *rest)
 {
 	buf_puts(b, "/v1/projects/");
 	percent_encode(b, str_from(project));
@@ -22,6 +24,7 @@ static int path_of(struct buf *b, const char *project, const char *name)
 		buf_putc(b, '/');
 		percent_encode(b, str_from(name));
 	}
+	buf_puts(b, rest);
 	return b->failed ? -1 : 0;
 }
 
@@ -48,9 +51,23 @@ static int read_value(struct buf *b, struct err *e)
 	return bad;
 }
 
-static int put(const char *project, const char *name)
+/* What has to be there: "0" nothing, else that version. */
+static int put_if(struct buf *b, const char *version)
 {
-	CLEANUP_BUF struct buf path = BUF_INIT(1024);
+	uint64_t v;
+
+	if (str_to_u64(str_from(version), UINT64_MAX - 1, &v))
+		return -1;
+	if (v)
+		buf_printf(b, "If-Match: \"%" PRIu64 "\"", v);
+	else
+		buf_puts(b, "If-None-Match: *");
+	return 0;
+}
+
+static int put(const char *project, const char *name, const char *version)
+{
+	CLEANUP_BUF struct buf path = BUF_INIT(1024), only = BUF_INIT(64);
 	struct buf value = BUF_INIT(VALUE_MAX);
 	struct http_call c = {.method = "PUT",
 			      .type = "application/octet-stream"};
@@ -59,8 +76,15 @@ static int put(const char *project, const char *name)
 	struct err e;
 	int code;
 
-	if (path_of(&path, project, name))
+	if (path_of(&path, project, name, ""))
 		return EXIT_USAGE;
+	if (version && put_if(&only, version)) {
+		fprintf(stderr, "nfo: --if-version %s: a number is wanted\n",
+			version);
+		return EXIT_USAGE;
+	}
+	if (version)
+		c.header = buf_cstr(&only);
 	if (read_value(&value, &e)) {
 		buf_wipe(&value);
 		return cli_fail(&e);
@@ -94,7 +118,7 @@ static int list(const char *project)
 	struct doc *d;
 	int code;
 
-	if (path_of(&path, project, NULL))
+	if (path_of(&path, project, NULL, ""))
 		return EXIT_USAGE;
 	c.path = buf_cstr(&path);
 	code = cli_ask(&c, &a);
@@ -125,6 +149,63 @@ static int list(const char *project)
 	return EXIT_DONE;
 }
 
+static int show(const char *project, const char *name)
+{
+	static const char *const keys[] = {"name", "version", "versions",
+					   "created_at", "updated_at"};
+	static const char *const heads[] = {"name", "version", "kept",
+					    "created", "updated"};
+	CLEANUP_BUF struct buf path = BUF_INIT(1024);
+	struct http_answer a;
+	struct doc *d;
+	int code;
+
+	if (path_of(&path, project, name, ""))
+		return EXIT_USAGE;
+	code = cli_get(buf_cstr(&path), &a, &d);
+	if (code)
+		return code;
+	for (size_t i = 0; d && i < ARRAY_LEN(keys); i++)
+		printf("%-8s " STR_FMT "\n", heads[i],
+		       STR_ARG(cli_text(d->root, keys[i])));
+	doc_free(d);
+	http_answer_done(&a);
+	return EXIT_DONE;
+}
+
+static int versions(const char *project, const char *name)
+{
+	static const char *const heads[] = {"VERSION", "CREATED"};
+	CLEANUP_BUF struct buf path = BUF_INIT(1024);
+	const struct doc_node *items;
+	struct http_answer a;
+	struct table t;
+	struct doc *d;
+	int code;
+
+	if (path_of(&path, project, name, "/versions"))
+		return EXIT_USAGE;
+	code = cli_get(buf_cstr(&path), &a, &d);
+	if (code)
+		return code;
+	items = doc_get(d ? d->root : NULL, "items");
+	if (d)
+		table_begin(&t, ARRAY_LEN(heads), heads);
+	for (const struct doc_node *n = items ? items->first : NULL; n;
+	     n = n->next) {
+		char when[24];
+
+		cli_time(cli_text(n, "created_at"), when);
+		table_cell(&t, STR_FMT, STR_ARG(cli_text(n, "version")));
+		table_cell(&t, "%s", when);
+	}
+	if (d)
+		table_print(&t);
+	doc_free(d);
+	http_answer_done(&a);
+	return EXIT_DONE;
+}
+
 static int rm(const char *project, const char *name)
 {
 	CLEANUP_BUF struct buf path = BUF_INIT(1024);
@@ -132,7 +213,7 @@ static int rm(const char *project, const char *name)
 	struct http_answer a;
 	int code;
 
-	if (path_of(&path, project, name))
+	if (path_of(&path, project, name, ""))
 		return EXIT_USAGE;
 	c.path = buf_cstr(&path);
 	code = cli_ask(&c, &a);
@@ -143,11 +224,13 @@ static int rm(const char *project, const char *name)
 
 int verb_secret(int argc, char **argv, const struct verb *v)
 {
-	const char *project = NULL;
+	const char *project = NULL, *version = NULL;
 	const struct opt opts[] = {
-		{"project", 'p', OPT_TEXT, &project, "NAME",
-		 "whose secrets; default"}
-        };
+		{"project",    'p', OPT_TEXT, &project, "NAME",
+		 "whose secrets; default"                                 },
+		{"if-version", 0,   OPT_TEXT, &version, "N",
+		 "put only over this version; 0: only where there is none"},
+	};
 	size_t n;
 	int r;
 
@@ -156,7 +239,13 @@ int verb_secret(int argc, char **argv, const struct verb *v)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	project = context_project(project);
 	if (n == 2 && !strcmp(argv[0], "put"))
-		return put(project, argv[1]);
+		return put(project, argv[1], version);
+	if (version)
+		return cli_usage(v);
+	if (n == 2 && !strcmp(argv[0], "show"))
+		return show(project, argv[1]);
+	if (n == 2 && !strcmp(argv[0], "versions"))
+		return versions(project, argv[1]);
 	if (n == 1 && !strcmp(argv[0], "list"))
 		return list(project);
 	if (n == 2 && !strcmp(argv[0], "rm"))

@@ -98,17 +98,22 @@ enum msg_type {
 	MSG_USAGE,   /* struct usage */
 
 	/* server -> keeper; answers carry the same tag u64 first */
-	MSG_PUT = 96, /* tag, project, name, value (str <= 15,000 | fd memfd) */
+	MSG_PUT = 96, /* tag, project, name, expect u64, value (str <= 15,000 |
+			 fd memfd); expect: what must be there, EXPECT_* */
 	MSG_LIST,     /* tag, project */
-	MSG_REMOVE,   /* tag, project, name */
+	MSG_REMOVE,   /* tag, project, name, expect u64 */
 	MSG_SCAN,     /* tag, project, text str: YES when a secret is in it */
 	MSG_STATUS,   /* tag */
-	MSG_OK,       /* tag; PUT: version u64 */
+	MSG_OK,       /* tag, number u64; PUT: version, and made u8: there was
+			 none */
 	MSG_NO,       /* tag, code u8, errno u32, text str */
-	MSG_LISTED,   /* tag; fd 0: sealed memfd, JSON array of metadata */
+	MSG_LISTED,   /* tag, version u64 (LIST: 0); fd 0: sealed memfd, JSON
+			 of metadata */
 	MSG_SCANNED,  /* tag, hit u8 */
 	MSG_VERIFY, /* tag, struct verify; a MAC: fd 0, memfd: what is signed */
 	MSG_VERIFIED, /* tag, yes u8; a missing secret is a no like any other */
+	MSG_SHOW,     /* tag, project, name: LISTED, an object */
+	MSG_VERSIONS, /* tag, project, name: LISTED, an array, newest first */
 
 	/* server's http thread <-> monitor, on a channel of their own */
 	MSG_RELOAD = 112, /* no body: read everything anew; then: */
@@ -128,6 +133,10 @@ enum msg_type {
 	MSG_FETCHED_URL,  /* tag, max_age_s u32; fd 0: sealed memfd */
 	MSG_FETCH_URL_NO, /* tag, text str */
 };
+
+/* What must be there for a PUT or REMOVE: a version, or one of these. */
+#define EXPECT_NONE 0ULL
+#define EXPECT_ANY  UINT64_MAX
 
 /* Both, so that a stale message about an earlier holder is seen as such. */
 struct attempt_id {

@@ -27,6 +27,10 @@ int keeper_on_server(void *keeper, struct chan_msg *msg);
 /* MSG_OK with a number, or MSG_NO with the error. */
 int keeper_answer(struct keeper *k, uint64_t tag, int bad, uint64_t number,
 		  const struct err *e);
+/* keeper_tell.c: MSG_LIST, MSG_SHOW, MSG_VERSIONS. */
+int keeper_list(struct keeper *k, uint64_t tag, struct wire_reader *r);
+int keeper_show(struct keeper *k, uint64_t tag, struct wire_reader *r);
+int keeper_versions(struct keeper *k, uint64_t tag, struct wire_reader *r);
 /* keeper_verify.c: MSG_VERIFY. */
 int keeper_verify(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		  struct chan_msg *msg);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * What the keeper does for the server: put, list, remove, and say whether a
- * text holds a secret (keeper_verify.c: or was signed with one).  Nothing here
- * sends a value.
+ * What the keeper does for the server: put, remove, and say whether a text holds
+ * a secret (keeper_verify.c: or was signed with one; keeper_tell.c: which there
+ * are).  Nothing here sends a value.
  */
 #include "role/keeper.h"
 
@@ -16,8 +16,6 @@
 #include <unistd.h>
 
 enum {
-	LIST_PAGE = 200,
-	LIST_MAX = 8 << 20,
 	SCAN_TEXT_MAX = 15000,
 	SCANS_PER_S = 200,
 };
@@ -39,13 +37,44 @@ int keeper_answer(struct keeper *k, uint64_t tag, int bad, uint64_t number,
 	return chan_post(k->server, MSG_NO, &w, NULL, 0, &ignored);
 }
 
+/* One thread, one process: what is so now is so when it is done. */
+static int check_expected(struct keeper *k, struct str project, struct str name,
+			  uint64_t expect, bool *ret_there, struct err *e)
+{
+	struct secret_meta m = {.current = 0};
+
+	*ret_there = !secret_store_stat(k->store, project, name, &m, e);
+	if (!*ret_there && e->code != ERR_NOT_FOUND)
+		return -1;
+	if (expect == EXPECT_ANY || (*ret_there ? m.current : 0) == expect)
+		return 0;
+	if (!*ret_there)
+		return err_set(e, ERR_STALE, "there is none to match");
+	return err_set(e, ERR_STALE, "it is at version %" PRIu64 " now",
+		       m.current);
+}
+
+/* MSG_OK with the version, and whether it is the first that there is now. */
+static int put_done(struct keeper *k, uint64_t tag, uint64_t version, bool made)
+{
+	struct wire_writer w = {.len = 0};
+	struct err e;
+
+	wire_u64(&w, tag);
+	wire_u64(&w, version);
+	wire_u8(&w, made);
+	return chan_post(k->server, MSG_OK, &w, NULL, 0, &e);
+}
+
 static int put(struct keeper *k, uint64_t tag, struct wire_reader *r,
 	       struct chan_msg *msg)
 {
 	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
+	uint64_t expect = wire_get_u64(r);
 	CLEANUP_SECRET struct secret *value = NULL;
 	uint64_t version = 0;
 	struct err e;
+	bool there;
 	size_t len;
 	int bad;
 
@@ -66,86 +95,27 @@ static int put(struct keeper *k, uint64_t tag, struct wire_reader *r,
 			return -1;
 	}
 	scanner_changed(k->scanner, project);
-	bad = secret_store_put(k->store, project, name, value,
+	bad = check_expected(k, project, name, expect, &there, &e) ||
+	      secret_store_put(k->store, project, name, value,
 			       SECRET_VALUE_BYTES, SECRET_STORE_ANY, &version,
 			       &e);
-	return keeper_answer(k, tag, bad, version, &e);
-}
-
-static void list_one(const struct secret_meta *m, struct buf *b)
-{
-	char created[CLOCK_TEXT_LEN + 1], updated[CLOCK_TEXT_LEN + 1];
-
-	clock_format(m->created_us, created);
-	clock_format(m->updated_us, updated);
-	buf_printf(b,
-		   "%s{\"name\":\"%s\",\"version\":%" PRIu64
-		   ",\"versions\":%u,\"created_at\":\"%s\","
-		   "\"updated_at\":\"%s\"}",
-		   b->len > 1 ? "," : "", m->name, m->current, m->versions,
-		   created, updated);
-}
-
-/* Every secret of the project, page by page. */
-static int each(struct keeper *k, struct str project,
-		int (*fn)(void *ctx, const struct secret_meta *m), void *ctx,
-		struct err *e)
-{
-	CLEANUP_MEM struct secret_meta *page =
-		mem_array(LIST_PAGE, sizeof(*page));
-	char after[SECRET_STORE_NAME_MAX + 1] = "";
-	size_t n = LIST_PAGE;
-
-	while (n == LIST_PAGE) {
-		if (secret_store_list(k->store, project, str_from(after), page,
-				      LIST_PAGE, &n, e))
-			return -1;
-		for (size_t i = 0; i < n; i++)
-			if (fn(ctx, &page[i]))
-				return -1;
-		if (n)
-			memcpy(after, page[n - 1].name, sizeof(after));
-	}
-	return 0;
-}
-
-static int on_listed(void *ctx, const struct secret_meta *m)
-{
-	list_one(m, ctx);
-	return 0;
-}
-
-static int list(struct keeper *k, uint64_t tag, struct wire_reader *r)
-{
-	CLEANUP_BUF struct buf b = BUF_INIT(LIST_MAX);
-	struct str project = wire_get_str(r, 63);
-	struct wire_writer w = {.len = 0};
-	CLEANUP_FD int fd = -1;
-	struct err e;
-
-	if (!wire_end(r))
-		return -1;
-	buf_putc(&b, '[');
-	if (each(k, project, on_listed, &b, &e))
-		return keeper_answer(k, tag, -1, 0, &e);
-	buf_putc(&b, ']');
-	fd = fd_memfd_sealed("list", buf_view(&b), &e);
-	if (fd < 0)
-		return keeper_answer(k, tag, -1, 0, &e);
-	wire_u64(&w, tag);
-	return chan_post(k->server, MSG_LISTED, &w, &fd, 1, &e);
+	return bad ? keeper_answer(k, tag, -1, 0, &e) :
+		     put_done(k, tag, version, !there);
 }
 
 static int remove_one(struct keeper *k, uint64_t tag, struct wire_reader *r)
 {
 	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
+	uint64_t expect = wire_get_u64(r);
 	struct err e;
+	bool there;
 	int bad;
 
 	if (!wire_end(r))
 		return -1;
 	scanner_changed(k->scanner, project);
-	bad = secret_store_remove(k->store, project, name, 0, &e);
+	bad = check_expected(k, project, name, expect, &there, &e) ||
+	      secret_store_remove(k->store, project, name, 0, &e);
 	return keeper_answer(k, tag, bad, 0, &e);
 }
 
@@ -191,7 +161,11 @@ int keeper_on_server(void *ctx, struct chan_msg *msg)
 	case MSG_PUT:
 		return put(k, tag, &r, msg);
 	case MSG_LIST:
-		return list(k, tag, &r);
+		return keeper_list(k, tag, &r);
+	case MSG_SHOW:
+		return keeper_show(k, tag, &r);
+	case MSG_VERSIONS:
+		return keeper_versions(k, tag, &r);
 	case MSG_REMOVE:
 		return remove_one(k, tag, &r);
 	case MSG_SCAN:

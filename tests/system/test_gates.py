@@ -134,6 +134,12 @@ def test_the_keeper_says_yes_or_no(stage):
         "started 0", "ended 0 succeeded -", "done"]
 
 
+def test_the_keeper_tells_of_secrets(stage):
+    assert stage.play("show-well")[1:] == [
+        "keeper: not found", "keeper: not found", "keeper: stale",
+        "started 0", "ended 0 succeeded -", "done"]
+
+
 def test_the_keeper_is_not_asked_for_ever(stage):
     assert stage.play("verify-often")[1:] == [
         "keeper: too often", "started 0", "ended 0 succeeded -", "done"]
@@ -142,7 +148,8 @@ def test_the_keeper_is_not_asked_for_ever(stage):
 @pytest.mark.parametrize("scene", (
     "verify-garbage", "verify-trailing", "verify-no-content",
     "verify-too-much", "verify-unsealed", "verify-a-file",
-    "verify-a-foreign-secret", "verify-another-kind"))
+    "verify-a-foreign-secret", "verify-another-kind", "show-trailing",
+    "versions-trailing", "remove-no-version"))
 def test_who_asks_the_keeper_oddly_is_heard_no_more(stage, scene):
     """And nobody else: it goes on for the attempts."""
     before = stage.play(scene)

@@ -336,7 +336,10 @@ static const char *answer_of(struct bad *b)
 	if (msg.type == MSG_VERIFIED && msg.body_len == 9)
 		text = msg.body[8] ? "yes" : "no";
 	else if (msg.type == MSG_NO && msg.body_len > 8)
-		text = msg.body[8] == ERR_LIMIT ? "too often" : "error";
+		text = msg.body[8] == ERR_LIMIT     ? "too often" :
+		       msg.body[8] == ERR_NOT_FOUND ? "not found" :
+		       msg.body[8] == ERR_STALE     ? "stale" :
+						      "error";
 	chan_msg_done(&msg);
 	return text;
 }
@@ -459,6 +462,48 @@ static void verify_another_kind(struct bad *b)
 	ask_and_run(b, &v, signed_fd(10));
 }
 
+/* A message about a secret that is not there. */
+static const char *of_a_secret(struct bad *b, enum msg_type type, size_t expect)
+{
+	struct wire_writer w = {.len = 0};
+	struct err e;
+
+	wire_u64(&w, 1);
+	wire_str(&w, STR("default"));
+	wire_str(&w, STR("none"));
+	for (size_t i = 0; i < expect; i++)
+		wire_u8(&w, 1);
+	if (chan_send(b->keeper, (uint16_t)type, &w, NULL, 0, &e) <= 0)
+		die(e.text);
+	return answer_of(b);
+}
+
+static void show_well(struct bad *b)
+{
+	note(b, "keeper: %s", of_a_secret(b, MSG_SHOW, 0));
+	note(b, "keeper: %s", of_a_secret(b, MSG_VERSIONS, 0));
+	note(b, "keeper: %s", of_a_secret(b, MSG_REMOVE, 8));
+	one(b);
+}
+
+static void show_trailing(struct bad *b)
+{
+	note(b, "keeper: %s", of_a_secret(b, MSG_SHOW, 1));
+	one(b);
+}
+
+static void versions_trailing(struct bad *b)
+{
+	note(b, "keeper: %s", of_a_secret(b, MSG_VERSIONS, 1));
+	one(b);
+}
+
+static void remove_without_a_version(struct bad *b)
+{
+	note(b, "keeper: %s", of_a_secret(b, MSG_REMOVE, 7));
+	one(b);
+}
+
 /* What becomes of a wish for this URL. */
 static const char *fetch(struct bad *b, const char *url, size_t trailing)
 {
@@ -505,35 +550,39 @@ static const struct {
 	void (*play)(struct bad *b);
 	uint16_t type; /* NULL: just say this */
 } scenes[] = {
-	{"well",		    one,                     0            },
-	{"twice",		   twice,                   0            },
-	{"same-uid",                same_uid,                0            },
-	{"same-workspace",          same_workspace,          0            },
-	{"too-many",                too_many,                0            },
-	{"other-policies",          other_policies,          0            },
-	{"other-job",               other_job,               0            },
-	{"unsealed-job",            unsealed_job,            0            },
-	{"no-such-profile",         no_such_profile,         0            },
-	{"foreign-directory",       foreign_directory,       0            },
-	{"release-in-use",          release_in_use,          0            },
-	{"too-long",                too_long,                0            },
-	{"too-few-descriptors",     too_few_descriptors,     0            },
-	{"as-the-zygote",           NULL,                    MSG_FORKED   },
-	{"as-a-runner",             NULL,                    MSG_RUN_ENDED},
-	{"nonsense",                NULL,                    9999         },
-	{"dies-with-one-alive",     dies_with_one_alive,     0            },
-	{"dies-in-half-a-group",    dies_in_half_a_group,    0            },
-	{"fetches",                 fetches,                 0            },
-	{"verify-well",             verify_well,             0            },
-	{"verify-often",            verify_often,            0            },
-	{"verify-garbage",          verify_garbage,          0            },
-	{"verify-trailing",         verify_trailing,         0            },
-	{"verify-no-content",       verify_no_content,       0            },
-	{"verify-too-much",         verify_too_much,         0            },
-	{"verify-unsealed",         verify_unsealed,         0            },
-	{"verify-a-file",           verify_a_file,           0            },
-	{"verify-a-foreign-secret", verify_a_foreign_secret, 0            },
-	{"verify-another-kind",     verify_another_kind,     0            },
+	{"well",		    one,		      0            },
+	{"twice",		   twice,                    0            },
+	{"same-uid",                same_uid,                 0            },
+	{"same-workspace",          same_workspace,           0            },
+	{"too-many",                too_many,                 0            },
+	{"other-policies",          other_policies,           0            },
+	{"other-job",               other_job,                0            },
+	{"unsealed-job",            unsealed_job,             0            },
+	{"no-such-profile",         no_such_profile,          0            },
+	{"foreign-directory",       foreign_directory,        0            },
+	{"release-in-use",          release_in_use,           0            },
+	{"too-long",                too_long,                 0            },
+	{"too-few-descriptors",     too_few_descriptors,      0            },
+	{"as-the-zygote",           NULL,                     MSG_FORKED   },
+	{"as-a-runner",             NULL,                     MSG_RUN_ENDED},
+	{"nonsense",                NULL,                     9999         },
+	{"dies-with-one-alive",     dies_with_one_alive,      0            },
+	{"dies-in-half-a-group",    dies_in_half_a_group,     0            },
+	{"fetches",                 fetches,                  0            },
+	{"verify-well",             verify_well,              0            },
+	{"verify-often",            verify_often,             0            },
+	{"verify-garbage",          verify_garbage,           0            },
+	{"verify-trailing",         verify_trailing,          0            },
+	{"verify-no-content",       verify_no_content,        0            },
+	{"verify-too-much",         verify_too_much,          0            },
+	{"verify-unsealed",         verify_unsealed,          0            },
+	{"verify-a-file",           verify_a_file,            0            },
+	{"verify-a-foreign-secret", verify_a_foreign_secret,  0            },
+	{"verify-another-kind",     verify_another_kind,      0            },
+	{"show-well",               show_well,                0            },
+	{"show-trailing",           show_trailing,            0            },
+	{"versions-trailing",       versions_trailing,        0            },
+	{"remove-no-version",       remove_without_a_version, 0            },
 };
 
 static void begin(struct bad *b)

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Which secrets there are: names, versions and times; never a value. */
+#include "role/keeper.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+	LIST_PAGE = 200,
+	LIST_MAX = 8 << 20
+};
+
+/* Too large for a message, so that it goes beside it. */
+static int tell(struct keeper *k, uint64_t tag, uint64_t version,
+		const struct buf *b)
+{
+	struct wire_writer w = {.len = 0};
+	CLEANUP_FD int fd = -1;
+	struct err e;
+
+	fd = fd_memfd_sealed("list", buf_view(b), &e);
+	if (fd < 0)
+		return keeper_answer(k, tag, -1, 0, &e);
+	wire_u64(&w, tag);
+	wire_u64(&w, version);
+	return chan_post(k->server, MSG_LISTED, &w, &fd, 1, &e);
+}
+
+static void put_meta(const struct secret_meta *m, struct buf *b)
+{
+	char created[CLOCK_TEXT_LEN + 1], updated[CLOCK_TEXT_LEN + 1];
+
+	clock_format(m->created_us, created);
+	clock_format(m->updated_us, updated);
+	buf_printf(b,
+		   "{\"name\":\"%s\",\"version\":%" PRIu64
+		   ",\"versions\":%u,\"created_at\":\"%s\","
+		   "\"updated_at\":\"%s\"}",
+		   m->name, m->current, m->versions, created, updated);
+}
+
+/* Every secret of the project, page by page. */
+static int each(struct keeper *k, struct str project,
+		int (*fn)(void *ctx, const struct secret_meta *m), void *ctx,
+		struct err *e)
+{
+	CLEANUP_MEM struct secret_meta *page =
+		mem_array(LIST_PAGE, sizeof(*page));
+	char after[SECRET_STORE_NAME_MAX + 1] = "";
+	size_t n = LIST_PAGE;
+
+	while (n == LIST_PAGE) {
+		if (secret_store_list(k->store, project, str_from(after), page,
+				      LIST_PAGE, &n, e))
+			return -1;
+		for (size_t i = 0; i < n; i++)
+			if (fn(ctx, &page[i]))
+				return -1;
+		if (n)
+			memcpy(after, page[n - 1].name, sizeof(after));
+	}
+	return 0;
+}
+
+static int on_listed(void *ctx, const struct secret_meta *m)
+{
+	struct buf *b = ctx;
+
+	buf_puts(b, b->len > 1 ? "," : "");
+	put_meta(m, b);
+	return 0;
+}
+
+int keeper_list(struct keeper *k, uint64_t tag, struct wire_reader *r)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(LIST_MAX);
+	struct str project = wire_get_str(r, 63);
+	struct err e;
+
+	if (!wire_end(r))
+		return -1;
+	buf_putc(&b, '[');
+	if (each(k, project, on_listed, &b, &e))
+		return keeper_answer(k, tag, -1, 0, &e);
+	buf_putc(&b, ']');
+	return tell(k, tag, 0, &b);
+}
+
+int keeper_show(struct keeper *k, uint64_t tag, struct wire_reader *r)
+{
+	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
+	CLEANUP_BUF struct buf b = BUF_INIT(LIST_MAX);
+	struct secret_meta m;
+	struct err e;
+
+	if (!wire_end(r))
+		return -1;
+	if (secret_store_stat(k->store, project, name, &m, &e))
+		return keeper_answer(k, tag, -1, 0, &e);
+	put_meta(&m, &b);
+	return tell(k, tag, m.current, &b);
+}
+
+int keeper_versions(struct keeper *k, uint64_t tag, struct wire_reader *r)
+{
+	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
+	CLEANUP_MEM struct secret_version *v =
+		mem_array(SECRET_STORE_VERSIONS_MAX, sizeof(*v));
+	CLEANUP_BUF struct buf b = BUF_INIT(LIST_MAX);
+	char created[CLOCK_TEXT_LEN + 1];
+	size_t n = 0;
+	struct err e;
+
+	if (!wire_end(r))
+		return -1;
+	if (secret_store_versions(k->store, project, name, v, &n, &e))
+		return keeper_answer(k, tag, -1, 0, &e);
+	buf_putc(&b, '[');
+	for (size_t i = n; i-- > 0;) {
+		clock_format(v[i].created_us, created);
+		buf_printf(&b,
+			   "%s{\"version\":%" PRIu64 ",\"created_at\":\"%s\"}",
+			   i + 1 == n ? "" : ",", v[i].version, created);
+	}
+	buf_putc(&b, ']');
+	return tell(k, tag, n ? v[n - 1].version : 0, &b);
+}
