@@ -71,7 +71,27 @@ static int filter_labels(struct request *r, struct store_filter *f)
 	return 0;
 }
 
-static int filter_of(struct request *r, struct store_filter *f)
+/* One value, or several as a JSON list in b. */
+static void filter_names(struct request *r, const char *name, struct str *one,
+			 struct str *several, struct buf *b)
+{
+	struct str s;
+
+	if (!request_query(r, name, 0, one) || !request_query(r, name, 1, &s))
+		return;
+	for (unsigned i = 0; request_query(r, name, i, &s); i++) {
+		buf_puts(b, i ? ",\"" : "[\"");
+		buf_json(b, s);
+		buf_putc(b, '"');
+	}
+	buf_putc(b, ']');
+	*one = STR("");
+	*several = buf_view(b);
+}
+
+/* lists: room for three */
+static int filter_of(struct request *r, struct store_filter *f,
+		     struct buf *lists)
 {
 	struct page page;
 	struct str s;
@@ -82,12 +102,9 @@ static int filter_of(struct request *r, struct store_filter *f)
 		return -1;
 	f->limit = page.limit;
 	f->before = page.before;
-	if (request_query(r, "project", 0, &s))
-		f->project = s;
-	if (request_query(r, "job", 0, &s))
-		f->job = s;
-	if (request_query(r, "trigger", 0, &s))
-		f->trigger = s;
+	filter_names(r, "project", &f->project, &f->projects, &lists[0]);
+	filter_names(r, "job", &f->job, &f->jobs, &lists[1]);
+	filter_names(r, "trigger", &f->trigger, &f->triggers, &lists[2]);
 	if (!request_query(r, "parent", 0, &s))
 		return 0;
 	if (!str_starts(s, STR("run_")) || s.len != 4 + ULID_LEN)
@@ -96,24 +113,35 @@ static int filter_of(struct request *r, struct store_filter *f)
 	return 0;
 }
 
-int h_runs(struct request *r)
+static int list_runs(struct request *r, const struct store_filter *f)
 {
 	struct buf b = BUF_INIT(VIEW_MAX);
-	CLEANUP_BUF struct buf visible = BUF_INIT(1 << 20);
-	struct store_filter f;
 	int64_t next;
 	struct err e;
 
-	if (filter_of(r, &f))
-		return 0;
-	auth_visible(r, &visible);
-	f.visible = buf_view(&visible);
 	buf_puts(&b, "{\"items\":");
-	if (view_runs(r->api->reader, &f, &b, &next, &e)) {
+	if (view_runs(r->api->reader, f, &b, &next, &e)) {
 		buf_done(&b);
 		return reply_err(r, &e);
 	}
 	return page_reply(r, &b, next);
+}
+
+int h_runs(struct request *r)
+{
+	struct buf lists[] = {BUF_INIT(1 << 20), BUF_INIT(1 << 20),
+			      BUF_INIT(1 << 20)};
+	CLEANUP_BUF struct buf visible = BUF_INIT(1 << 20);
+	struct store_filter f;
+
+	if (!filter_of(r, &f, lists)) {
+		auth_visible(r, &visible);
+		f.visible = buf_view(&visible);
+		list_runs(r, &f);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		buf_done(&lists[i]);
+	return 0;
 }
 
 /* --- one ---------------------------------------------------------------- */

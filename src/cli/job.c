@@ -18,7 +18,7 @@ enum {
 
 struct asked {
 	const char *project, *to, *source;
-	struct opt_list inputs;
+	struct run_wish wish;
 	bool detach, force;
 };
 
@@ -407,7 +407,7 @@ static int run(const struct asked *q, const char *const *words)
 	path_of(&path, q->project, words[0]);
 	buf_puts(&path, "/runs");
 	c.path = buf_cstr(&path);
-	if (run_inputs(&q->inputs, &request, &e) || connect_server(&s, &e))
+	if (run_request(&q->wish, &request, &e) || connect_server(&s, &e))
 		return cli_fail(&e);
 	parts[0].data = buf_view(&request);
 	if (q->source) {
@@ -446,17 +446,21 @@ int verb_job(int argc, char **argv, const struct verb *v)
 {
 	struct asked q = {.project = NULL};
 	const struct opt opts[] = {
-		{"project", 'p', OPT_TEXT, &q.project, "NAME",
+		{"project",  'p', OPT_TEXT, &q.project,       "NAME",
 		 "whose jobs; default (put: as the file says)"},
-		{"to",      0,   OPT_TEXT, &q.to,      "yaml|json|toml",
+		{"to",       0,   OPT_TEXT, &q.to,            "yaml|json|toml",
 		 "get: in this syntax; yaml"                  },
-		{"force",   0,   OPT_FLAG, &q.force,   NULL,
+		{"force",    0,   OPT_FLAG, &q.force,         NULL,
 		 "put: whatever is there meanwhile"           },
-		{"input",   'i', OPT_LIST, &q.inputs,  "NAME=VALUE",
+		{"input",    'i', OPT_LIST, &q.wish.inputs,   "NAME=VALUE",
 		 "run: an input; may be repeated"             },
-		{"source",  0,   OPT_TEXT, &q.source,  "DIR",
+		{"label",    'l', OPT_LIST, &q.wish.labels,   "NAME=VALUE",
+		 "run: a label of it; may be repeated"        },
+		{"priority", 0,   OPT_TEXT, &q.wish.priority, "0-100",
+		 "run: before others in the queue"            },
+		{"source",   0,   OPT_TEXT, &q.source,        "DIR",
 		 "run: the tree that becomes the workspace"   },
-		{"detach",  'd', OPT_FLAG, &q.detach,  NULL,
+		{"detach",   'd', OPT_FLAG, &q.detach,        NULL,
 		 "run: print the run's id and do not follow"  },
 	};
 	const char *words[3] = {NULL};

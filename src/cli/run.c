@@ -12,33 +12,65 @@
 
 struct asked {
 	const char *file, *script, *source;
-	struct opt_list inputs;
+	struct run_wish wish;
 	bool detach;
 	struct buf job, request;
 	char project[64];
 	bool wants_source;
 };
 
-int run_inputs(const struct opt_list *inputs, struct buf *b, struct err *e)
+/* "key":{"k":"v"} of an option that is NAME=VALUE. */
+static int put_pairs(const char *key, const char *option,
+		     const struct opt_list *l, struct buf *b, struct err *e)
 {
-	buf_puts(b, "{\"inputs\":{");
-	for (size_t i = 0; i < inputs->n; i++) {
-		struct str v = str_from(inputs->items[i]);
+	buf_printf(b, "\"%s\":{", key);
+	for (size_t i = 0; i < l->n; i++) {
+		struct str v = str_from(l->items[i]);
 		struct str k = str_cut(&v, '=');
 
 		if (!v.p || !k.len)
 			return err_set(e, ERR_INVALID,
-				       "--input %s: NAME=VALUE is wanted",
-				       inputs->items[i]);
+				       "--%s %s: NAME=VALUE is wanted", option,
+				       l->items[i]);
 		buf_puts(b, i ? ",\"" : "\"");
 		buf_json(b, k);
 		buf_puts(b, "\":\"");
 		buf_json(b, v);
 		buf_puts(b, "\"");
 	}
-	return buf_puts(b, "}}") ?
+	buf_putc(b, '}');
+	return 0;
+}
+
+int run_request(const struct run_wish *w, struct buf *b, struct err *e)
+{
+	uint64_t v;
+
+	buf_putc(b, '{');
+	if (put_pairs("inputs", "input", &w->inputs, b, e))
+		return -1;
+	if (w->labels.n) {
+		buf_putc(b, ',');
+		if (put_pairs("labels", "label", &w->labels, b, e))
+			return -1;
+	}
+	if (w->priority) {
+		if (str_to_u64(str_from(w->priority), 100, &v))
+			return err_set(e, ERR_INVALID,
+				       "--priority %s: 0 to 100 is wanted",
+				       w->priority);
+		buf_printf(b, ",\"priority\":%u", (unsigned)v);
+	}
+	return buf_puts(b, "}") ?
 		       0 :
 		       err_set(e, ERR_LIMIT, "the inputs are too long");
+}
+
+int run_inputs(const struct opt_list *inputs, struct buf *b, struct err *e)
+{
+	struct run_wish w = {.inputs = *inputs};
+
+	return run_request(&w, b, e);
 }
 
 /* Checked here first, so that mistakes come with their places at once. */
@@ -153,7 +185,7 @@ static int run(struct asked *q)
 			"the job has `source: upload`: say --source DIR");
 		return cli_fail(&e);
 	}
-	if (run_inputs(&q->inputs, &q->request, &e) || connect_server(&s, &e) ||
+	if (run_request(&q->wish, &q->request, &e) || connect_server(&s, &e) ||
 	    send(&s, q, syntax, &a, &e))
 		return cli_fail(&e);
 	code = a.status >= 400 ?
@@ -168,14 +200,18 @@ int verb_run(int argc, char **argv, const struct verb *v)
 	struct asked q = {.job = BUF_INIT(4 * DOC_TEXT_MAX),
 			  .request = BUF_INIT(RUN_REQUEST_MAX)};
 	const struct opt opts[] = {
-		{"source", 0,   OPT_TEXT, &q.source, "DIR",
-		 "the tree that becomes the workspace"    },
-		{"input",  'i', OPT_LIST, &q.inputs, "NAME=VALUE",
-		 "an input of the job; may be repeated"   },
-		{"script", 0,   OPT_TEXT, &q.script, "FILE",
-		 "a script instead of a job"              },
-		{"detach", 'd', OPT_FLAG, &q.detach, NULL,
-		 "print the run's id and do not follow it"},
+		{"source",   0,   OPT_TEXT, &q.source,        "DIR",
+		 "the tree that becomes the workspace"        },
+		{"input",    'i', OPT_LIST, &q.wish.inputs,   "NAME=VALUE",
+		 "an input of the job; may be repeated"       },
+		{"label",    'l', OPT_LIST, &q.wish.labels,   "NAME=VALUE",
+		 "a label of the run; may be repeated"        },
+		{"priority", 0,   OPT_TEXT, &q.wish.priority, "0-100",
+		 "before others in the queue; as the job says"},
+		{"script",   0,   OPT_TEXT, &q.script,        "FILE",
+		 "a script instead of a job"                  },
+		{"detach",   'd', OPT_FLAG, &q.detach,        NULL,
+		 "print the run's id and do not follow it"    },
 	};
 	size_t n;
 	int r;

@@ -23,17 +23,83 @@ static void put_run(struct table *t, const struct doc_node *r)
 	table_cell(t, "%s", took);
 }
 
+struct filters {
+	struct opt_list states, kinds, triggers, labels;
+	const char *project, *job, *since, *until, *limit;
+};
+
+static void put_each(struct buf *b, const char *key, const struct opt_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		buf_printf(b, "&%s=", key);
+		percent_encode(b, str_from(l->items[i]));
+	}
+}
+
+static void put_one(struct buf *b, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	buf_printf(b, "&%s=", key);
+	percent_encode(b, str_from(value));
+}
+
+/* -1, said: a label has no value. */
+static int put_labels(struct buf *b, const struct opt_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct str value = str_from(l->items[i]);
+		struct str key = str_cut(&value, '=');
+
+		if (!value.p || !key.len) {
+			fprintf(stderr,
+				"nfo: --label %s: NAME=VALUE is wanted\n",
+				l->items[i]);
+			return -1;
+		}
+		buf_puts(b, "&label.");
+		percent_encode(b, key);
+		buf_putc(b, '=');
+		percent_encode(b, value);
+	}
+	return 0;
+}
+
+static int put_path(struct buf *b, const struct filters *f)
+{
+	buf_puts(b, "/v1/runs?limit=");
+	percent_encode(b, str_from(f->limit ? f->limit : "50"));
+	put_each(b, "state", &f->states);
+	put_each(b, "kind", &f->kinds);
+	put_each(b, "trigger", &f->triggers);
+	put_one(b, "project", f->project);
+	put_one(b, "job", f->job);
+	put_one(b, "since", f->since);
+	put_one(b, "until", f->until);
+	return put_labels(b, &f->labels);
+}
+
 int verb_runs(int argc, char **argv, const struct verb *v)
 {
 	static const char *const heads[] = {"RUN", "JOB", "STATE", "CREATED",
 					    "TOOK"};
-	const char *job = NULL, *limit = NULL;
-	struct opt_list states = {.n = 0};
+	struct filters f = {.project = NULL};
 	const struct opt opts[] = {
-		{"status", 's', OPT_LIST, &states, "STATE",
-		 "only such; may be repeated"                                 },
-		{"job",    'j', OPT_TEXT, &job,    "NAME",  "only of this job"},
-		{"limit",  'n', OPT_TEXT, &limit,  "N",     "at most; 50"     },
+		{"status",  's', OPT_LIST, &f.states,   "STATE",
+		 "only such; may be repeated"                                           },
+		{"kind",    'k', OPT_LIST, &f.kinds,    "KIND",
+		 "only failed so; may be repeated"                                      },
+		{"project", 'p', OPT_TEXT, &f.project,  "NAME",
+		 "only of this project"						 },
+		{"job",     'j', OPT_TEXT, &f.job,      "NAME",       "only of this job"},
+		{"trigger", 0,   OPT_LIST, &f.triggers, "WHAT",
+		 "only started by it; may be repeated"                                  },
+		{"label",   'l', OPT_LIST, &f.labels,   "NAME=VALUE",
+		 "only with it; may be repeated"                                        },
+		{"since",   0,   OPT_TEXT, &f.since,    "TIME",
+		 "made at or after (RFC 3339)"                                          },
+		{"until",   0,   OPT_TEXT, &f.until,    "TIME",       "made before"     },
+		{"limit",   'n', OPT_TEXT, &f.limit,    "N",          "at most; 50"     },
 	};
 	CLEANUP_BUF struct buf path = BUF_INIT(8192);
 	const struct doc_node *items;
@@ -48,16 +114,8 @@ int verb_runs(int argc, char **argv, const struct verb *v)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (n)
 		return cli_usage(v);
-	buf_puts(&path, "/v1/runs?limit=");
-	percent_encode(&path, str_from(limit ? limit : "50"));
-	for (size_t i = 0; i < states.n; i++) {
-		buf_puts(&path, "&state=");
-		percent_encode(&path, str_from(states.items[i]));
-	}
-	if (job) {
-		buf_puts(&path, "&job=");
-		percent_encode(&path, str_from(job));
-	}
+	if (put_path(&path, &f))
+		return EXIT_USAGE;
 	r = cli_get(buf_cstr(&path), &a, &d);
 	if (r)
 		return r;

@@ -119,10 +119,17 @@ int watch_run(const struct server *s, struct str run_id, bool owner);
 int report_run(const struct server *s, struct str run_id, bool table);
 void report_why(struct str task, struct str why, struct str hint);
 
-/* run.c: {"inputs": {"k": "v"}} of --input; the server knows the types. */
+/* run.c: {"inputs": {"k": "v"}} of --input; the server knows the types.  The
+ * same with what else a run may be asked for with. */
 enum {
 	RUN_REQUEST_MAX = 256 * 1024
 };
+struct run_wish {
+	struct opt_list inputs, labels;
+	const char *priority; /* NULL: the job's */
+};
+MUST_USE int run_request(const struct run_wish *w, struct buf *b,
+			 struct err *e);
 MUST_USE int run_inputs(const struct opt_list *inputs, struct buf *b,
 			struct err *e);
 /* The run that was answered: follow it to its end, or print its id. */

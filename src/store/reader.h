@@ -31,6 +31,8 @@ struct store_filter {
 	uint32_t states; /* bit 1 << enum run_state; 0: all */
 	uint32_t kinds;  /* bit 1 << enum fail_kind; 0: all */
 	struct str project, job, trigger;
+	/* One of several, as JSON lists, where that above is "". */
+	struct str projects, jobs, triggers;
 	struct str parent;  /* ULID of the run that has called them */
 	struct str visible; /* only of these: a JSON list; "": all */
 	struct {

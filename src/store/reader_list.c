@@ -105,6 +105,23 @@ static void in_time(struct buf *sql, const struct store_filter *f,
 			   f->until_us, id, f->until_us, SLACK);
 }
 
+/* Of several one is looked at run by run: no index gives them in order. */
+static void in_list(struct buf *sql, const char *column, struct str one,
+		    struct str several)
+{
+	if (one.len)
+		buf_printf(sql, " AND %s=?", column);
+	else if (several.len)
+		buf_printf(sql, " AND +%s IN (SELECT value FROM json_each(?))",
+			   column);
+}
+
+static void bind_list(struct query *q, struct str one, struct str several)
+{
+	if (one.len || several.len)
+		query_str(q, one.len ? one : several);
+}
+
 /* Only numbers and fixed words go into the text; the rest is bound. */
 static void list_sql(const struct store_filter *f, struct buf *sql)
 {
@@ -113,15 +130,10 @@ static void list_sql(const struct store_filter *f, struct buf *sql)
 	buf_printf(sql, "SELECT " DB_RUN_COLUMNS " FROM %s", walk(f));
 	in_bits(sql, "state", f->states);
 	in_bits(sql, "kind", f->kinds);
-	if (f->project.len)
-		buf_puts(sql, " AND project=?");
-	if (f->visible.len)
-		buf_puts(sql, " AND +project IN (SELECT value FROM "
-			      "json_each(?))");
-	if (f->job.len)
-		buf_puts(sql, " AND job=?");
-	if (f->trigger.len)
-		buf_puts(sql, " AND trigger=?");
+	in_list(sql, "project", f->project, f->projects);
+	in_list(sql, "project", STR(""), f->visible);
+	in_list(sql, "job", f->job, f->jobs);
+	in_list(sql, "trigger", f->trigger, f->triggers);
 	if (f->n_labels)
 		buf_puts(sql, " AND l.key=? AND l.value=?");
 	for (size_t i = 1; i < f->n_labels; i++)
@@ -140,14 +152,10 @@ static void list_sql(const struct store_filter *f, struct buf *sql)
 
 static void list_bind(const struct store_filter *f, struct query *q)
 {
-	if (f->project.len)
-		query_str(q, f->project);
-	if (f->visible.len)
-		query_str(q, f->visible);
-	if (f->job.len)
-		query_str(q, f->job);
-	if (f->trigger.len)
-		query_str(q, f->trigger);
+	bind_list(q, f->project, f->projects);
+	bind_list(q, STR(""), f->visible);
+	bind_list(q, f->job, f->jobs);
+	bind_list(q, f->trigger, f->triggers);
 	for (size_t i = 0; i < f->n_labels; i++) {
 		query_str(q, f->labels[i].key);
 		query_str(q, f->labels[i].value);

@@ -240,6 +240,28 @@ def test_lists_page_and_filter(nfo):
     assert nfo.get("/v1/runs?state=succeeded&job=absent").json["items"] == []
 
 
+def test_of_a_repeated_parameter_one_is_enough(nfo):
+    ids = {}
+    for name in "abc":
+        a = nfo.submit(HELLO.replace("name: hello", f"name: {name}"))
+        assert a.status == 201, a
+        ids[a.json["id"]] = a.json["job"]
+    assert sorted(ids.values()) == ["a", "b", "c"]
+
+    def jobs(query):
+        a = nfo.get(f"/v1/runs?{query}")
+        assert a.status == 200, a
+        return [ids[r["id"]] for r in a.json["items"]]
+    assert jobs("job=c&job=a") == ["c", "a"]
+    assert jobs("job=c&job=a&limit=1") == ["c"]
+    assert jobs("job=c&job=nope") == ["c"]
+    assert jobs("project=default&project=web&job=b") == ["b"]
+    assert jobs("project=web&project=other") == []
+    assert jobs("trigger=api&trigger=schedule") == ["c", "b", "a"]
+    assert jobs("trigger=hook&trigger=schedule") == []
+    assert jobs("job=%22&job=b") == ["b"]
+
+
 def test_the_next_link_asks_the_same_question(nfo):
     good = [nfo.run(HELLO)["id"] for _ in range(2)]
     nfo.run(HELLO.replace("echo hi there", "exit 1"))
