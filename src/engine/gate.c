@@ -182,12 +182,14 @@ static bool others_first(const struct run *r)
 	return false;
 }
 
-/* One of the same project waits for it: it goes in that one's place. */
+/* One of the same project waits for it, or for one that does: it goes in that
+ * one's place. */
 static bool has_place(const struct run *r)
 {
-	const struct run *by = call_waiting(r);
-
-	return by && str_eq(by->row.project, r->row.project);
+	for (const struct run *by = r; (by = call_waiting(by));)
+		if (str_eq(by->row.project, r->row.project))
+			return true;
+	return false;
 }
 
 static uint32_t passed_in(const struct engine *g, struct str project)

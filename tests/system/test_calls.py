@@ -218,6 +218,16 @@ def test_one_at_a_time_in_the_callers_place(nfo):
     assert nfo.run(call("good"))["state"] == "succeeded"
 
 
+def test_in_the_place_of_who_waits_behind_another_project(nfo):
+    make(nfo, "project", "other")
+    nfo.ask("PUT", "/v1/projects/default", {"max_running": 1})
+    put(nfo, "good", "tasks: { t: { run: echo } }\n")
+    put(nfo, "between", "tasks: { c: { job: { name: good, "
+        "project: default } } }\n", "other")
+    run = nfo.run(call("between", ", project: other"))
+    assert run["state"] == "succeeded"
+
+
 def test_a_group_that_the_caller_holds(nfo):
     head = "concurrency: { group: g, limit: 1 }\n"
     put(nfo, "same", head + "tasks: { t: { run: echo } }\n")
