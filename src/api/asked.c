@@ -36,6 +36,23 @@ void asked_done(struct asked *q)
 
 /* --- reading ------------------------------------------------------------ */
 
+static int read_labels(struct request *r, const struct doc_node *map,
+		       struct asked *q)
+{
+	struct str text;
+	struct err e;
+
+	for (const struct doc_node *n = map->first; n; n = n->next)
+		if (doc_as_string(n, &text))
+			return reply_problem(r, 422, "bad-request",
+					     "labels." STR_FMT
+					     ": a text is wanted",
+					     STR_ARG(n->key)),
+			       -1;
+	return doc_write_canonical(map, &q->labels, &e) ? reply_err(r, &e),
+	       -1 : 0;
+}
+
 /* inputs, priority, labels of a JSON object; `job` only where it may be. */
 static int read_request(struct request *r, const struct doc_node *map,
 			bool may_job, struct asked *q)
@@ -48,8 +65,8 @@ static int read_request(struct request *r, const struct doc_node *map,
 			if (doc_write_canonical(n, &q->inputs, &e))
 				return reply_err(r, &e), -1;
 		} else if (str_is(n->key, "labels") && n->kind == DOC_MAP) {
-			if (doc_write_canonical(n, &q->labels, &e))
-				return reply_err(r, &e), -1;
+			if (read_labels(r, n, q))
+				return -1;
 		} else if (str_is(n->key, "priority") && !doc_as_i64(n, &v) &&
 			   v >= 0 && v <= 100) {
 			q->priority = (int32_t)v;

@@ -378,8 +378,9 @@ static const struct {
 	 "ength\":500}}}"},
 	{"Order",
 	 "{\"type\":\"object\",\"required\":[],\"properties\":{\"inputs\":"
-	 "{\"type\":\"object\"},\"labels\":{\"type\":\"object\"},\"priorit"
-	 "y\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":100}},\"addi"
+	 "{\"type\":\"object\"},\"labels\":{\"type\":\"object\",\"addition"
+	 "alProperties\":{\"type\":\"string\"}},\"priority\":{\"type\":\"int"
+	 "eger\",\"minimum\":0,\"maximum\":100}},\"addi"
 	 "tionalProperties\":false}"},
 	{"Again",
 	 "{\"type\":\"object\",\"required\":[],\"properties\":{\"from\":{"

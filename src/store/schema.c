@@ -277,8 +277,8 @@ const char *const db_sql[N_DB_STMTS] = {
 		"git_url,git_ref,git_commit,git_fetch,canonical,parent,"
 		"parent_task,parent_attempt,root,depth,token) VALUES(?,?,?,?,?,"
 		"?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-	[DB_LABELS_ADD] = "INSERT INTO run_labels SELECT key,value,?1 "
-			  "FROM json_each(?2)",
+	[DB_LABELS_ADD] = "INSERT OR IGNORE INTO run_labels SELECT key,value,?1"
+			  " FROM json_each(?2) WHERE type='text'",
 	[DB_RUN_SET] = "UPDATE runs SET state=?,kind=?,blocked=?,error=?,"
 		       "cancelled=?,timed_out=?,started_us=?,finished_us=?,"
 		       "finally_us=? WHERE id=?",

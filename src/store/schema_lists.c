@@ -33,8 +33,8 @@ const char schema_lists[] =
 	"CREATE TABLE run_labels("
 	" key TEXT NOT NULL, value TEXT NOT NULL, run INTEGER NOT NULL,"
 	" PRIMARY KEY(key, value, run)) STRICT, WITHOUT ROWID;"
-	"INSERT INTO run_labels SELECT l.key,l.value,r.id "
-	"FROM runs r,json_each(r.labels) l;";
+	"INSERT OR IGNORE INTO run_labels SELECT l.key,l.value,r.id "
+	"FROM runs r,json_each(r.labels) l WHERE l.type='text';";
 
 /* Runs of a job by age; retention.h. */
 const char sql_job_next[] =

@@ -157,6 +157,15 @@ def test_a_stored_job_runs(nfo):
     assert nfo.ask("POST", f"{JOBS}/hello/runs").status == 404
 
 
+def test_a_label_is_a_text(nfo):
+    put(nfo)
+    for odd in None, 1, True, [], {"a": "b"}:
+        a = nfo.ask("POST", f"{JOBS}/hello/runs", {"labels": {"x": odd}})
+        assert a.status == 422 and "labels.x" in a.json["detail"], a
+    assert nfo.ask("POST", f"{JOBS}/hello/runs?wait=60s",
+                   {"labels": {"x": ""}}).status == 201
+
+
 def test_what_is_wrong_with_an_order(nfo):
     put(nfo)
     path = f"{JOBS}/hello/runs"

@@ -26,7 +26,8 @@ static const char rows[] =
 	"finished_us,finally_us,canonical) VALUES"
 	"(1,'" RUN "','default','x','" HEX "','" HEX "',0,0,'','','{}','{}',"
 	"'api','uid:0','',0,50,0,0,1,0,0,0,'" JOB "'),"
-	"(2,'" DONE "','default','x','" HEX "','" HEX "',3,0,'','','{}','{}',"
+	"(2,'" DONE "','default','x','" HEX "','" HEX "',3,0,'','',"
+	"'{\"a\":null,\"b\":1,\"c\":{\"d\":[]},\"e\":\"f\"}','{}',"
 	"'api','uid:0','" HEX "',9,50,0,0,1,2,3,0,'" JOB "');"
 	"INSERT INTO tasks VALUES(1,0,'a',0,0,0,'','',0),"
 	"(2,0,'a',3,0,1,'','',0);"
@@ -103,6 +104,28 @@ static int see_live(void *ctx, const struct store_run *r, struct err *e)
 	return 0;
 }
 
+static int see_labelled(void *ctx, const struct store_run *r, struct err *e)
+{
+	(void)e;
+	assert_string_equal(r->ulid.s, DONE);
+	++*(int *)ctx;
+	return 0;
+}
+
+/* What was let in as a label once, and cannot be looked for, is no hindrance. */
+static void labels(struct store *s, struct err *e)
+{
+	const struct store_filter f = {
+		.labels = {{STR("e"), STR("f")}}, .n_labels = 1, .limit = 9};
+	struct store_reader *r;
+	int n = 0;
+
+	ok(store_reader_open(store_path(s), &r, e), e);
+	ok(store_read_runs(r, &f, see_labelled, &n, e), e);
+	assert_int_equal(n, 1);
+	store_reader_close(r);
+}
+
 static void what_was(struct store *s, struct err *e)
 {
 	struct ulid made;
@@ -119,6 +142,7 @@ static void what_was(struct store *s, struct err *e)
 	assert_string_equal(made.s, DONE);
 	ok(store_max_fence(s, &fence, e), e);
 	assert_int_equal(fence, 77);
+	labels(s, e);
 }
 
 static void what_is_new(struct store *s, struct err *e)
@@ -152,6 +176,7 @@ static void what_is_new(struct store *s, struct err *e)
 					.parent = STR(RUN),
 					.root = STR(RUN),
 					.git_url = STR("u"),
+					.labels = STR("{\"a\":null}"),
 					.state = STATE_SUCCEEDED};
 	uint32_t called;
 	int64_t id;
