@@ -53,7 +53,7 @@ const struct route run_routes[] = {
 		   {"kind", "string", "failed in this way; may be repeated"},
 		   {"trigger", "string", "started by this; may be repeated"},
 		   {"parent", "string", "called by this run"},
-		   {"label.", "string", "label.K=V: with this label"},
+		   {"label.", "string", "label.K=V: with this label; of one K any V"},
 		   {"since", "string", "made at or after (RFC 3339)"},
 		   {"until", "string", "made before (RFC 3339)"},
 		   PAGE_QUERY},

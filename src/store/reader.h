@@ -37,7 +37,7 @@ struct store_filter {
 	struct str visible; /* only of these: a JSON list; "": all */
 	struct {
 		struct str key, value;
-	} labels[STORE_FILTER_LABELS]; /* all of them */
+	} labels[STORE_FILTER_LABELS]; /* all keys, of each one value */
 	size_t n_labels;
 	int64_t since_us, until_us; /* on created_at; until is exclusive */
 	int64_t before;             /* cursor: ids below; 0: from the newest */

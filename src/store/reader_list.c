@@ -38,12 +38,38 @@ static bool single(uint32_t bits)
 	return bits && !(bits & (bits - 1));
 }
 
+/* Of labels with the same key one is enough: the first of them asks for all.
+ * The next with the key of the i-th; n: there is none. */
+static size_t next_label(const struct store_filter *f, size_t i)
+{
+	struct str key = f->labels[i].key;
+
+	while (++i < f->n_labels && !str_eq(f->labels[i].key, key))
+		;
+	return i;
+}
+
+static bool is_first(const struct store_filter *f, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (str_eq(f->labels[k].key, f->labels[i].key))
+			return false;
+	return true;
+}
+
+/* An index gives the runs of one key and value in order: the first label's,
+ * unless there are several of its key. */
+static bool walks_label(const struct store_filter *f)
+{
+	return f->n_labels && next_label(f, 0) == f->n_labels;
+}
+
 /* What a partial index asks for is said in its words. */
 static const char *walk(const struct store_filter *f)
 {
 	bool bad = within(f->states, bad_states);
 
-	if (f->n_labels)
+	if (walks_label(f))
 		return "run_labels l CROSS JOIN runs ON id=l.run WHERE 1";
 	if (f->parent.len)
 		return "runs INDEXED BY runs_parent WHERE parent<>''";
@@ -122,10 +148,26 @@ static void bind_list(struct query *q, struct str one, struct str several)
 		query_str(q, one.len ? one : several);
 }
 
+static void list_labels(const struct store_filter *f, struct buf *sql)
+{
+	if (walks_label(f))
+		buf_puts(sql, " AND l.key=? AND l.value=?");
+	for (size_t i = walks_label(f); i < f->n_labels; i++) {
+		if (!is_first(f, i))
+			continue;
+		buf_puts(sql, " AND EXISTS(SELECT 1 FROM run_labels m WHERE "
+			      "m.key=? AND m.value IN (?");
+		for (size_t k = next_label(f, i); k < f->n_labels;
+		     k = next_label(f, k))
+			buf_puts(sql, ",?");
+		buf_puts(sql, ") AND m.run=id)");
+	}
+}
+
 /* Only numbers and fixed words go into the text; the rest is bound. */
 static void list_sql(const struct store_filter *f, struct buf *sql)
 {
-	const char *id = f->n_labels ? "l.run" : "id";
+	const char *id = walks_label(f) ? "l.run" : "id";
 
 	buf_printf(sql, "SELECT " DB_RUN_COLUMNS " FROM %s", walk(f));
 	in_bits(sql, "state", f->states);
@@ -134,11 +176,7 @@ static void list_sql(const struct store_filter *f, struct buf *sql)
 	in_list(sql, "project", STR(""), f->visible);
 	in_list(sql, "job", f->job, f->jobs);
 	in_list(sql, "trigger", f->trigger, f->triggers);
-	if (f->n_labels)
-		buf_puts(sql, " AND l.key=? AND l.value=?");
-	for (size_t i = 1; i < f->n_labels; i++)
-		buf_puts(sql, " AND EXISTS(SELECT 1 FROM run_labels m WHERE "
-			      "m.key=? AND m.value=? AND m.run=id)");
+	list_labels(f, sql);
 	if (f->parent.len)
 		buf_puts(sql, " AND parent=? AND parent<>''");
 	in_time(sql, f, id);
@@ -157,8 +195,11 @@ static void list_bind(const struct store_filter *f, struct query *q)
 	bind_list(q, f->job, f->jobs);
 	bind_list(q, f->trigger, f->triggers);
 	for (size_t i = 0; i < f->n_labels; i++) {
+		if (!is_first(f, i))
+			continue;
 		query_str(q, f->labels[i].key);
-		query_str(q, f->labels[i].value);
+		for (size_t k = i; k < f->n_labels; k = next_label(f, k))
+			query_str(q, f->labels[k].value);
 	}
 	if (f->parent.len)
 		query_str(q, f->parent);

@@ -262,6 +262,25 @@ def test_of_a_repeated_parameter_one_is_enough(nfo):
     assert jobs("job=%22&job=b") == ["b"]
 
 
+def test_of_a_label_one_value_is_enough(nfo):
+    for at, of in (("here", "x"), ("there", "x"), ("there", "y"), ("far", "x")):
+        a = nfo.ask("POST", RUNS, {"job": {
+            "nfo": 1, "name": f"{at}-{of}", "tasks": {"t": {"run": "true"}}},
+            "labels": {"at": at, "of": of}})
+        assert a.status == 201, a
+
+    def jobs(query):
+        return [r["job"] for r in nfo.get(f"/v1/runs?{query}").json["items"]]
+    assert jobs("label.at=there") == ["there-y", "there-x"]
+    assert jobs("label.at=here&label.at=far") == ["far-x", "here-x"]
+    assert jobs("label.at=here&label.of=x&label.at=there") == \
+        ["there-x", "here-x"]
+    assert jobs("label.of=x&label.at=far&label.at=there") == \
+        ["far-x", "there-x"]
+    assert jobs("label.of=y&label.of=x&label.at=far&limit=1") == ["far-x"]
+    assert jobs("label.of=z&label.of=y&label.at=far") == []
+
+
 def test_the_next_link_asks_the_same_question(nfo):
     good = [nfo.run(HELLO)["id"] for _ in range(2)]
     nfo.run(HELLO.replace("echo hi there", "exit 1"))
