@@ -308,10 +308,26 @@ static const struct hop *walk(const struct config_texts *trusted,
 	return at;
 }
 
+/* A proxy writes one of the two and passes the other on as it came, so that
+ * both have to mean the same client: nobody knows which is the proxy's. */
+static int agree(const struct config_texts *trusted,
+		 const struct forwarded_headers *h,
+		 const struct forwarded *peer, const struct forwarded *ret)
+{
+	struct forwarded other = *peer;
+	struct hops hops = {.n = 0};
+
+	if (read_x_for(h->x_for, &hops))
+		return -1;
+	(void)walk(trusted, &hops, &other);
+	return strcmp(other.client, ret->client) ? -1 : 0;
+}
+
 static int believe(const struct config_texts *trusted,
 		   const struct forwarded_headers *h, struct forwarded *ret,
 		   const char **ret_header)
 {
+	const struct forwarded peer = *ret;
 	struct hops hops = {.n = 0};
 	const struct hop *at;
 
@@ -324,6 +340,8 @@ static int believe(const struct config_texts *trusted,
 		if (read_forwarded(h->forwarded, &hops))
 			return -1;
 		at = walk(trusted, &hops, ret);
+		if (h->x_for.p && agree(trusted, h, &peer, ret))
+			return -1;
 		if (!at && hops.n)
 			at = &hops.items[hops.n - 1];
 		return at && (set_proto(at->proto, ret) ||

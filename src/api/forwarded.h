@@ -8,7 +8,7 @@
  * entry is the word of the peer; while the address that is named is itself a
  * trusted proxy, the entry before it is that proxy's word.  The first address
  * that is not trusted is the client, and what stands before it is the client's
- * own invention.
+ * own invention.  Where there are both lists they have to name the same client.
  */
 #pragma once
 

@@ -146,6 +146,38 @@ static void the_standard_header(void **state)
 	}
 }
 
+/* What its client sends under the other name a proxy passes on as it is. */
+static void both_mean_the_same_client(void **state)
+{
+	static const struct {
+		const char *forwarded, *x_for;
+		bool taken;
+	} rows[] = {
+		{"for=192.0.2.7",                "192.0.2.7",               true },
+		{"for=192.0.2.7, for=127.0.0.1", "192.0.2.7",               true },
+		{"for=unknown",                  "unknown",                 true },
+		{"for=203.0.113.66",             "192.0.2.7",               false},
+		{"for=192.0.2.7",                "192.0.2.7, 203.0.113.66", false},
+		{"for=unknown",                  "192.0.2.7",               false},
+		{"proto=https",                  "192.0.2.7",               false},
+		{"for=192.0.2.7",                "unknown",                 false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct forwarded_headers h = {
+			.forwarded = str_from(rows[i].forwarded),
+			.x_for = str_from(rows[i].x_for)};
+		int bad = forwarded_read(&trusted, STR("127.0.0.1"), &h, &f,
+					 &header);
+
+		if (!bad != rows[i].taken)
+			fail_msg("%s and %s", rows[i].forwarded, rows[i].x_for);
+		if (bad)
+			assert_string_equal(header, "Forwarded");
+	}
+}
+
 static void the_other_headers(void **state)
 {
 	struct forwarded_headers h = {
@@ -214,6 +246,7 @@ int main(void)
 		cmocka_unit_test(a_stranger_is_itself),
 		cmocka_unit_test(the_chain_is_read_from_its_end),
 		cmocka_unit_test(the_standard_header),
+		cmocka_unit_test(both_mean_the_same_client),
 		cmocka_unit_test(the_other_headers),
 		cmocka_unit_test(unix_peers),
 		cmocka_unit_test(too_many_hops),
