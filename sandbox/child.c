@@ -242,8 +242,8 @@ static const struct {
 	{"proc",         child_mount_proc  }, /* these need CAP_SYS_ADMIN */
 	{"tmp",          child_mount_tmp   },
 	{"work",         child_mount_work  },
-	{"binds",        child_mount_binds },
 	{"names",        child_mount_names },
+	{"binds",        child_mount_binds },
 	{"control",      child_make_control},
 	{"secrets",      child_make_secrets},
 	{"root",         child_pivot       },
