@@ -79,6 +79,8 @@ class Server:
         for line in self.p.stderr:
             if b"ready" in line:
                 break
+        else:
+            sys.exit("the server did not start")
         self.ready_ms = (time.monotonic() - begun) * 1000
         self.c = Unix(f"{self.state}/run/nfo.sock")
 
@@ -205,6 +207,7 @@ def measure(server, name, query):
 def main():
     home = os.environ.get("KEEP") or tempfile.mkdtemp(prefix="nfo-bench-")
     os.makedirs(home, exist_ok=True)
+    os.chmod(home, 0o755)  # the roles' users pass through it
     try:
         s = Server(home)
         empty = s.ready_ms
