@@ -391,3 +391,14 @@ def able(server):
 
 def test_there_is_no_fetcher_where_nothing_is_fetched(corp):
     assert not corp.role("fetcher")
+
+
+def test_a_file_is_read_anew_by_a_reload(cold, key):
+    path = cold.write("keys.json", provider.key_set(key))
+    server = start(cold, settings(jwks_file=str(path)))
+    old, new = token(key), Key("two", "EdDSA")
+    assert who(server, old)
+    path.write_text(provider.key_set(new))
+    os.kill(server.monitor(), signal.SIGHUP)
+    server.until(lambda: ask(server, token(new)).status == 200)
+    assert ask(server, old).status == 401
