@@ -113,7 +113,7 @@ static void on_news(struct follower *f)
 		request_resume(w->r);
 		return;
 	}
-	if (!worth_telling(w->r, &w->run, &x)) {
+	if (!w->r->api->draining && !worth_telling(w->r, &w->run, &x)) {
 		buf_done(&x.b);
 		return;
 	}
@@ -150,7 +150,7 @@ int h_run(struct request *r)
 		wait_us = prefer_wait(request_header(r, "Prefer"), WAIT_MAX_US);
 	if (show(r, &run, &x))
 		return 0;
-	if (wait_us && !worth_telling(r, &run, &x)) {
+	if (wait_us && !r->api->draining && !worth_telling(r, &run, &x)) {
 		buf_done(&x.b);
 		return wait_for(r, &run, wait_us);
 	}

@@ -95,7 +95,7 @@ def test_listings_as_json_agree_with_the_table(nfo):
 def test_logs_of_one_task_and_of_all(nfo):
     run = run_id(nfo("run", nfo.write("hello.yaml", HELLO)).out)
     assert nfo("logs", run, "hello").out == "hi there\n"
-    assert nfo("logs", run).out == "== hello\nhi there\n"
+    assert nfo("logs", run).out == "[hello] hi there\n"
     assert "hi there" in nfo("logs", "-f", run).out
 
 
