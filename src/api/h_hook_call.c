@@ -9,7 +9,9 @@
 #include "api/hookset.h"
 #include "api/internal.h"
 #include "api/reply.h"
+#include "api/slow.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "hook/hook.h"
@@ -17,6 +19,7 @@
 #include "job/job.h"
 #include "store/jobs.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -310,6 +313,14 @@ static int name_delivery(struct call *c)
 	return 0;
 }
 
+static bool too_often(const struct call *c, struct hook_limit *l, uint64_t key)
+{
+	if (!hook_limit_take(l, key, clock_mono_us()))
+		return false;
+	reply_problem(c->r, 429, "limit", "too many calls");
+	return true;
+}
+
 static void on_verified(void *ctx, const struct keeper_answer *a)
 {
 	struct call *c = ctx;
@@ -322,6 +333,8 @@ static void on_verified(void *ctx, const struct keeper_answer *a)
 	else if (!hook_call_fresh(&c->signed_, clock_real_us() / 1000000))
 		reply_problem(r, 401, "stale-signature",
 			      "signed over five minutes from now");
+	else if (too_often(c, &r->api->hooks, (uint64_t)c->hook))
+		;
 	else if (name_delivery(c))
 		reply_problem(r, 400, "no-delivery-id",
 			      "the header with the delivery's id is missing");
@@ -391,13 +404,24 @@ static int ask_keeper(struct call *c, struct err *e)
 	return bad;
 }
 
-static bool too_often(const struct call *c)
+/* Who calls it and where from: whoever else knows the URL cannot use up what is
+ * the provider's. */
+static uint64_t caller_of(const struct call *c)
 {
-	if (!hook_limit_take(&c->r->api->hooks, (uint64_t)c->hook,
-			     clock_mono_us()))
-		return false;
-	reply_problem(c->r, 429, "limit", "too many calls");
-	return true;
+	const unsigned char *key = c->r->api->cursor_key;
+	char client[CLIENT_MAX], text[CLIENT_MAX + 24];
+	uint64_t v;
+	struct hash h;
+	int n;
+
+	if (!c->hook)
+		return HOOK_LIMIT_NOBODY;
+	n = snprintf(text, sizeof(text), STR_FMT " %" PRId64,
+		     STR_ARG(slow_client(c->r, client)), c->hook);
+	/* so that nobody can aim at another's place */
+	h = hash_hmac_sha256(key, CURSOR_KEY_LEN, text, (size_t)n);
+	memcpy(&v, h.b, sizeof(v));
+	return v == HOOK_LIMIT_NOBODY ? 1 : v;
 }
 
 int h_hook_call(struct request *r)
@@ -413,7 +437,7 @@ int h_hook_call(struct request *r)
 	if (r->params[0].len == HOOK_ID_LEN &&
 	    store_read_hook(r->api->reader, r->params[0], see_hook, c, &e) < 0)
 		return reply_err(r, &e);
-	if (too_often(c))
+	if (too_often(c, &r->api->hook_callers, caller_of(c)))
 		return 0;
 	if (ask_keeper(c, &e))
 		return reply_err(r, &e);

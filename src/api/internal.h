@@ -45,8 +45,9 @@ struct api {
 	struct identity identity;
 	struct oidc oidc;
 	struct fetcher *fetcher;
-	struct slow slow; /* answers to wrong tokens */
-	struct hook_limit hooks;
+	struct slow slow;               /* answers to wrong tokens */
+	struct hook_limit hooks;        /* right calls of each */
+	struct hook_limit hook_callers; /* and all, by who calls */
 	int state_fd;
 	int fdinfo_fd; /* /proc/self/fdinfo */
 	const char *version;

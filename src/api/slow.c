@@ -33,9 +33,7 @@ static unsigned peer_uid(const struct request *r)
 	return cred.uid;
 }
 
-/* Right behind a trusted proxy; of IPv6 the network: an address there costs
- * nothing. */
-static struct str client_of(const struct request *r, char out[CLIENT_MAX])
+struct str slow_client(const struct request *r, char out[CLIENT_MAX])
 {
 	struct in6_addr six;
 
@@ -115,7 +113,7 @@ int slow_wrong(struct request *r)
 {
 	struct slow *s = &r->api->slow;
 	int64_t now = clock_mono_us(), us;
-	struct str client = client_of(r, r->slow.client);
+	struct str client = slow_client(r, r->slow.client);
 
 	s->n_wrong++;
 	us = guesses_wrong(s->guesses, client, now);
@@ -134,7 +132,7 @@ int slow_check(struct request *r)
 {
 	struct slow *s = &r->api->slow;
 	int64_t now = clock_mono_us();
-	struct str client = client_of(r, r->slow.client);
+	struct str client = slow_client(r, r->slow.client);
 
 	if (guesses_count(s->guesses, client, now) < GUESSES_MOST)
 		return 0;

@@ -41,6 +41,9 @@ void slow_begin(struct api *a);
 /* Whoever waits is answered now. */
 void slow_end(struct api *a);
 
+/* Whom it counts against, right behind a trusted proxy; of IPv6 the network: an
+ * address there costs nothing. */
+struct str slow_client(const struct request *r, char out[CLIENT_MAX]);
 /* A wrong token was shown.  0: answer, it will wait as long as it has to.  -1:
  * answered with 429. */
 MUST_USE int slow_wrong(struct request *r);

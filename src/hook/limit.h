@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * How often a hook may be called: a burst, then so many a second.  A fixed
+ * How often a hook may be called, or somebody call it: a burst, then so many a second.  A fixed
  * table: two hooks may share a place in it, nobody can make it grow.
  */
 #pragma once

@@ -4,6 +4,7 @@ to whom, and that a delivery makes one run."""
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import signal
@@ -461,6 +462,29 @@ def test_too_many_calls(hooked):
         call(hooked, "/v1/hooks/" + "f" * 40, b"{}", {}, c)
     assert call(hooked, other, b"{}", github(b"{}"), c).status == 202
     c.close()
+
+
+def test_who_knows_the_url_does_not_use_up_what_is_the_provider_s(tcp):
+    secret(tcp)
+    url = put(tcp, job(inputs=", inputs: { ref: /ref }"))["hooks"][0]["url"]
+    body = b'{"ref": "x"}'
+
+    def from_(source, headers):
+        c = http.client.HTTPConnection("127.0.0.1", tcp.port,
+                                       timeout=programs.LIMIT,
+                                       source_address=(source, 0))
+        a = call(tcp, url, body, headers, c)
+        c.close()
+        return a.status
+
+    seen = {from_("127.0.0.9", github(body, key=b"wrong"))
+            for _ in range(100)}
+    assert seen == {401, 429}
+    assert from_("127.0.0.1", github(body)) == 202
+    # nor does who has the secret call it as often as they like
+    seen = {from_(f"127.0.0.{i}", github(body, f"n-{i}-{k}"))
+            for i in range(10, 15) for k in range(20)}
+    assert seen == {202, 429}
 
 
 # --- once
