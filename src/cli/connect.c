@@ -9,6 +9,7 @@
 #include "policy/builtin.h"
 #include "sandbox/delegate.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -297,12 +298,20 @@ static int private_server(struct server *ret, struct err *e)
 /* A token that travels in clear belongs to whoever listens. */
 static bool is_loopback(struct str url)
 {
-	struct str host = str_from_at(url, 7);
+	struct str rest = str_from_at(url, 7), host = str_cut(&rest, '/');
+	struct in_addr four;
+	char text[64];
 
-	return str_starts(host, STR("127.")) ||
-	       str_starts(host, STR("[::1]")) || str_is(host, "localhost") ||
-	       str_starts(host, STR("localhost:")) ||
-	       str_starts(host, STR("localhost/"));
+	/* a login may look like a host, and a name like an address */
+	if (str_has(host, '@') || host.len >= sizeof(text))
+		return false;
+	if (str_starts(host, STR("[::1]")))
+		return host.len == 5 || host.p[5] == ':';
+	host = str_cut(&host, ':');
+	(void)snprintf(text, sizeof(text), STR_FMT, STR_ARG(host));
+	return str_is(host, "localhost") ||
+	       (inet_pton(AF_INET, text, &four) == 1 &&
+		ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET);
 }
 
 static int server_at(const char *url, struct server *ret, struct err *e)

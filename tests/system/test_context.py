@@ -75,6 +75,11 @@ def test_a_token_is_kept_from_others(named):
     named("context", "set", "far", "--url", "http://192.0.2.1:7070",
           "--token-file", named.home / "here.token")
     assert "in clear" in named("runs", "--context", "far", code=3).err
+    for host in ("127.0.0.1.example", "127.example:7070", "localhost:1@192.0.2.1",
+                 "[::1]@192.0.2.1", "[::1]x", "localhost.example"):
+        named("context", "set", "far", "--url", f"http://{host}",
+              "--token-file", named.home / "here.token")
+        assert "in clear" in named("runs", "--context", "far", code=3).err
 
 
 def test_names_and_mistakes(cold):
