@@ -410,6 +410,14 @@ bool auth_still(struct request *r)
 	       (same_certificate(r) && is_known(r) && role_of(r) >= wanted(r));
 }
 
+int auth_again(struct request *r)
+{
+	if (auth_still(r))
+		return 0;
+	reply_problem(r, 403, "forbidden", "%s may not any more", r->who.name);
+	return -1;
+}
+
 int auth_check(struct request *r)
 {
 	int bad;

@@ -23,6 +23,8 @@ int auth_bad_token(struct request *r, const char *why);
 struct str auth_own_token(const struct request *r);
 /* For streams: who is known may have changed since. */
 bool auth_still(struct request *r);
+/* The same for an answer that has waited.  -1: answered with 403. */
+MUST_USE int auth_again(struct request *r);
 /* For lists of OF_ANY: the projects that may be seen, as a JSON list; nothing
  * appended: all. */
 bool auth_visible(struct request *r, struct buf *b);

@@ -58,6 +58,8 @@ static void answer(struct made *m)
 	char location[64];
 	struct err e;
 
+	if (auth_again(r)) /* revoked while it waited */
+		return;
 	if (view_run(r->api->reader, &m->run, &b, &e)) {
 		buf_done(&b);
 		reply_err(r, &e);

@@ -88,6 +88,10 @@ static void answer(struct waiting *w, struct shown *x)
 	struct request *r = w->r;
 
 	follower_del(&w->f);
+	if (auth_again(r)) { /* revoked meanwhile */
+		buf_done(&x->b);
+		return;
+	}
 	reply_view_tagged(r, &x->b, x->tag);
 	if (prefer_wait(request_header(r, "Prefer"), WAIT_MAX_US))
 		reply_header(r, "Preference-Applied", "wait");

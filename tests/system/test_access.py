@@ -247,6 +247,23 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(tcp):
             assert secret not in file.read_bytes(), file
 
 
+def test_an_answer_that_waited_is_not_for_whom_it_is_no_more(tcp):
+    run = tcp.submit(LONG).json
+    make(tcp, "user", "ann")
+    make(tcp, "role", "seers", role="viewer", projects=["default"],
+         members=["user/ann"])
+    token = token_of(tcp, user="ann")
+    c = http.client.HTTPConnection("127.0.0.1", tcp.port, timeout=20)
+    c.request("GET", f"/v1/runs/{run['id']}?wait=60s", None,
+              {"Authorization": f"Bearer {token['token']}"})
+    assert Caller(tcp, token["token"]).ask("GET", "/v1/whoami")[0] == 200
+    assert tcp.ask("DELETE", f"/v1/tokens/{token['id']}").status == 204
+    assert tcp.ask("POST", f"/v1/runs/{run['id']}/cancel").status == 202
+    a = c.getresponse()
+    assert a.status in (401, 403), a.read()
+    c.close()
+
+
 def test_a_revoked_token_is_worth_nothing_at_once(tcp):
     made = token_of(tcp)
     caller = Caller(tcp, made["token"])
