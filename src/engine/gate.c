@@ -192,7 +192,9 @@ static bool has_place(const struct run *r)
 	return false;
 }
 
-static uint32_t passed_in(const struct engine *g, struct str project)
+/* Are so many of its runs on their way?  Those are the older ones, at the
+ * beginning: the rest is not looked at. */
+static bool passed_in(const struct engine *g, struct str project, uint32_t most)
 {
 	uint32_t n = 0;
 
@@ -202,8 +204,10 @@ static uint32_t passed_in(const struct engine *g, struct str project)
 
 		n += r->passed && !gitsource_is_fetch(r) &&
 		     str_eq(r->row.project, project) && !has_place(r);
+		if (n >= most)
+			return true;
 	}
-	return n;
+	return false;
 }
 
 /* --- conflict: cancel-running ------------------------------------------- */
@@ -297,7 +301,7 @@ static struct str closed(struct run *r)
 	if (why.len || r->ended)
 		return why;
 	if (p && p->max_running && !has_place(r) &&
-	    passed_in(r->g, r->row.project) >= p->max_running)
+	    passed_in(r->g, r->row.project, p->max_running))
 		return STR("concurrency");
 	if (waits_for_earlier(r))
 		return STR("concurrency");
