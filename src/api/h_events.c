@@ -132,7 +132,7 @@ static int place(struct request *r, struct events *s)
 		return reply_err(r, &e), -1;
 	/* one of before events were dropped, or of another database */
 	s->gap = last.p &&
-		 ((int64_t)after + 1 < first || (int64_t)after > newest);
+		 ((int64_t)after < first - 1 || (int64_t)after > newest);
 	s->last = (int64_t)after < newest ? (int64_t)after : newest;
 	/* All events of one run; of all runs only what comes from now on. */
 	if (!s->one_run && !after && !last.p)
