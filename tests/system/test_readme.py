@@ -43,8 +43,17 @@ def shell(cold):
     return run
 
 
+NO_SERVER = {"nfo sandbox -- id"}
+
+
+def commands(block):
+    """Its lines without what they say about themselves."""
+    return [re.sub(r"  +# .*", "", line).strip()
+            for line in block.splitlines() if line.strip()]
+
+
 def test_a_job_of_your_own(cold, shell):
-    path, job, more = blocks("A job of your own in five minutes")
+    path, job, more, _ = blocks("A job of your own in five minutes")
     assert "build/release/bin" in path
     out = shell(f"{path}\n{job}")
     assert "hello, you" in out and "sum: 15" in out and "succeeded" in out
@@ -61,6 +70,34 @@ def test_a_job_of_your_own(cold, shell):
     assert "uid=" in seen["nfo sandbox -- id"]
     assert shell("nfo check job.yaml") is not None
     assert cold.home.joinpath("job.yaml").read_text().startswith("nfo: 1")
+
+
+def test_stored_jobs_and_the_same_with_curl(cold, shell):
+    """Line for line: each command that asks a server is there as a request, and
+    each of both is run as it stands."""
+    path, job, one, two = blocks("A job of your own in five minutes")
+    setting, *pairs = "\n".join(blocks("The same with curl alone")
+                               ).split("\n    \n")[0].split("\n# ")
+    run = re.search(r"run_[0-9A-Z]{26}", shell(f"{path}\n{job}"))[0]
+    shell("head -c 24 /dev/urandom | base64 > key.txt; "
+          "echo 'echo hello' > script.sh")
+    said = {}
+    for pair in pairs:
+        command, *request = pair.splitlines()
+        said[command.split("   ")[0]] = "\n".join(request)
+    wanted = [c for c in commands("nfo check hello.yaml\n"
+                                  "nfo run hello.yaml --input who=you\n"
+                                  f"{one}\n{two}")
+              if c.startswith("nfo ") and c not in NO_SERVER]
+    assert list(said) == wanted
+    for command, request in said.items():
+        apart = APART if command == "nfo doctor" else ()
+        told = shell(f"{setting}\n{request}".replace("RUN", run))
+        assert shell(command.replace("RUN", run), *apart) is not None
+        if command.startswith(("nfo artifact", "nfo logs")):
+            assert told == shell(command.replace("RUN", run)), command
+        elif "-o backup.tar" not in request:
+            assert told.lstrip()[:1] in "{n", command  # JSON, or a job
 
 
 def test_a_server_that_stays(cold, shell):
