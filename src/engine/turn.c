@@ -210,6 +210,30 @@ static void full(struct engine *g, const struct err *why)
 	loop_timer_set(g->full_timer, clock_mono_us() + FULL_RETRY_US);
 }
 
+static void wake_owner(struct engine *g)
+{
+	uint64_t one = 1;
+
+	if (fd_write(g->out_fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full: the owner is awake */
+}
+
+/* Who was turned away does not wait for room with the others. */
+static void answer_refused(struct engine *g)
+{
+	struct commands all = g->waiting;
+	struct command *c;
+
+	commands_init(&g->waiting);
+	pthread_mutex_lock(&g->lock);
+	while ((c = commands_pop(&all)))
+		commands_push(c->reply.err.code && !c->to_save ? &g->out :
+								 &g->waiting,
+			      c);
+	pthread_mutex_unlock(&g->lock);
+	wake_owner(g);
+}
+
 /* 0 when all is saved; -1 when it has to wait. */
 static int save(struct engine *g)
 {
@@ -229,6 +253,7 @@ static int save(struct engine *g)
 		full(g, &e);
 		if (!turn_away(g) && !room) {
 			g->stuck = true;
+			answer_refused(g);
 			return -1;
 		}
 	}
@@ -269,7 +294,6 @@ static void show_stats(struct engine *g)
 /* For the owner's thread; wakes it only when there is something for it. */
 static void publish(struct engine *g)
 {
-	uint64_t one = 1;
 	struct command *c;
 	bool wake;
 
@@ -281,8 +305,8 @@ static void publish(struct engine *g)
 	show_stats(g);
 	wake = g->out.n || g->n_news || g->news_lost;
 	pthread_mutex_unlock(&g->lock);
-	if (wake && fd_write(g->out_fd, &one, sizeof(one)) < 0)
-		return; /* the counter is full: the owner is awake */
+	if (wake)
+		wake_owner(g);
 }
 
 static void end_run(struct engine *g, struct run *r)

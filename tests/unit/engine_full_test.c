@@ -52,11 +52,11 @@ static int small_drop(void **state)
 	return world_drop(state);
 }
 
-static void fill(const struct world *w)
+static void fill(const struct world *w, const char *name)
 {
 	static char block[1 << 16];
-	int fd = openat(w->state_fd, "filler", O_WRONLY | O_CREAT | O_CLOEXEC,
-			0600);
+	int fd =
+		openat(w->state_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0);
 	for (size_t n = sizeof(block); n; n /= 2)
@@ -142,7 +142,7 @@ static void test_call_waits(void **state)
 				"  c: {needs: [a], if: always(), "
 				"job: {name: child}}\n");
 	world_launch(w, &l);
-	fill(w);
+	fill(w, "filler");
 	for (world_ask(w, ONE, NULL); !w->reply.err.code;
 	     world_ask(w, ONE, NULL))
 		assert_true(++n < ASKS_MAX);
@@ -184,7 +184,7 @@ static void test_full(void **state)
 	first = world_run(w, ONE);
 	last = first;
 	world_launch(w, &l);
-	fill(w);
+	fill(w, "filler");
 	for (world_ask(w, ONE, NULL); !w->reply.err.code;
 	     world_ask(w, ONE, NULL)) {
 		last = w->reply.run;
@@ -227,7 +227,7 @@ static void test_call_goes_too(void **state)
 	world_wait(w);
 	(void)world_run(w, ONE);
 	world_launch(w, &l);
-	fill(w);
+	fill(w, "filler");
 	for (world_ask(w, CALL, NULL); !w->reply.err.code;
 	     world_ask(w, CALL, NULL)) {
 		assert_int_equal(children(w, &w->reply.run), 1);
@@ -258,7 +258,7 @@ static void test_displaces_nobody(void **state)
 	(void)world_run(w, ONE);
 	world_launch(w, &l);
 	last = world_run(w, GROUP);
-	fill(w);
+	fill(w, "filler");
 	for (world_ask(w, GROUP, NULL); !w->reply.err.code;
 	     world_ask(w, GROUP, NULL)) {
 		last = w->reply.run;
@@ -274,6 +274,43 @@ static void test_displaces_nobody(void **state)
 	world_end_bare(w, &l, STATE_FAILED, KIND_LIMIT);
 }
 
+/* Not even the end of an attempt finds room: who wants something is told so and
+ * does not wait for it. */
+static void test_told_at_once(void **state)
+{
+	struct world *w = *state;
+	struct launch l;
+	struct ulid run;
+	int n = 0;
+
+	if (!in_namespace) {
+		print_message("only root can mount a small file system\n");
+		skip();
+	}
+	w->opts.parallel = 1;
+	w->opts.live_runs = ASKS_MAX + 10;
+	world_start(w, true);
+	run = world_run(w, ONE);
+	world_launch(w, &l);
+	fill(w, "filler");
+	for (world_ask(w, ONE, NULL); !w->reply.err.code;
+	     world_ask(w, ONE, NULL))
+		assert_true(++n < ASKS_MAX);
+	fill(w, "ballast's");
+	world_end_bare(w, &l, STATE_FAILED, KIND_LIMIT);
+	for (int i = 0; i < 3; i++) {
+		memset(&w->reply, 0, sizeof(w->reply));
+		ok(engine_edit(w->g, STR("uid:0"), STR(""), STR(""), put_child,
+			       on_reply, w, &w->e),
+		   &w->e);
+		world_wait(w);
+		assert_int_equal(w->reply.err.sys, ENOSPC);
+	}
+	assert_int_equal(unlinkat(w->state_fd, "ballast's", 0), 0);
+	wait_for_room(w);
+	assert_int_equal(world_ended(w, &run), STATE_FAILED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +319,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_call_waits, small_make,
 						small_drop),
 		cmocka_unit_test_setup_teardown(test_call_goes_too, small_make,
+						small_drop),
+		cmocka_unit_test_setup_teardown(test_told_at_once, small_make,
 						small_drop),
 		cmocka_unit_test_setup_teardown(test_displaces_nobody,
 						small_make, small_drop),
