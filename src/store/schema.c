@@ -326,6 +326,8 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_FIRST_EVENT] = "SELECT id FROM events ORDER BY id LIMIT 1",
 	[DB_EVENT_TIME] = "SELECT ts_us FROM events WHERE id>=? "
 			  "ORDER BY id LIMIT 1",
+	[DB_FEW_RUNS] = "SELECT count(*) FROM (SELECT 1 FROM runs WHERE "
+			"project IN (SELECT value FROM json_each(?)) LIMIT ?)",
 	[DB_ARTIFACT_PUT] = "INSERT OR REPLACE INTO artifacts(run,name,idx,"
 			    "attempt,file,bytes,sha256,created_us,expires_us)"
 			    " VALUES(?,?,?,?,?,?,?,?,?)",

@@ -232,3 +232,18 @@ def test_who_sees_little_does_not_look_at_all_the_rest_at_once(tcp):
     _, kind, data = next(events)
     assert kind == "run" and data["run_id"] == a.json["id"] != run["id"]
     c.close()
+    # and the history is found by the runs that are seen, in its order
+    c = http.client.HTTPConnection("127.0.0.1", tcp.port,
+                                   timeout=programs.LIMIT)
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = tcp.ask("GET", "/v1/events?limit=2" + cursor, None, {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json"}, c).json
+        seen += page["items"]
+        cursor = (f"&cursor={page['next_cursor']}" if page["next_cursor"]
+                  else None)
+    c.close()
+    own = tcp.get(f"/v1/runs/{a.json['id']}/events",
+                  Accept="application/json").json["items"]
+    assert seen == own and len(own) > 4
