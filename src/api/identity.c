@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/engine.h"
-#include "store/resources.h"
+#include "engine/who.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,66 +17,17 @@ enum {
 	ARM_MOST_US = 600 * 1000000
 };
 
-typedef int add_fn(struct access *a, struct str name, struct str json,
-		   struct err *e);
-
-struct loading {
-	struct access *set;
-	add_fn *add;
-};
-
-static int on_resource(void *ctx, const struct store_resource *x, struct err *e)
+static int each(void *from, struct str kind, store_resource_fn *fn, void *ctx,
+		struct err *e)
 {
-	struct loading *l = ctx;
-	struct err why;
-
-	(void)e;
-	if (l->add(l->set, x->name, x->body, &why))
-		log_error(STR_FMT " " STR_FMT ": %s", STR_ARG(x->kind),
-			  STR_ARG(x->name), why.text);
-	return 0;
-}
-
-static int on_token(void *ctx, const struct store_token *t, struct err *e)
-{
-	const struct access_token mine = {
-		.id = str_from(t->ulid.s),
-		.subject = t->subject,
-		.hash = t->hash,
-		.most = t->role < N_ACCESS_LEVELS ? (enum access_level)t->role :
-						    ACCESS_NONE,
-		.projects = t->projects,
-		.expires_us = t->expires_us,
-		.used_us = t->used_us,
-	};
-	struct err why;
-
-	(void)e;
-	if (access_add_token(((struct loading *)ctx)->set, &mine, &why))
-		log_error("token tok_%s: %s", t->ulid.s, why.text);
-	return 0;
+	return store_read_resources(from, kind, 0, 0, fn, ctx, e);
 }
 
 static int load(struct api *a, struct access *set, struct err *e)
 {
-	static const struct {
-		const char *kind;
-		add_fn *add;
-	} kinds[] = {
-		{"user",  access_add_user },
-		{"group", access_add_group},
-		{"role",  access_add_role },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		struct loading l = {set, kinds[i].add};
-
-		if (store_read_resources(a->reader, str_from(kinds[i].kind), 0,
-					 0, on_resource, &l, e))
-			return -1;
-	}
-	return store_read_tokens(a->reader, STR(""), 0, 0, on_token,
-				 &(struct loading){.set = set}, e);
+	if (who_load(set, each, a->reader, e))
+		return -1;
+	return store_read_tokens(a->reader, STR(""), 0, 0, who_token, set, e);
 }
 
 /* Uses that are not written down yet outlive the snapshot. */

@@ -4,68 +4,25 @@
  * there when it was asked for (src/api); here it is decided again, from what
  * is stored now, with the token that was shown.
  */
-#include "access/access.h"
-#include "base/mem.h"
 #include "engine/internal.h"
+#include "engine/who.h"
 #include "job/call.h"
-#include "store/resources.h"
 
-typedef int add_fn(struct access *a, struct str name, struct str json,
-		   struct err *e);
-
-struct loading {
-	struct access *set;
-	add_fn *add;
-};
-
-/* What cannot be read gives nobody anything. */
-static int see(void *ctx, const struct store_resource *x, struct err *e)
+static int each(void *from, struct str kind, store_resource_fn *fn, void *ctx,
+		struct err *e)
 {
-	struct loading *l = ctx;
-	struct err none;
-
-	(void)e;
-	(void)!l->add(l->set, x->name, x->body, &none);
-	return 0;
-}
-
-static int see_token(void *ctx, const struct store_token *t, struct err *e)
-{
-	const struct access_token mine = {
-		.id = str_from(t->ulid.s),
-		.subject = t->subject,
-		.hash = t->hash,
-		.most = t->role < N_ACCESS_LEVELS ? (enum access_level)t->role :
-						    ACCESS_NONE,
-		.projects = t->projects,
-	};
-
-	return access_add_token(ctx, &mine, e);
+	return store_resources(from, kind, fn, ctx, e);
 }
 
 static int load(struct engine *g, struct access *set, struct str token,
 		struct err *e)
 {
-	static const struct {
-		const char *kind;
-		add_fn *add;
-	} kinds[] = {
-		{"user",  access_add_user },
-		{"group", access_add_group},
-		{"role",  access_add_role },
-	};
-
 	access_add_owners(set, g->o.owner_uid);
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		struct loading l = {set, kinds[i].add};
-
-		if (store_resources(g->store, str_from(kinds[i].kind), see, &l,
-				    e))
-			return -1;
-	}
+	if (who_load(set, each, g->store, e))
+		return -1;
 	/* without it: revoked meanwhile, and it is nobody's any more */
 	return !token.len ||
-			       !store_token_get(g->store, token, see_token, set,
+			       !store_token_get(g->store, token, who_token, set,
 						e) ||
 			       e->code == ERR_NOT_FOUND ?
 		       0 :
