@@ -32,6 +32,7 @@ struct pack {
 	struct redact_watch *watch;
 	uint64_t bytes;
 	size_t entries, left_out;
+	size_t names; /* held, of all directories that we are in */
 	struct err *e;
 };
 
@@ -183,8 +184,9 @@ struct names {
 	size_t n, cap;
 };
 
-static void names_done(struct names *l)
+static void names_done(struct pack *k, struct names *l)
 {
+	k->names -= l->n;
 	for (size_t i = 0; i < l->n; i++)
 		mem_free(l->v[i].name);
 	mem_free(l->v);
@@ -207,7 +209,7 @@ static int names_read(struct pack *k, int fd, struct names *ret)
 		fd_close(&mine);
 		return err_sys(k->e, errno, "a directory");
 	}
-	while ((ent = readdir(d)) && ret->n < ENTRIES_MAX) {
+	while ((ent = readdir(d)) && k->names < ENTRIES_MAX) {
 		if (!strcmp(ent->d_name, ".") || !strcmp(ent->d_name, ".."))
 			continue;
 		if (ret->n == ret->cap) {
@@ -216,8 +218,12 @@ static int names_read(struct pack *k, int fd, struct names *ret)
 		}
 		ret->v[ret->n++] =
 			(struct name){mem_strdup(ent->d_name), ent->d_type};
+		k->names++;
 	}
 	closedir(d);
+	if (k->names == ENTRIES_MAX)
+		return err_set(k->e, ERR_LIMIT, "it has over %d files",
+			       ENTRIES_MAX);
 	if (ret->n)
 		qsort(ret->v, ret->n, sizeof(*ret->v), by_bytes);
 	return 0;
@@ -251,7 +257,7 @@ static int put_dir(struct pack *k, const char *path, int fd, unsigned depth)
 			bad = put_entry(k, buf_cstr(&child), depth,
 					l.v[i].type);
 	}
-	names_done(&l);
+	names_done(k, &l);
 	return bad;
 }
 
