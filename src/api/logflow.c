@@ -171,9 +171,12 @@ static void put_lines(struct logflow *l, struct logpart *p, uint8_t stream,
 
 static void put_rest(struct logflow *l, struct logpart *p, struct buf *out)
 {
-	for (size_t i = 0; i < ARRAY_LEN(p->v.lines); i++)
+	for (size_t i = 0; i < ARRAY_LEN(p->v.lines); i++) {
 		if (p->v.lines[i].len)
 			put_line(l, p, &p->v.lines[i], false, out);
+		if (p->over) /* a run may have thousands of them */
+			buf_done(&p->v.lines[i]);
+	}
 }
 
 /* What has ended has no more lines; all: nor has anything else. */
