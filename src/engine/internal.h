@@ -314,7 +314,7 @@ bool timetable_dirty(const struct engine *g);
 MUST_USE int timetable_save(struct engine *g, struct err *e);
 void timetable_saved(struct engine *g);
 /* Runs that are turned away were none. */
-void timetable_turned_away(struct engine *g);
+void timetable_turned_away(struct engine *g, const struct err *why);
 
 /* gitsource.c */
 /* Of a job whose source is in git: what the run is to fetch, and the order of

@@ -283,7 +283,7 @@ void timetable_saved(struct engine *g)
 		t->dirty = false;
 }
 
-void timetable_turned_away(struct engine *g)
+void timetable_turned_away(struct engine *g, const struct err *why)
 {
 	for (struct timetable *t = g->timetable; t; t = t->next) {
 		const struct run *r = map_get(g->by_run, str_from(t->run.s));
@@ -291,7 +291,6 @@ void timetable_turned_away(struct engine *g)
 		if (!r || !r->turned_away)
 			continue;
 		t->run = (struct ulid){{0}};
-		(void)snprintf(t->error, sizeof(t->error),
-			       "no new runs: the disk is full");
+		(void)snprintf(t->error, sizeof(t->error), "%s", why->text);
 	}
 }

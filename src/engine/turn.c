@@ -133,7 +133,7 @@ static bool nothing_to_save(const struct engine *g)
 }
 
 /* Edits, and runs: those that asked for the same again, too. */
-static bool turn_away_commands(struct engine *g)
+static bool turn_away_commands(struct engine *g, const struct err *why)
 {
 	bool any = false;
 
@@ -144,10 +144,10 @@ static bool turn_away_commands(struct engine *g)
 				NULL;
 
 		if (r && r->turned_away) {
-			err_sys(&c->reply.err, ENOSPC, "no new runs");
+			c->reply.err = *why;
 			c->reply.replayed = false;
 		} else if (c->to_save && c->edit) {
-			err_sys(&c->reply.err, ENOSPC, "nothing was changed");
+			c->reply.err = *why;
 			c->to_save = false;
 			any = true;
 		}
@@ -166,7 +166,7 @@ static bool is_unheard(const struct run *r)
 }
 
 /* They were never acknowledged: tell those who asked, and forget them. */
-static bool turn_away(struct engine *g)
+static bool turn_away(struct engine *g, const struct err *why)
 {
 	bool any;
 
@@ -176,8 +176,8 @@ static bool turn_away(struct engine *g)
 
 		r->turned_away = is_unheard(r);
 	}
-	any = turn_away_commands(g);
-	timetable_turned_away(g);
+	any = turn_away_commands(g, why);
+	timetable_turned_away(g, why);
 	LIST_FOR(l, &g->put)
 	{
 		struct run *r = LIST_ENTRY(l, struct run, put);
@@ -234,6 +234,12 @@ static void answer_refused(struct engine *g)
 	wake_owner(g);
 }
 
+/* One request's mistake must not end the server again and again. */
+static bool is_unfit(const struct err *e)
+{
+	return e->code == ERR_INTERNAL && e->sys == STORE_UNFIT;
+}
+
 /* 0 when all is saved; -1 when it has to wait. */
 static int save(struct engine *g)
 {
@@ -243,15 +249,27 @@ static int save(struct engine *g)
 	if (nothing_to_save(g))
 		return 0;
 	while (save_all(g, &e)) {
+		struct err why;
 		bool room;
 
 		store_rollback(g->store);
+		if (is_unfit(&e)) {
+			log_error("the store: %s; who asked for that is "
+				  "turned away",
+				  e.text);
+			err_set(&why, ERR_INTERNAL,
+				"the store does not take it");
+			if (!turn_away(g, &why))
+				give_up(&e);
+			continue;
+		}
 		if (e.code != ERR_LIMIT || e.sys != ENOSPC)
 			give_up(&e);
 		/* at once: the logs of what runs want it, too */
 		room = store_ballast_drop(g->store);
 		full(g, &e);
-		if (!turn_away(g) && !room) {
+		err_sys(&why, ENOSPC, "nothing was made or changed");
+		if (!turn_away(g, &why) && !room) {
 			g->stuck = true;
 			answer_refused(g);
 			return -1;

@@ -25,6 +25,10 @@ int db_fail(struct db *db, const char *doing, struct err *e)
 	case SQLITE_NOTADB:
 		return err_set(e, ERR_INVALID,
 			       "%s: the database is damaged: %s", doing, why);
+	case SQLITE_CONSTRAINT:
+		err_set(e, ERR_INTERNAL, "%s: %s", doing, why);
+		e->sys = STORE_UNFIT;
+		return -1;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return err_set(e, ERR_CONFLICT, "%s: %s", doing, why);

@@ -17,6 +17,8 @@
 #include "base/id.h"
 #include "proto/state.h"
 
+#include <errno.h>
+
 enum {
 	STORE_NAME_MAX = 255, /* an instance's name: build@gcc,release */
 	STORE_BALLAST = 8 << 20
@@ -128,6 +130,12 @@ void store_close(struct store *s);             /* NULL is fine */
 const char *store_path(const struct store *s); /* of the database */
 
 /* --- writing: all between begin and commit ------------------------------ */
+
+/* ERR_INTERNAL with this as sys: rows that the tables do not take.  A mistake of
+ * ours about what was asked for; the store itself is well. */
+enum {
+	STORE_UNFIT = EDOM
+};
 
 MUST_USE int store_begin(struct store *s, struct err *e);
 /* Durable when it returns 0; otherwise nothing of it happened. */

@@ -3,6 +3,7 @@
  * audit row, or not at all. */
 #include "engine_helper.h"
 #include "store/jobs.h"
+#include "store/resources.h"
 
 #include <semaphore.h>
 
@@ -63,6 +64,41 @@ static void world_put(struct world *w, const char *name, bool refuse)
 		       on_reply, w, &w->e),
 	   &w->e);
 	world_wait(w);
+}
+
+/* The same token twice: the second is none that the table takes. */
+static int put_twice(void *ctx, struct store *s, struct err *refusal,
+		     struct err *e)
+{
+	struct store_token t = {.ulid = ulid_new(),
+				.name = STR("t"),
+				.subject = STR("uid:0"),
+				.projects = STR("[]"),
+				.created_by = STR("uid:0")};
+
+	(void)ctx;
+	(void)refusal;
+	edit_calls++;
+	return store_token_add(s, &t, e) || store_token_add(s, &t, e) ? -1 : 0;
+}
+
+static void what_the_tables_do_not_take_ends_nobody(void **state)
+{
+	struct world *w = *state;
+
+	world_start(w, true);
+	edit_calls = 0;
+	ok(engine_edit(w->g, STR("uid:0"), STR("x"), STR("y"), put_twice,
+		       on_reply, w, &w->e),
+	   &w->e);
+	world_wait(w);
+	assert_int_equal(w->reply.err.code, ERR_INTERNAL);
+	assert_null(strstr(w->reply.err.text, "tokens")); /* not our tables */
+	assert_int_equal(edit_calls, 1);
+	world_put(w, "a", false); /* and it goes on */
+	assert_int_equal(w->reply.err.code, ERR_NONE);
+	assert_int_equal(jobs(w), 1);
+	world_stop(w);
 }
 
 static void edits(void **state)
@@ -188,6 +224,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(edits, world_make, world_drop),
+		cmocka_unit_test_setup_teardown(
+			what_the_tables_do_not_take_ends_nobody, world_make,
+			world_drop),
 		cmocka_unit_test_setup_teardown(revisions, world_make,
 						world_drop),
 		cmocka_unit_test_setup_teardown(paused_while_due, world_make,
