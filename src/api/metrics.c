@@ -24,19 +24,16 @@ struct metrics *metrics_new(void)
 	return mem_alloc(sizeof(struct metrics));
 }
 
-static size_t index_of(const struct route *route)
+static size_t index_of(const struct request *r)
 {
-	const struct route *at;
-
-	for (size_t i = 0; route && (at = route_at(i)); i++)
-		if (at == route && i < METRICS_ROUTES_MAX)
-			return i + 1;
-	return 0;
+	return r->route && r->route_index < METRICS_ROUTES_MAX ?
+		       r->route_index + 1 :
+		       0;
 }
 
 void metrics_answered(struct metrics *m, const struct request *r)
 {
-	size_t i = index_of(r->route), class = r->status / 100;
+	size_t i = index_of(r), class = r->status / 100;
 
 	if (class < METRICS_CLASSES)
 		m->routes[i].n[class]++;

@@ -77,9 +77,10 @@ struct request {
 	struct MHD_Connection *conn;
 	struct peer *peer; /* who sent it; door.h */
 	const struct route *route;
-	unsigned found;   /* what route_find() said */
-	struct buf allow; /* and the methods that there are */
-	char *path;       /* decoded; params point in */
+	size_t route_index; /* in the table; with a route */
+	unsigned found;     /* what route_find() said */
+	struct buf allow;   /* and the methods that there are */
+	char *path;         /* decoded; params point in */
 	struct str params[REQUEST_PARAMS_MAX]; /* what {x} stood for */
 	struct arena *decoded;                 /* values of the query */
 	struct who who;

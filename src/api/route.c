@@ -177,6 +177,7 @@ unsigned route_find(struct request *r, const char *method, struct buf *allow)
 		    !match(&rows[i].path, &path, params))
 			continue;
 		r->route = rows[i].route;
+		r->route_index = i;
 		memcpy(r->params, params, sizeof(params));
 	}
 	if (!r->route) {
