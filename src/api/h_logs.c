@@ -53,6 +53,11 @@ static int wish_of(struct request *r, struct logwish *w)
 	return 0;
 }
 
+static int gone(struct request *r)
+{
+	return reply_problem(r, 410, "gone", "the log is no longer kept");
+}
+
 static int bad_id(struct request *r)
 {
 	return reply_problem(r, 400, "bad-header",
@@ -109,6 +114,10 @@ static int log_of(struct request *r, uint32_t attempt)
 		logview_done(&v);
 		return reply_err(r, &e);
 	}
+	if (v.gone) {
+		logview_done(&v);
+		return gone(r);
+	}
 	if (w.form == LOG_TEXT && !w.follow && !w.tail && !w.grep.word.len)
 		return text(r, &v);
 	return stream(r, &v, &w);
@@ -147,6 +156,10 @@ int h_run_log(struct request *r)
 	    logrun_refresh(&l, r->api->reader, &e)) {
 		logrun_done(&l);
 		return reply_err(r, &e);
+	}
+	if (l.gone) {
+		logrun_done(&l);
+		return gone(r);
 	}
 	if (l.from.last > l.n) {
 		logrun_done(&l);

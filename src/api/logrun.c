@@ -35,6 +35,7 @@ static int see_run(void *ctx, const struct store_run *run, struct err *e)
 
 	(void)e;
 	l->id = run->id;
+	l->gone = run->logs_gone;
 	l->state = run->state;
 	l->kind = run->kind;
 	return 0;

@@ -23,6 +23,7 @@ struct logrun {
 	int64_t id; /* of the store */
 	enum run_state state;
 	enum fail_kind kind;
+	bool gone; /* no longer kept */
 	struct logpart **parts;
 	size_t n, cap;
 	size_t first; /* all before it are over */

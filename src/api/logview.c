@@ -54,6 +54,7 @@ static int see_run(void *ctx, const struct store_run *run, struct err *e)
 
 	(void)e;
 	v->run_id = run->id;
+	v->logs_gone = run->logs_gone;
 	if (run->rerun_of.len == ULID_LEN)
 		memcpy(v->rerun_of.s, run->rerun_of.p, ULID_LEN);
 	return 0;
@@ -119,6 +120,7 @@ int logview_find(struct logview *v, struct store_reader *reader,
 		return err_set(e, ERR_NOT_FOUND, "no such task in this run");
 	(void)snprintf(v->task, sizeof(v->task), STR_FMT, STR_ARG(task));
 	v->attempt = attempt ? attempt : f.last;
+	v->gone = v->logs_gone && v->attempt;
 	return v->attempt ? logview_refresh(v, reader, e) : 0;
 }
 
@@ -149,7 +151,7 @@ int logview_earlier(struct logview *v, struct store_reader *reader,
 	struct ulid run = v->rerun_of;
 
 	for (int i = 0; i < EARLIER_MAX && run.s[0] && v->data_fd < 0 &&
-			state_final(v->state);
+			!v->gone && state_final(v->state);
 	     i++) {
 		struct logview w;
 
@@ -162,6 +164,7 @@ int logview_earlier(struct logview *v, struct store_reader *reader,
 			logview_done(&w);
 			return -1;
 		}
+		v->gone = w.gone;
 		v->data_fd = w.data_fd;
 		v->idx_fd = w.idx_fd;
 		run = w.rerun_of;

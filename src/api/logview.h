@@ -15,6 +15,7 @@ struct logview {
 	char task[STORE_NAME_MAX + 1];
 	int data_fd, idx_fd;      /* -1: not there (yet) */
 	struct ulid rerun_of;     /* the run's; all zero: none */
+	bool logs_gone, gone;     /* of the run; and of this there was one */
 	uint64_t seq;             /* the next frame to read, from 1 */
 	struct logidx_rec *batch; /* records from seq on, read ahead */
 	size_t n_batch, at;

@@ -155,6 +155,8 @@ static void write_runs(const struct engine_stats *s, struct buf *b)
 			   s->runs_ended[i]);
 	value(b, "nfo_runs_expired_total", "counter",
 	      "Runs removed because their time was over.", s->runs_expired);
+	value(b, "nfo_run_logs_expired_total", "counter",
+	      "Runs whose logs alone were removed.", s->logs_expired);
 	head(b, "nfo_run_wait_seconds", "histogram",
 	     "From a run's making to its first step.");
 	histogram(b, "nfo_run_wait_seconds", "", &s->run_wait);

@@ -65,9 +65,10 @@ static const char *const wants[] = {
 			  "group/oidc:PROVIDER:GROUP",
 	[FIELD_CERTS] = "a list of sha256:HEX, uri:URI, email:ADDRESS, "
 			"dns:NAME and cn:NAME",
-	[FIELD_RETENTION] = "keep_days, keep_failed_days, keep_runs, "
-			    "artifact_days (numbers; 0: no end) and "
-			    "keep_last_success (true or false)",
+	[FIELD_RETENTION] =
+		"keep_days, keep_failed_days, keep_runs, "
+		"keep_log_days, artifact_days (numbers; 0: no end) and "
+		"keep_last_success (true or false)",
 };
 
 bool resource_is_foreign(struct str s)
@@ -150,6 +151,7 @@ static bool is_retention(const struct doc_node *map)
 		{"keep_days",         RETENTION_DAYS_MAX},
 		{"keep_failed_days",  RETENTION_DAYS_MAX},
 		{"artifact_days",     RETENTION_DAYS_MAX},
+		{"keep_log_days",     RETENTION_DAYS_MAX},
 		{"keep_runs",         RETENTION_RUNS_MAX},
 		{"keep_last_success", -1                }
         };

@@ -17,7 +17,8 @@
 #define LOG_ANSWERS(WHAT) \
 	{200, TEXT, NULL, WHAT}, \
 	{200, NDJSON, "LogFrame", WHAT}, \
-	{200, SSE, NULL, WHAT}
+	{200, SSE, NULL, WHAT}, \
+	{410, NULL, NULL, "no longer kept"}
 
 const struct route run_routes[] = {
 	{.method = METHOD_POST,

@@ -7,7 +7,8 @@
 #define DAYS "{\"type\":\"integer\",\"minimum\":0,\"maximum\":36500}"
 #define RETENTION                                                              \
 	"\"retention\":{\"type\":\"object\",\"properties\":{\"keep_days\":" DAYS   \
-	",\"keep_failed_days\":" DAYS ",\"artifact_days\":" DAYS                   \
+	",\"keep_failed_days\":" DAYS ",\"keep_log_days\":" DAYS                   \
+	",\"artifact_days\":" DAYS                                                \
 	",\"keep_runs\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":1000000}"  \
 	",\"keep_last_success\":{\"type\":\"boolean\"}},"                          \
 	"\"additionalProperties\":false}"

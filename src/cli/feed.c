@@ -66,6 +66,7 @@ static void on_end(void *ctx, long status)
 	f->open = false;
 	buf_reset(&f->sse);
 	f->over |= status >= 400 && status != 503;
+	f->gone |= status == 410;
 	f->all->lost |= !f->over;
 }
 

@@ -21,6 +21,7 @@ struct feed {
 	char last[512]; /* the id of the last event; "": none yet */
 	bool open;
 	bool over; /* set by fn: there is nothing more to wait for */
+	bool gone; /* 410: no longer kept */
 	sse_fn *fn;
 	void *ctx;
 };

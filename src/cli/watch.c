@@ -299,18 +299,23 @@ static int follow(struct watch *w, struct err *e)
 	return 0;
 }
 
-static void watch_done(struct watch *w)
+/* Returns whether a log was no longer kept. */
+static bool watch_done(struct watch *w)
 {
+	bool gone = false;
 	size_t at = 0;
 	void *value;
 
-	while (map_next(w->tasks, &at, NULL, &value))
+	while (map_next(w->tasks, &at, NULL, &value)) {
 		put_rest(value);
+		gone |= ((const struct task *)value)->log.gone;
+	}
 	status_clear(w);
 	fflush(stdout);
 	feeds_done(&w->feeds);
 	map_free(w->tasks, task_free);
 	feed_done(&w->events);
+	return gone;
 }
 
 int watch_run(const struct server *s, struct str run_id, bool owner)
@@ -326,6 +331,7 @@ int watch_run(const struct server *s, struct str run_id, bool owner)
 	CLEANUP_BUF struct buf path = BUF_INIT(256);
 	struct sigaction old;
 	struct err e;
+	bool gone;
 	int r;
 
 	cli_run_path(&path, run_id);
@@ -337,12 +343,18 @@ int watch_run(const struct server *s, struct str run_id, bool owner)
 		(void)sigaction(SIGINT, &mine, NULL);
 	r = feeds_make(&w.feeds, s, &e) ? -1 : follow(&w, &e);
 	(void)sigaction(SIGINT, &old, NULL);
-	watch_done(&w);
+	gone = watch_done(&w);
 	if (r > 0) {
 		fprintf(stderr,
 			"nfo: the run goes on: nfo logs -f " STR_FMT "\n",
 			STR_ARG(run_id));
 		return EXIT_INTERRUPTED;
 	}
-	return r ? cli_fail(&e) : report_run(s, run_id, owner);
+	if (r)
+		return cli_fail(&e);
+	r = report_run(s, run_id, owner);
+	if (!gone)
+		return r;
+	fputs("nfo: the log is no longer kept [gone]\n", stderr);
+	return EXIT_USAGE;
 }

@@ -114,7 +114,8 @@ struct config_oidc {
 
 /* As src/engine/retention.h has it. */
 struct config_retention {
-	int64_t keep_days, keep_failed_days, keep_runs, artifact_days;
+	int64_t keep_days, keep_failed_days, keep_runs, keep_log_days;
+	int64_t artifact_days, audit_days;
 	bool keep_last_success;
 };
 

@@ -36,6 +36,7 @@ struct engine_opts {
 	uint64_t artifact_max_bytes; /* one artifact; default 10 GiB */
 	uint32_t owner_uid;          /* whose server it is */
 	struct retention retention;  /* where a project says nothing else */
+	uint32_t audit_days;         /* 0: for ever */
 	bool monitor_is_new; /* nothing runs: do not wait for ALIVE_END */
 	/* Otherwise the process ends when the monitor does: nothing can be
    * started or heard of any more.  For tests. */
@@ -209,7 +210,7 @@ struct engine_stats {
 	uint64_t schedules; /* that are not paused */
 	uint64_t runs_made, runs_ended[3]; /* succeeded, failed, cancelled */
 	uint64_t runs_by_state[STATE_SUCCEEDED]; /* of those that live */
-	uint64_t runs_expired;
+	uint64_t runs_expired, logs_expired;     /* logs: of so many runs */
 	uint64_t attempts_started, commits;
 	uint64_t attempts_succeeded, attempts_cancelled;
 	uint64_t attempts_failed[N_KINDS];

@@ -4,7 +4,8 @@
  * part in a transaction of its own; where it has got is only in memory, for a
  * walk from the beginning finds the same.  Never a run that is alive, nor one
  * that a living one was made from, nor (unless it is said) the last of its job
- * that succeeded.
+ * that succeeded.  Where the time of its logs alone is over, its row says so
+ * before they are removed.
  */
 #include "base/clock.h"
 #include "base/crash.h"
@@ -26,9 +27,9 @@ struct retain {
 	char project[STORE_NAME_MAX + 1], job[STORE_NAME_MAX + 1];
 	int64_t after, boundary; /* ids; boundary: keep_runs newer ones ended */
 	bool in_job;
-	int64_t next_us; /* monotonic: the next walk */
-	struct ulid gone[LOOK_MAX];
-	size_t n_gone;
+	int64_t next_us;            /* monotonic: the next walk */
+	struct ulid gone[LOOK_MAX]; /* their directories go */
+	size_t n_gone, n_runs;      /* n_runs: with their rows */
 };
 
 struct retain *retain_new(void)
@@ -64,7 +65,12 @@ struct look {
 	const struct retention *rule;
 	int64_t now_us;
 	size_t n;
-	struct store_run over[LOOK_MAX]; /* id, ulid, state alone */
+	struct over {
+		int64_t id;
+		struct ulid ulid;
+		enum run_state state;
+		bool run, logs;
+	} over[LOOK_MAX];
 	size_t n_over;
 };
 
@@ -72,20 +78,23 @@ static int on_run(void *ctx, const struct store_run *x, struct err *e)
 {
 	struct look *l = ctx;
 	struct retain *t = l->g->retain;
+	bool run, logs;
 
 	(void)e;
 	l->n++;
 	t->after = x->id;
-	if (retention_over(l->rule, x->state, x->finished_us,
-			   x->id <= t->boundary, l->now_us) &&
-	    !is_needed(l->g, x))
-		l->over[l->n_over++] = (struct store_run){
-			.id = x->id, .ulid = x->ulid, .state = x->state};
+	run = retention_over(l->rule, x->state, x->finished_us,
+			     x->id <= t->boundary, l->now_us);
+	logs = !x->logs_gone && retention_logs_over(l->rule, x->state,
+						    x->finished_us, l->now_us);
+	if ((run || logs) && !is_needed(l->g, x))
+		l->over[l->n_over++] =
+			(struct over){x->id, x->ulid, x->state, run, logs};
 	return 0;
 }
 
-static int is_last(struct engine *g, const struct look *l,
-		   const struct store_run *x, bool *ret, struct err *e)
+static int is_last(struct engine *g, const struct look *l, const struct over *x,
+		   bool *ret, struct err *e)
 {
 	struct retain *t = g->retain;
 	bool later;
@@ -100,25 +109,37 @@ static int is_last(struct engine *g, const struct look *l,
 	return 0;
 }
 
-static int remove_those(struct engine *g, const struct look *l, struct err *e)
+/* With its row, or its logs alone. */
+static int remove_one(struct engine *g, const struct look *l,
+		      const struct over *x, bool run, struct err *e)
 {
 	struct retain *t = g->retain;
 
-	for (size_t i = 0; i < l->n_over; i++) {
-		const struct store_run *x = &l->over[i];
-		bool last;
+	if (run ? store_run_delete(g->store, x->id, e) :
+		  store_run_logs_gone(g->store, x->id, e))
+		return -1;
+	CRASH_POINT("retention.half");
+	if (store_audit_add(g->store, l->now_us, STR("retention"),
+			    run ? STR("run.expire") : STR("log.expire"),
+			    str_from(x->ulid.s), e))
+		return -1;
+	t->gone[t->n_gone++] = x->ulid;
+	t->n_runs += run;
+	return 0;
+}
 
-		if (is_last(g, l, x, &last, e))
+static int remove_those(struct engine *g, const struct look *l, struct err *e)
+{
+	for (size_t i = 0; i < l->n_over; i++) {
+		const struct over *x = &l->over[i];
+		bool last = false;
+
+		if (x->run && is_last(g, l, x, &last, e))
 			return -1;
-		if (last)
-			continue;
-		if (store_run_delete(g->store, x->id, e))
-			return -1;
-		CRASH_POINT("retention.half");
-		if (store_audit_add(g->store, l->now_us, STR("retention"),
-				    STR("run.expire"), str_from(x->ulid.s), e))
-			return -1;
-		t->gone[t->n_gone++] = x->ulid;
+		if ((x->run && !last) || x->logs) {
+			if (remove_one(g, l, x, x->run && !last, e))
+				return -1;
+		}
 	}
 	return 0;
 }
@@ -209,7 +230,7 @@ int retain_some(struct engine *g, int64_t now_us, struct err *e)
 		return 0;
 	if (store_begin(g->store, e))
 		return -1;
-	t->n_gone = 0;
+	t->n_gone = t->n_runs = 0;
 	more = walk(g, now_us, e);
 	CRASH_POINT("retention.before-commit");
 	if (more < 0 || store_commit(g->store, e)) {
@@ -219,9 +240,12 @@ int retain_some(struct engine *g, int64_t now_us, struct err *e)
 	}
 	for (size_t i = 0; i < t->n_gone; i++)
 		collect_remove_run(g, t->gone[i].s);
-	g->stats.runs_expired += t->n_gone;
+	g->stats.runs_expired += t->n_runs;
+	g->stats.logs_expired += t->n_gone - t->n_runs;
 	if (t->n_gone)
-		log_info("%zu runs whose time was over are gone", t->n_gone);
+		log_info("%zu runs whose time was over are gone, and the logs "
+			 "of %zu others",
+			 t->n_runs, t->n_gone - t->n_runs);
 	if (!more)
 		rest(g);
 	return more;

@@ -23,6 +23,7 @@ void retention_read(const struct doc_node *map, struct retention *of)
 	number(map, "keep_failed_days", RETENTION_DAYS_MAX,
 	       &of->keep_failed_days);
 	number(map, "keep_runs", RETENTION_RUNS_MAX, &of->keep_runs);
+	number(map, "keep_log_days", RETENTION_DAYS_MAX, &of->keep_log_days);
 	number(map, "artifact_days", RETENTION_DAYS_MAX, &of->artifact_days);
 	if (!doc_as_bool(doc_get(map, "keep_last_success"), &keep))
 		of->drop_last = !keep;
@@ -30,7 +31,14 @@ void retention_read(const struct doc_node *map, struct retention *of)
 
 bool retention_any(const struct retention *r)
 {
-	return r->keep_days || r->keep_failed_days || r->keep_runs;
+	return r->keep_days || r->keep_failed_days || r->keep_runs ||
+	       r->keep_log_days;
+}
+
+/* A clock that was set back makes nothing older. */
+static bool older(uint32_t days, int64_t finished_us, int64_t now_us)
+{
+	return days && finished_us && now_us - finished_us >= days * DAY_US;
 }
 
 bool retention_over(const struct retention *r, enum run_state state,
@@ -42,8 +50,14 @@ bool retention_over(const struct retention *r, enum run_state state,
 		return false;
 	if (state != STATE_SUCCEEDED && r->keep_failed_days)
 		days = r->keep_failed_days;
-	/* a clock that was set back makes nothing older */
-	if (days && finished_us && now_us - finished_us >= days * DAY_US)
+	if (older(days, finished_us, now_us))
 		return true;
 	return r->keep_runs && newer;
+}
+
+bool retention_logs_over(const struct retention *r, enum run_state state,
+			 int64_t finished_us, int64_t now_us)
+{
+	return state_final(state) &&
+	       older(r->keep_log_days, finished_us, now_us);
 }

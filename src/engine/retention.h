@@ -16,6 +16,7 @@ struct retention {
 	uint32_t keep_failed_days; /* of one that did not succeed; 0: the same
 				    */
 	uint32_t keep_runs;        /* ended ones of each job */
+	uint32_t keep_log_days;    /* logs, where the run itself stays */
 	uint32_t artifact_days;    /* where an artifact does not say */
 	bool drop_last;            /* also the last one that succeeded */
 };
@@ -30,3 +31,6 @@ bool retention_any(const struct retention *r);
  */
 bool retention_over(const struct retention *r, enum run_state state,
 		    int64_t finished_us, bool newer, int64_t now_us);
+/* May its logs go, though it stays? */
+bool retention_logs_over(const struct retention *r, enum run_state state,
+			 int64_t finished_us, int64_t now_us);

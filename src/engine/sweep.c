@@ -2,8 +2,9 @@
 /*
  * What nobody uses any more.  Content: artifacts past their time, and what a
  * deleted run left; the store remembers what to look at, so that a restart
- * forgets nothing.  Directories: those of runs whose deletion was committed
- * when the server was killed; looked for once after each start.
+ * forgets nothing.  Directories: those of runs whose deletion, or that of their
+ * logs, was committed when the server was killed; looked for once after each
+ * start.  Rows of the audit that are older than they are kept.
  */
 #include "base/clock.h"
 #include "base/crash.h"
@@ -11,6 +12,7 @@
 #include "base/log.h"
 #include "engine/blob.h"
 #include "engine/internal.h"
+#include "store/retention.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,11 +21,13 @@
 #include <unistd.h>
 
 enum {
-	SWEEP_MAX = 64 /* at once: the thread has other work */
+	SWEEP_MAX = 64, /* at once: the thread has other work */
+	AUDIT_MAX = 256
 };
 
 static const int64_t every_us = (int64_t)60 * 1000000;
 static const int64_t held_us = 500000;
+static const int64_t day_us = (int64_t)24 * 3600 * 1000000;
 
 /* --- content ------------------------------------------------------------ */
 
@@ -79,16 +83,14 @@ static int sweep_now(struct engine *g, struct err *e)
 
 static bool forgotten(struct engine *g, const char *name)
 {
-	enum run_state state;
 	struct ulid run;
 	struct err e;
-	int64_t id;
+	bool has;
 
 	if (!ulid_valid(str_from(name)))
 		return false;
 	memcpy(run.s, name, sizeof(run.s));
-	return store_run_find(g->store, &run, &id, &state, &e) &&
-	       e.code == ERR_NOT_FOUND;
+	return !store_run_has_logs(g->store, &run, &has, &e) && !has;
 }
 
 /* Some of runs/ at a time.  A directory is made after its run is stored: one
@@ -131,13 +133,27 @@ void sweep_stop(struct engine *g)
 	g->old_runs = NULL;
 }
 
-/* --- both --------------------------------------------------------------- */
+/* --- the audit ---------------------------------------------------------- */
+
+/* 1: there may be more. */
+static int audit_some(struct engine *g, int64_t now_us, struct err *e)
+{
+	int n;
+
+	if (!g->o.audit_days || g->disk_full || g->stuck)
+		return 0;
+	n = store_audit_expire(g->store, now_us - g->o.audit_days * day_us,
+			       AUDIT_MAX, e);
+	return n < 0 ? -1 : n > 0;
+}
+
+/* --- all of it ---------------------------------------------------------- */
 
 void sweep(struct engine *g)
 {
 	struct err e;
 	bool again;
-	int n, more;
+	int n, more, audit;
 
 	if (engine_files_held(g)) {
 		loop_timer_set(g->sweep_timer, clock_mono_us() + held_us);
@@ -157,9 +173,14 @@ void sweep(struct engine *g)
 					  retain_some(g, clock_real_us(), &e);
 	if (more < 0)
 		log_warn("runs whose time is over: %s", e.text);
+	audit = audit_some(g, clock_real_us(), &e);
+	if (audit < 0)
+		log_warn("old rows of the audit: %s", e.text);
 	if (g->old_runs && look_for_forgotten(g))
 		n = SWEEP_MAX;
 	loop_timer_set(g->sweep_timer,
 		       clock_mono_us() +
-			       (n == SWEEP_MAX || more > 0 ? 0 : every_us));
+			       (n == SWEEP_MAX || more > 0 || audit > 0 ?
+					0 :
+					every_us));
 }

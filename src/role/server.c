@@ -119,9 +119,11 @@ static int start_engine(struct server *s, struct err *e)
 				    (uint32_t)s->config->retention.keep_days,
 				    (uint32_t)s->config->retention.keep_failed_days,
 				    (uint32_t)s->config->retention.keep_runs,
+				    (uint32_t)s->config->retention.keep_log_days,
 				    (uint32_t)s->config->retention.artifact_days,
 				    !s->config->retention.keep_last_success,
 				    },
+		.audit_days = (uint32_t)s->config->retention.audit_days,
 		.monitor_is_new = s->start.init.first_start,
 	};
 

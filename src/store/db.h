@@ -120,6 +120,9 @@ enum db_stmt {
 	DB_JOB_RUNS,
 	DB_JOB_BOUNDARY,
 	DB_JOB_SUCCEEDED,
+	DB_RUN_LOGS_GONE,
+	DB_RUN_HAS_LOGS,
+	DB_AUDIT_EXPIRE,
 	DB_MAX_FENCE,
 	N_DB_STMTS,
 };
@@ -145,9 +148,10 @@ MUST_USE int db_exec(struct db *db, const char *sql, struct err *e);
 MUST_USE int db_number(struct db *db, const char *sql, int64_t *ret,
 		       struct err *e);
 /* Steps of the tables; schema_lists.c. */
-extern const char schema_hooks[], schema_lists[];
+extern const char schema_hooks[], schema_lists[], schema_logs[];
 extern const char sql_job_next[], sql_job_runs[], sql_job_boundary[],
-	sql_job_succeeded[];
+	sql_job_succeeded[], sql_run_logs_gone[], sql_run_has_logs[],
+	sql_audit_expire[], sql_deliveries_keep[];
 MUST_USE int db_migrate(struct db *db, struct err *e);
 /* Not beyond a version; ERR_INVALID when we do not know it. */
 MUST_USE int db_migrate_to(struct db *db, int64_t version, struct err *e);
@@ -181,7 +185,7 @@ MUST_USE int query_run(struct query *q, struct err *e);
 	"blocked,error,labels,inputs,trigger,submitter,source,source_bytes,"   \
 	"priority,cancelled,timed_out,created_us,started_us,finished_us,"      \
 	"finally_us,rerun_of,grp,git_url,git_ref,git_commit,git_fetch,"        \
-	"parent,parent_task,parent_attempt,root,depth,token"
+	"parent,parent_task,parent_attempt,root,depth,token,logs_gone"
 #define DB_EVENT_COLUMNS                                                       \
 	"e.id,r.ulid,e.type,e.task,e.attempt,e.state,e.kind,e.ts_us"
 void db_get_run(struct query *q, struct store_run *ret);

@@ -56,6 +56,7 @@ int store_job_runs(struct store *s, struct str project, struct str job,
 		x.state = (enum run_state)query_get_i64(&q);
 		x.finished_us = query_get_i64(&q);
 		x.parent = query_get_str(&q);
+		x.logs_gone = query_get_i64(&q) != 0;
 		if (fn(ctx, &x, e))
 			return -1;
 	}
@@ -101,4 +102,41 @@ int store_job_succeeded_after(struct store *s, struct str project,
 		return -1;
 	*ret = id != 0;
 	return 0;
+}
+
+int store_run_logs_gone(struct store *s, int64_t run, struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+
+	if (query_start(&s->db, DB_RUN_LOGS_GONE, &q, e))
+		return -1;
+	query_i64(&q, run);
+	return query_run(&q, e);
+}
+
+int store_run_has_logs(struct store *s, const struct ulid *run, bool *ret,
+		       struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+	int64_t there;
+
+	if (query_start(&s->db, DB_RUN_HAS_LOGS, &q, e))
+		return -1;
+	query_str(&q, str_from(run->s));
+	if (number(&q, &there, e))
+		return -1;
+	*ret = there != 0;
+	return 0;
+}
+
+int store_audit_expire(struct store *s, int64_t before_us, uint32_t limit,
+		       struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+
+	if (query_start(&s->db, DB_AUDIT_EXPIRE, &q, e))
+		return -1;
+	query_i64(&q, before_us);
+	query_i64(&q, limit);
+	return query_run(&q, e) ? -1 : sqlite3_changes(s->db.lite);
 }

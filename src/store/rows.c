@@ -65,6 +65,7 @@ void db_get_run(struct query *q, struct store_run *r)
 	r->root = query_get_str(q);
 	r->depth = (uint32_t)query_get_i64(q);
 	r->token = query_get_str(q);
+	r->logs_gone = query_get_i64(q) != 0;
 }
 
 void db_get_task(struct query *q, struct store_task *t)

@@ -194,9 +194,9 @@ static const char v12[] =
 	"CREATE INDEX caches_sha256 ON caches(sha256);"
 	"CREATE INDEX caches_used ON caches(project, used_us);";
 
-static const char *const versions[] = {v1,  v2,  v3,          v4,           v5,
-				       v6,  v7,  v8,          schema_hooks, v10,
-				       v11, v12, schema_lists};
+static const char *const versions[] = {
+	v1, v2,           v3,  v4,  v5,  v6,           v7,
+	v8, schema_hooks, v10, v11, v12, schema_lists, schema_logs};
 
 int db_migrate(struct db *db, struct err *e)
 {
@@ -471,10 +471,7 @@ const char *const db_sql[N_DB_STMTS] = {
 		     "AND job=? ORDER BY name",
 	[DB_HOOKS_KEEP] = "DELETE FROM hooks WHERE project=? AND job=? AND "
 			  "name NOT IN (SELECT value FROM json_each(?))",
-	[DB_DELIVERIES_KEEP] =
-		"DELETE FROM deliveries WHERE hook IN (SELECT n FROM hooks "
-		"WHERE project=? AND job=? AND name NOT IN (SELECT value FROM "
-		"json_each(?)))",
+	[DB_DELIVERIES_KEEP] = sql_deliveries_keep,
 	[DB_DELIVERY_GET] = "SELECT " DELIVERY_COLUMNS " FROM deliveries "
 			    "WHERE hook=? AND delivery=?",
 	[DB_DELIVERY_PUT] =
@@ -515,6 +512,9 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_JOB_RUNS] = sql_job_runs,
 	[DB_JOB_BOUNDARY] = sql_job_boundary,
 	[DB_JOB_SUCCEEDED] = sql_job_succeeded,
+	[DB_RUN_LOGS_GONE] = sql_run_logs_gone,
+	[DB_RUN_HAS_LOGS] = sql_run_has_logs,
+	[DB_AUDIT_EXPIRE] = sql_audit_expire,
 	[DB_MAX_FENCE] = "SELECT seq FROM sqlite_sequence "
 			 "WHERE name='attempts'",
 };

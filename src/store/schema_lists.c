@@ -36,13 +36,17 @@ const char schema_lists[] =
 	"INSERT OR IGNORE INTO run_labels SELECT l.key,l.value,r.id "
 	"FROM runs r,json_each(r.labels) l WHERE l.type='text';";
 
+/* Runs whose logs are no longer kept. */
+const char schema_logs[] =
+	"ALTER TABLE runs ADD COLUMN logs_gone INTEGER NOT NULL DEFAULT 0;";
+
 /* Runs of a job by age; retention.h. */
 const char sql_job_next[] =
 	"SELECT project,job FROM runs WHERE (project,job)>(?,?) "
 	"ORDER BY project,job LIMIT 1";
 
 const char sql_job_runs[] =
-	"SELECT id,ulid,state,finished_us,parent FROM runs INDEXED BY "
+	"SELECT id,ulid,state,finished_us,parent,logs_gone FROM runs INDEXED BY "
 	"runs_job WHERE project=? AND job=? AND id>? "
 	"ORDER BY id LIMIT ?";
 
@@ -54,3 +58,17 @@ const char sql_job_succeeded[] =
 	"SELECT id FROM runs INDEXED BY runs_job WHERE "
 	"project=? AND job=? AND state=3 AND id>? "
 	"ORDER BY id LIMIT 1";
+
+const char sql_run_logs_gone[] = "UPDATE runs SET logs_gone=1 WHERE id=?";
+
+const char sql_run_has_logs[] =
+	"SELECT EXISTS(SELECT 1 FROM runs WHERE ulid=? AND logs_gone=0)";
+
+/* The oldest rows are the first: no index, and never many at once. */
+const char sql_audit_expire[] = "DELETE FROM audit WHERE ts_us<?1 AND id IN "
+				"(SELECT id FROM audit ORDER BY id LIMIT ?2)";
+
+const char sql_deliveries_keep[] =
+	"DELETE FROM deliveries WHERE hook IN (SELECT n FROM hooks "
+	"WHERE project=? AND job=? AND name NOT IN (SELECT value FROM "
+	"json_each(?)))";

@@ -55,6 +55,7 @@ struct store_run {
 	struct str root;  /* ULID of the run at the beginning of all calls */
 	uint32_t depth;   /* calls above it */
 	struct str token; /* ULID of the one that was shown; "" */
+	bool logs_gone;   /* their time is over; never set when it is added */
 	struct str canonical; /* the job; only store_live_runs() fills it */
 };
 

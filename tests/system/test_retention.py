@@ -131,3 +131,111 @@ def test_bad_rules_are_refused(nfo):
                   {"keep_weeks": 1}, [], {"keep_last_success": 1}):
         a = nfo.ask("PUT", "/v1/projects/default", {"retention": rules})
         assert a.status == 422, (rules, a)
+
+
+# --- logs alone
+
+
+def gone(nfo, run):
+    return nfo.get(f"/v1/runs/{run['id']}/log").status == 410
+
+
+def test_logs_go_and_the_run_stays(nfo):
+    old, new = nfo.run(MAKES % 1), nfo.run(MAKES % 2)
+    again = nfo.ask("POST", f"/v1/runs/{old['id']}/rerun",
+                    {"from": "task", "task": "t"})
+    again = nfo.ended(again.json)
+    keep(nfo, keep_log_days=30)
+    nfo.stop()
+    age(nfo, [old], 31)
+    age(nfo, [new], 29)
+    nfo("runs")
+    nfo.until(lambda: gone(nfo, old))
+    nfo.until(lambda: not directory(nfo, old).exists())
+    at = f"/v1/runs/{old['id']}"
+    for path in ("/log", "/tasks/t/log", "/tasks/t/attempts/1/log",
+                 "/log?follow=true", "/tasks/t/log?tail=1"):
+        a = nfo.get(at + path)
+        assert (a.status, a.json["code"]) == (410, "gone"), path
+        a = nfo.get(at + path, Accept="text/event-stream")
+        assert a.status == 410, path
+    assert nfo.get(at + "/tasks/u/log").status == 404
+    assert nfo.get(at).json["state"] == "succeeded"
+    assert nfo.get(at + "/artifacts/t.a").body == b"1\n"
+    assert nfo.get(f"/v1/runs/{new['id']}/tasks/t/log").body == b"2\n"
+    assert nfo.get(f"/v1/runs/{again['id']}/log").body == b"[t] 1\n"
+    for words in ((old["id"],), (old["id"], "t"), ("-f", old["id"])):
+        p = nfo("logs", *words, code=None)
+        assert p.code and "no longer kept" in p.err, p
+    # it can be made again, and goes with its row in the end
+    more = nfo.ask("POST", f"{at}/rerun", {"from": "start"})
+    assert nfo.ended(more.json)["state"] == "succeeded"
+    keep(nfo, keep_log_days=30, keep_days=30)
+    nfo.until(lambda: not there(nfo, old))
+    assert nfo.get(at + "/log").status == 404
+
+
+def test_what_was_kept_from_an_earlier_run_has_its_log_there(nfo):
+    first = nfo.run("tasks: { t: { run: echo x }, "
+                    "u: { needs: [t], run: exit 1 } }")
+    again = nfo.ask("POST", f"/v1/runs/{first['id']}/rerun",
+                    {"from": "failed"})
+    again = nfo.ended(again.json)
+    at = f"/v1/runs/{again['id']}/tasks"
+    assert nfo.get(f"{at}/t/log").body == b"x\n"
+    keep(nfo, keep_log_days=1)
+    nfo.stop()
+    age(nfo, [first], 2)
+    nfo("runs")
+    nfo.until(lambda: gone(nfo, first))
+    assert nfo.get(f"{at}/t/log").status == 410
+    assert nfo.get(f"{at}/u/log").status == 200
+
+
+def test_logs_that_were_to_go_when_the_server_was_killed(nfo):
+    run, live = nfo.run(MAKES % 1), nfo.run(MAKES % 2)
+    nfo.stop()
+    db = sqlite3.connect(nfo.state / "server/nfo.db")
+    db.execute("UPDATE runs SET logs_gone=1 WHERE ulid=?",
+               (run["id"].removeprefix("run_"),))
+    db.commit()
+    db.close()
+    assert directory(nfo, run).exists()
+    nfo("runs")
+    assert gone(nfo, run)
+    nfo.until(lambda: not directory(nfo, run).exists())
+    assert directory(nfo, live).exists()
+
+
+# --- who did what
+
+
+def test_the_audit_has_an_end(cold):
+    config = cold.write("nfo.yaml", "retention: { audit_days: 9 }\n")
+    cold.serve("--config", config)
+    cold.run(OTHER % 0)
+    cold.stop()
+
+    def rows():
+        db = sqlite3.connect(cold.state / "server/nfo.db")
+        try:
+            return [what for what, in db.execute("SELECT what FROM audit "
+                                                 "WHERE who='old'")]
+        finally:
+            db.close()
+    db = sqlite3.connect(cold.state / "server/nfo.db")
+    db.executemany("INSERT INTO audit(ts_us,who,action,what) VALUES("
+                   "unixepoch()*1000000-?,'old','a',?)",
+                   [(days * DAY, str(days))
+                    for days in [10] * 1000 + [8, 11, 2]])
+    (kept,), = db.execute("SELECT count(*) FROM audit WHERE who<>'old'")
+    db.commit()
+    db.close()
+    assert kept
+    cold.serve("--config", config)
+    cold.until(lambda: rows() == ["8", "2"])
+    cold.stop()
+    db = sqlite3.connect(cold.state / "server/nfo.db")
+    (after,), = db.execute("SELECT count(*) FROM audit WHERE who<>'old'")
+    db.close()
+    assert after >= kept

@@ -74,6 +74,26 @@ static void never_one_that_is_alive(void **state)
 	assert_false(retention_over(&r, STATE_RUNNING, 1, true, NOW));
 }
 
+static void logs_alone(void **state)
+{
+	const struct retention none = {.keep_days = 1, .keep_failed_days = 1};
+	const struct retention r = {.keep_log_days = 10};
+
+	(void)state;
+	assert_true(retention_any(&r));
+	for (enum run_state s = 0; s < N_STATES; s++) {
+		assert_false(retention_logs_over(&none, s, 1, NOW));
+		assert_false(retention_over(&r, s, 1, true, NOW));
+		assert_int_equal(
+			retention_logs_over(&r, s, NOW - 10 * DAY, NOW),
+			state_final(s));
+		assert_false(
+			retention_logs_over(&r, s, NOW - 10 * DAY + 1, NOW));
+		assert_false(retention_logs_over(&r, s, NOW + DAY, NOW));
+		assert_false(retention_logs_over(&r, s, 0, NOW));
+	}
+}
+
 static struct retention read_over(const char *text, struct retention of)
 {
 	struct problems *ps = mem_alloc(sizeof(*ps));
@@ -92,11 +112,12 @@ static void a_project_has_the_last_word(void **state)
 	struct retention r;
 
 	(void)state;
-	r = read_over("{\"keep_days\":0,\"keep_runs\":5,"
+	r = read_over("{\"keep_days\":0,\"keep_runs\":5,\"keep_log_days\":4,"
 		      "\"keep_last_success\":false}",
 		      server);
 	assert_int_equal(r.keep_days, 0);
 	assert_int_equal(r.keep_runs, 5);
+	assert_int_equal(r.keep_log_days, 4);
 	assert_int_equal(r.artifact_days, 2);
 	assert_true(r.drop_last);
 	/* what is out of bounds is not said */
@@ -116,6 +137,7 @@ int main(void)
 		cmocka_unit_test(what_failed_is_kept_for_its_own_time),
 		cmocka_unit_test(by_number),
 		cmocka_unit_test(never_one_that_is_alive),
+		cmocka_unit_test(logs_alone),
 		cmocka_unit_test(a_project_has_the_last_word),
 	};
 
