@@ -317,7 +317,7 @@ class Nfo:
         c = self.connect()
         c.request("GET", f"/v1/runs/{run['id']}/events", None, headers)
         a = c.getresponse()
-        assert a.status == 200
+        assert a.status == 200, (a.status, a.read())
         yield from sse(a)
         c.close()
 
