@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "api/internal.h"
 #include "api/negotiate.h"
+#include "api/page.h"
 #include "api/reply.h"
 #include "base/hex.h"
 #include "base/mem.h"
@@ -95,6 +96,44 @@ static void on_listed(void *ctx, const struct keeper_answer *a)
 	request_resume(r);
 }
 
+/* The name of the last one, which the next page begins behind. */
+static void last_name(struct str items, char ret[CURSOR_NAME_MAX + 1])
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	const struct doc_node *last = NULL;
+	struct doc *d;
+	struct str s;
+
+	ret[0] = '\0';
+	if (doc_parse(items, DOC_JSON, &d, ps))
+		return;
+	for (const struct doc_node *n = d->root->first; n; n = n->next)
+		last = n;
+	if (last && !doc_as_string(doc_get(last, "name"), &s) &&
+	    s.len <= CURSOR_NAME_MAX)
+		(void)snprintf(ret, CURSOR_NAME_MAX + 1, STR_FMT, STR_ARG(s));
+	doc_free(d);
+}
+
+/* One page of them, by name. */
+static void on_page(void *ctx, const struct keeper_answer *a)
+{
+	struct request *r = ((struct waiting *)ctx)->r;
+	struct buf b = BUF_INIT(KEEPER_LIST_MAX + 256);
+	char next[CURSOR_NAME_MAX + 1] = "";
+
+	if (a->err.code) {
+		reply_err(r, &a->err);
+	} else {
+		if (a->number)
+			last_name(str_trim(a->json), next);
+		buf_puts(&b, "{\"items\":");
+		buf_str(&b, str_trim(a->json));
+		page_reply_name(r, &b, str_from(next));
+	}
+	request_resume(r);
+}
+
 static struct waiting *wait_for(struct request *r, unsigned status,
 				const char *action)
 {
@@ -122,12 +161,17 @@ static int asked(struct request *r, int bad, const struct err *e)
 int h_secrets(struct request *r)
 {
 	struct waiting *w;
+	struct page page;
 	struct err e;
 
+	if (page_by_name(r, &page))
+		return 0;
 	w = wait_for(r, 200, "secret.list");
-	return asked(
-		r, keeper_list(r->api->keeper, r->params[0], on_listed, w, &e),
-		&e);
+	return asked(r,
+		     keeper_list(r->api->keeper, r->params[0],
+				 str_from(page.after), page.limit, on_page, w,
+				 &e),
+		     &e);
 }
 
 static void on_shown(void *ctx, const struct keeper_answer *a)

@@ -188,12 +188,14 @@ int keeper_put(struct keeper *k, struct str project, struct str name,
 	return r;
 }
 
-int keeper_list(struct keeper *k, struct str project, keeper_fn *fn, void *ctx,
-		struct err *e)
+int keeper_list(struct keeper *k, struct str project, struct str after,
+		uint32_t limit, keeper_fn *fn, void *ctx, struct err *e)
 {
 	struct wire_writer w;
 
 	start(k, &w, project);
+	wire_str(&w, after);
+	wire_u32(&w, limit);
 	return ask(k, MSG_LIST, &w, -1, fn, ctx, e);
 }
 

@@ -38,8 +38,11 @@ MUST_USE int keeper_show(struct keeper *k, struct str project, struct str name,
 MUST_USE int keeper_versions(struct keeper *k, struct str project,
 			     struct str name, keeper_fn *fn, void *ctx,
 			     struct err *e);
-MUST_USE int keeper_list(struct keeper *k, struct str project, keeper_fn *fn,
-			 void *ctx, struct err *e);
+/* By name, from behind `after` on ("": from the first); answered with number 1
+ * when there are more.  limit: as of a page. */
+MUST_USE int keeper_list(struct keeper *k, struct str project, struct str after,
+			 uint32_t limit, keeper_fn *fn, void *ctx,
+			 struct err *e);
 MUST_USE int keeper_remove(struct keeper *k, struct str project,
 			   struct str name, uint64_t expect, keeper_fn *fn,
 			   void *ctx, struct err *e);
@@ -52,5 +55,5 @@ MUST_USE int keeper_verify(struct keeper *k, const struct verify *v,
 
 enum {
 	KEEPER_INLINE_MAX = 15000,
-	KEEPER_LIST_MAX = 8 << 20
+	KEEPER_LIST_MAX = 1 << 20
 };

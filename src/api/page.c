@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Lists in pages; see page.h. */
 #include "api/page.h"
-#include "api/cursor.h"
 #include "api/internal.h"
 #include "api/origin.h"
 #include "api/reply.h"
@@ -80,8 +79,9 @@ int page_key(struct api *a, struct err *e)
 		e);
 }
 
-int page_of(struct request *r, struct page *ret)
+static int read_page(struct request *r, bool named, struct page *ret)
 {
+	const unsigned char *key = r->api->cursor_key;
 	CLEANUP_BUF struct buf question = BUF_INIT(QUESTION_MAX);
 	uint64_t limit;
 	struct str s;
@@ -95,14 +95,25 @@ int page_of(struct request *r, struct page *ret)
 		return 0;
 	put_question(r, &question);
 	if (question.failed ||
-	    cursor_parse(r->api->cursor_key, buf_view(&question), s,
-			 &ret->before))
+	    (named ? cursor_parse_name(key, buf_view(&question), s,
+				       ret->after) :
+		     cursor_parse(key, buf_view(&question), s, &ret->before)))
 		return reply_problem(
 			       r, 400, "bad-parameter",
 			       "cursor: not one that this list gave, with these "
 			       "filters"),
 		       -1;
 	return 0;
+}
+
+int page_of(struct request *r, struct page *ret)
+{
+	return read_page(r, false, ret);
+}
+
+int page_by_name(struct request *r, struct page *ret)
+{
+	return read_page(r, true, ret);
 }
 
 /* The same question, from the cursor on. */
@@ -120,21 +131,37 @@ static void next_link(struct request *r, struct str cursor, struct buf *b)
 	buf_printf(b, "cursor=" STR_FMT ">; rel=\"next\"", STR_ARG(cursor));
 }
 
-int page_reply(struct request *r, struct buf *b, int64_t next)
+static int reply_page(struct request *r, struct buf *b, int64_t next,
+		      struct str name)
 {
-	CLEANUP_BUF struct buf cursor = BUF_INIT(64), link = BUF_INIT(LINK_MAX);
+	const unsigned char *key = r->api->cursor_key;
+	CLEANUP_BUF struct buf cursor = BUF_INIT(128),
+			       link = BUF_INIT(LINK_MAX);
 	CLEANUP_BUF struct buf question = BUF_INIT(QUESTION_MAX);
 
-	if (!next) {
+	if (!next && !name.len) {
 		buf_puts(b, ",\"next_cursor\":null}\n");
 		return reply_json(r, 200, b);
 	}
 	put_question(r, &question);
-	cursor_write(r->api->cursor_key, buf_view(&question), next, &cursor);
+	if (name.len)
+		cursor_write_name(key, buf_view(&question), name, &cursor);
+	else
+		cursor_write(key, buf_view(&question), next, &cursor);
 	buf_printf(b, ",\"next_cursor\":\"%s\"}\n", buf_cstr(&cursor));
 	next_link(r, buf_view(&cursor), &link);
 	reply_json(r, 200, b);
 	if (!link.failed)
 		reply_header(r, "Link", buf_cstr(&link));
 	return 0;
+}
+
+int page_reply(struct request *r, struct buf *b, int64_t next)
+{
+	return reply_page(r, b, next, STR(""));
+}
+
+int page_reply_name(struct request *r, struct buf *b, struct str next)
+{
+	return reply_page(r, b, 0, next);
 }

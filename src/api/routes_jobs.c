@@ -127,8 +127,10 @@ const struct route job_routes[] = {
 	 .of = OF_PROJECT,
 	 .handle = h_secrets,
 	 .id = "listSecrets",
-	 .summary = "Names and versions of the local store; never values",
-	 .answers = {{200, JSON, "SecretPage", "metadata"}}},
+	 .query = {PAGE_QUERY},
+	 .summary = "Names and versions of the local store, by name; never "
+		    "values",
+	 .answers = {{200, JSON, "SecretPage", "metadata"}, PROBLEM_400}},
 	{.method = METHOD_GET,
 	 .path = "/v1/projects/{project}/secrets/{name}",
 	 .may = MAY_DEVELOP,

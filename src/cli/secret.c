@@ -106,47 +106,69 @@ static int put(const char *project, const char *name, const char *version)
 	return EXIT_DONE;
 }
 
-static int list(const char *project)
+static void put_rows(struct table *t, const struct doc_node *items)
 {
 	static const char *const heads[] = {"NAME", "VERSION", "KEPT",
 					    "UPDATED"};
-	CLEANUP_BUF struct buf path = BUF_INIT(1024);
+
+	if (!t->n_columns)
+		table_begin(t, ARRAY_LEN(heads), heads);
+	for (const struct doc_node *n = items ? items->first : NULL; n;
+	     n = n->next) {
+		char when[24];
+
+		cli_time(cli_text(n, "updated_at"), when);
+		table_cell(t, STR_FMT, STR_ARG(cli_text(n, "name")));
+		table_cell(t, STR_FMT, STR_ARG(cli_text(n, "version")));
+		table_cell(t, STR_FMT, STR_ARG(cli_text(n, "versions")));
+		table_cell(t, "%s", when);
+	}
+}
+
+/* next: the cursor of this page, "" for the first, and then of the next. */
+static int list_page(const char *project, struct table *t, struct buf *next)
+{
+	CLEANUP_BUF struct buf path = BUF_INIT(2048);
 	struct http_call c = {.method = "GET"};
-	const struct doc_node *items;
 	struct http_answer a;
-	struct table t;
 	struct doc *d;
 	int code;
 
-	if (path_of(&path, project, NULL, ""))
+	if (path_of(&path, project, NULL, "?limit=500"))
 		return EXIT_USAGE;
+	if (next->len) {
+		buf_puts(&path, "&cursor=");
+		percent_encode(&path, buf_view(next));
+	}
 	c.path = buf_cstr(&path);
 	code = cli_ask(&c, &a);
 	if (code)
 		return code;
 	d = cli_json(&a);
-	items = doc_get(d ? d->root : NULL, "items");
-	if (globals.json) {
+	buf_reset(next);
+	buf_str(next, cli_text(d ? d->root : NULL, "next_cursor"));
+	if (globals.json)
 		fputs(buf_cstr(&a.body), stdout);
-	} else {
-		table_begin(&t, ARRAY_LEN(heads), heads);
-		for (const struct doc_node *n = items ? items->first : NULL; n;
-		     n = n->next) {
-			char when[24];
-
-			cli_time(cli_text(n, "updated_at"), when);
-			table_cell(&t, STR_FMT, STR_ARG(cli_text(n, "name")));
-			table_cell(&t, STR_FMT,
-				   STR_ARG(cli_text(n, "version")));
-			table_cell(&t, STR_FMT,
-				   STR_ARG(cli_text(n, "versions")));
-			table_cell(&t, "%s", when);
-		}
-		table_print(&t);
-	}
+	else
+		put_rows(t, doc_get(d ? d->root : NULL, "items"));
 	doc_free(d);
 	http_answer_done(&a);
 	return EXIT_DONE;
+}
+
+/* All of them; as JSON a page after the other. */
+static int list(const char *project)
+{
+	CLEANUP_BUF struct buf next = BUF_INIT(256);
+	struct table t = {0};
+	int code;
+
+	do
+		code = list_page(project, &t, &next);
+	while (!code && next.len);
+	if (t.n_columns)
+		table_print(&t);
+	return code;
 }
 
 static int show(const char *project, const char *name)

@@ -100,16 +100,17 @@ enum msg_type {
 	/* server -> keeper; answers carry the same tag u64 first */
 	MSG_PUT = 96, /* tag, project, name, expect u64, value (str <= 15,000 |
 			 fd memfd); expect: what must be there, EXPECT_* */
-	MSG_LIST,     /* tag, project */
+	MSG_LIST,     /* tag, project, after str (a name; "": the first),
+			 limit u32 */
 	MSG_REMOVE,   /* tag, project, name, expect u64 */
 	MSG_SCAN,     /* tag, project, text str: YES when a secret is in it */
 	MSG_STATUS,   /* tag */
 	MSG_OK,       /* tag, number u64; PUT: version, and made u8: there was
 			 none */
 	MSG_NO,       /* tag, code u8, errno u32, text str */
-	MSG_LISTED,   /* tag, version u64 (LIST: 0); fd 0: sealed memfd, JSON
+	MSG_LISTED, /* tag, version u64 (LIST: 1 there are more); fd 0: sealed memfd, JSON
 			 of metadata */
-	MSG_SCANNED,  /* tag, hit u8 */
+	MSG_SCANNED, /* tag, hit u8 */
 	MSG_VERIFY, /* tag, struct verify; a MAC: fd 0, memfd: what is signed */
 	MSG_VERIFIED, /* tag, yes u8; a missing secret is a no like any other */
 	MSG_SHOW,     /* tag, project, name: LISTED, an object */

@@ -7,11 +7,10 @@
 #include "base/mem.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 enum {
-	LIST_PAGE = 200,
-	LIST_MAX = 8 << 20
+	LIST_PAGE = 500,
+	LIST_MAX = 1 << 20
 };
 
 /* Too large for a message, so that it goes beside it. */
@@ -43,51 +42,29 @@ static void put_meta(const struct secret_meta *m, struct buf *b)
 		   m->name, m->current, m->versions, created, updated);
 }
 
-/* Every secret of the project, page by page. */
-static int each(struct keeper *k, struct str project,
-		int (*fn)(void *ctx, const struct secret_meta *m), void *ctx,
-		struct err *e)
-{
-	CLEANUP_MEM struct secret_meta *page =
-		mem_array(LIST_PAGE, sizeof(*page));
-	char after[SECRET_STORE_NAME_MAX + 1] = "";
-	size_t n = LIST_PAGE;
-
-	while (n == LIST_PAGE) {
-		if (secret_store_list(k->store, project, str_from(after), page,
-				      LIST_PAGE, &n, e))
-			return -1;
-		for (size_t i = 0; i < n; i++)
-			if (fn(ctx, &page[i]))
-				return -1;
-		if (n)
-			memcpy(after, page[n - 1].name, sizeof(after));
-	}
-	return 0;
-}
-
-static int on_listed(void *ctx, const struct secret_meta *m)
-{
-	struct buf *b = ctx;
-
-	buf_puts(b, b->len > 1 ? "," : "");
-	put_meta(m, b);
-	return 0;
-}
-
+/* One more is looked for, so that it is known whether there is one. */
 int keeper_list(struct keeper *k, uint64_t tag, struct wire_reader *r)
 {
+	struct str project = wire_get_str(r, 63), after = wire_get_str(r, 63);
+	uint32_t limit = wire_get_u32(r);
 	CLEANUP_BUF struct buf b = BUF_INIT(LIST_MAX);
-	struct str project = wire_get_str(r, 63);
+	CLEANUP_MEM struct secret_meta *page = NULL;
+	size_t n = 0;
 	struct err e;
 
-	if (!wire_end(r))
+	if (!wire_end(r) || !limit || limit > LIST_PAGE)
 		return -1;
-	buf_putc(&b, '[');
-	if (each(k, project, on_listed, &b, &e))
+	page = mem_array(limit + 1, sizeof(*page));
+	if (secret_store_list(k->store, project, after, page, limit + 1, &n,
+			      &e))
 		return keeper_answer(k, tag, -1, 0, &e);
+	buf_putc(&b, '[');
+	for (size_t i = 0; i < n && i < limit; i++) {
+		buf_puts(&b, i ? "," : "");
+		put_meta(&page[i], &b);
+	}
 	buf_putc(&b, ']');
-	return tell(k, tag, 0, &b);
+	return tell(k, tag, n > limit, &b);
 }
 
 int keeper_show(struct keeper *k, uint64_t tag, struct wire_reader *r)

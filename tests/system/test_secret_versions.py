@@ -124,3 +124,51 @@ def test_the_command_line(nfo):
     assert nfo("secret", "put", "key", "--if-version", "x", stdin=b"v",
                code=2).err
     nfo("secret", "list", "--if-version", "1", code=2)
+
+
+# --- many
+
+
+def test_a_list_comes_in_pages_by_name(nfo):
+    at = "/v1/projects/default/secrets"
+    names = sorted(f"s{i:02}" for i in range(60))
+    for name in reversed(names):
+        assert nfo.ask("PUT", f"{at}/{name}", {"value": "x" * 20}
+                       ).status == 201
+    assert nfo.ask("PUT", "/v1/projects/other/secrets/a",
+                   {"value": "x" * 20}).status == 201
+    first = nfo.get(at)
+    assert [x["name"] for x in first.json["items"]] == names[:50]
+    assert f"cursor={first.json['next_cursor']}" in first.headers["link"]
+    got, cursor, pages = [], "", 0
+    while cursor is not None:
+        a = nfo.get(f"{at}?limit=7" + (f"&cursor={cursor}" if cursor else ""))
+        assert a.status == 200 and len(a.json["items"]) <= 7
+        got += [x["name"] for x in a.json["items"]]
+        cursor, pages = a.json["next_cursor"], pages + 1
+    assert got == names and pages == 9
+    # whoever puts or removes one meanwhile moves nothing
+    cursor = nfo.get(f"{at}?limit=10").json["next_cursor"]
+    assert nfo.ask("DELETE", f"{at}/{names[9]}").status == 204
+    assert nfo.ask("PUT", f"{at}/a", {"value": "x" * 20}).status == 201
+    a = nfo.get(f"{at}?limit=500&cursor={cursor}")
+    assert [x["name"] for x in a.json["items"]] == names[10:]
+    assert a.json["next_cursor"] is None and "link" not in a.headers
+    # it is of this list
+    other = "/v1/projects/other/secrets"
+    flipped = cursor[:-1] + ("A" if cursor[-1] != "A" else "B")
+    for path in (f"{other}?cursor={cursor}", f"{at}?cursor=AAAA",
+                 f"{at}?cursor={flipped}", f"{at}?limit=501",
+                 f"{at}?limit=0", f"/v1/runs?cursor={cursor}"):
+        a = nfo.get(path)
+        assert (a.status, a.json["code"]) == (400, "bad-parameter"), path
+
+
+def test_the_command_lists_all(nfo):
+    at = "/v1/projects/default/secrets"
+    names = [f"s{i:03}" for i in range(510)]
+    for name in names:
+        assert nfo.ask("PUT", f"{at}/{name}", {"value": "x" * 20}
+                       ).status == 201
+    lines = nfo("secret", "list").out.splitlines()
+    assert [x.split()[0] for x in lines[1:]] == names
