@@ -147,11 +147,6 @@ MUST_USE int db_exec(struct db *db, const char *sql, struct err *e);
 /* The first column of the first row. */
 MUST_USE int db_number(struct db *db, const char *sql, int64_t *ret,
 		       struct err *e);
-/* Steps of the tables; schema_lists.c. */
-extern const char schema_hooks[], schema_lists[], schema_logs[];
-extern const char sql_job_next[], sql_job_runs[], sql_job_boundary[],
-	sql_job_succeeded[], sql_run_logs_gone[], sql_run_has_logs[],
-	sql_audit_expire[], sql_deliveries_keep[];
 MUST_USE int db_migrate(struct db *db, struct err *e);
 /* Not beyond a version; ERR_INVALID when we do not know it. */
 MUST_USE int db_migrate_to(struct db *db, int64_t version, struct err *e);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Rows as values, in the order of the column lists of schema.c. */
+/* Rows as values, in the order of the column lists of statements.c. */
 #include "store/db.h"
 
 #include <string.h>
