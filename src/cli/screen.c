@@ -12,8 +12,7 @@
 #include <unistd.h>
 
 enum {
-	CELL_MAX = 1024,
-	PICTURE_LINES_MAX = 1000
+	CELL_MAX = 1024
 };
 
 static struct termios before;

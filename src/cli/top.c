@@ -217,7 +217,8 @@ static void picture(const struct server *s, const struct seen *x, bool color,
 	size_t n = put_running(&rows, runs ? runs->root : NULL, &w);
 
 	clock_format(clock_real_us(), now);
-	buf_printf(b, "%s   %.8s UTC   %u runs go on, %zu tasks; %u wait\n\n",
+	buf_printf(b,
+		   "%s   %.8s UTC   running: %u (%zu tasks), waiting: %u\n\n",
 		   s->socket[0] ? s->socket : s->base, now + 11,
 		   count(doc_get(running ? running->root : NULL, "items")), n,
 		   count(waiting));

@@ -52,7 +52,7 @@ def two_runs(nfo):
 
 
 def test_once(nfo):
-    assert "0 runs go on, 0 tasks; 0 wait" in nfo("top").out
+    assert "running: 0 (0 tasks), waiting: 0" in nfo("top").out
     first, second = two_runs(nfo)
     shown = nfo("top").out
     running, waiting = shown.split("WAITING")
@@ -71,7 +71,7 @@ def test_on_a_terminal(nfo):
     t.until(second.encode())
     assert first.encode() in t.shown
     nfo("cancel", second)  # and it goes without a key being pressed
-    t.until(b"; 0 wait")
+    t.until(b"waiting: 0")
     fcntl.ioctl(t.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 60, 0, 0))
     t.press(b"q")
     t.until(b"\033[?1049l")
