@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `nfo hook`: where stored jobs are called from outside, and what came. */
-#include "base/hex.h"
-#include "cli/context.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
-#include <string.h>
-
-static void path_of(struct buf *b, const char *project, const char *job,
-		    const char *hook, const char *rest)
-{
-	buf_puts(b, "/v1/projects/");
-	percent_encode(b, str_from(project));
-	buf_puts(b, "/jobs/");
-	percent_encode(b, str_from(job));
-	buf_puts(b, "/hooks");
-	if (hook) {
-		buf_putc(b, '/');
-		percent_encode(b, str_from(hook));
-	}
-	buf_puts(b, rest);
-}
 
 static void put_hook(struct table *t, const struct doc_node *n)
 {
@@ -108,11 +90,7 @@ static int rotate(const char *path)
 	return EXIT_DONE;
 }
 
-static const struct {
-	const char *name, *rest;
-	bool one; /* of one hook */
-	int (*fn)(const char *path);
-} actions[] = {
+static const struct part_action actions[] = {
 	{"list",       "",            false, list      },
 	{"deliveries", "/deliveries", true,  deliveries},
 	{"rotate",     "/rotate",     true,  rotate    },
@@ -120,26 +98,5 @@ static const struct {
 
 int verb_hook(int argc, char **argv, const struct verb *v)
 {
-	CLEANUP_BUF struct buf path = BUF_INIT(1024);
-	const char *project = NULL;
-	const struct opt opts[] = {
-		{"project", 'p', OPT_TEXT, &project, "NAME",
-		 "the job's project; default"}
-        };
-	size_t n;
-	int r;
-
-	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
-	if (r)
-		return r > 0 ? EXIT_DONE : EXIT_USAGE;
-	project = context_project(project);
-	for (size_t i = 0; n && i < ARRAY_LEN(actions); i++) {
-		if (strcmp(argv[0], actions[i].name) != 0 ||
-		    n != (actions[i].one ? 3U : 2U))
-			continue;
-		path_of(&path, project, argv[1],
-			actions[i].one ? argv[2] : NULL, actions[i].rest);
-		return actions[i].fn(buf_cstr(&path));
-	}
-	return cli_usage(v);
+	return part_verb(argc, argv, v, "hooks", actions, ARRAY_LEN(actions));
 }

@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `nfo schedule`: when stored jobs run by themselves. */
-#include "base/hex.h"
-#include "cli/context.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
-#include <string.h>
-
-static void path_of(struct buf *b, const char *project, const char *job,
-		    const char *schedule, const char *rest)
-{
-	buf_puts(b, "/v1/projects/");
-	percent_encode(b, str_from(project));
-	buf_puts(b, "/jobs/");
-	percent_encode(b, str_from(job));
-	buf_puts(b, "/schedules");
-	if (schedule) {
-		buf_putc(b, '/');
-		percent_encode(b, str_from(schedule));
-	}
-	buf_puts(b, rest);
-}
 
 static void put_row(struct table *t, const struct doc_node *n)
 {
@@ -93,11 +75,7 @@ static int post(const char *path)
 	return EXIT_DONE;
 }
 
-static const struct {
-	const char *name, *rest;
-	bool one; /* of one schedule */
-	int (*fn)(const char *path);
-} actions[] = {
+static const struct part_action actions[] = {
 	{"list",   "",         false, list},
 	{"next",   "/preview", true,  next},
 	{"pause",  "/pause",   true,  post},
@@ -106,26 +84,6 @@ static const struct {
 
 int verb_schedule(int argc, char **argv, const struct verb *v)
 {
-	CLEANUP_BUF struct buf path = BUF_INIT(1024);
-	const char *project = NULL;
-	const struct opt opts[] = {
-		{"project", 'p', OPT_TEXT, &project, "NAME",
-		 "the job's project; default"}
-        };
-	size_t n;
-	int r;
-
-	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
-	if (r)
-		return r > 0 ? EXIT_DONE : EXIT_USAGE;
-	project = context_project(project);
-	for (size_t i = 0; n && i < ARRAY_LEN(actions); i++) {
-		if (strcmp(argv[0], actions[i].name) != 0 ||
-		    n != (actions[i].one ? 3U : 2U))
-			continue;
-		path_of(&path, project, argv[1],
-			actions[i].one ? argv[2] : NULL, actions[i].rest);
-		return actions[i].fn(buf_cstr(&path));
-	}
-	return cli_usage(v);
+	return part_verb(argc, argv, v, "schedules", actions,
+			 ARRAY_LEN(actions));
 }

@@ -69,6 +69,15 @@ int verb_man(int argc, char **argv, const struct verb *v);
 int verb_complete(int argc, char **argv, const struct verb *v);
 int verb_completion(int argc, char **argv, const struct verb *v);
 
+/* part.c: ACTION JOB [PART], for what belongs to a stored job ("hooks"). */
+struct part_action {
+	const char *name, *rest; /* rest: of the path, behind the part */
+	bool one;                /* of one part, which is named */
+	int (*fn)(const char *path);
+};
+int part_verb(int argc, char **argv, const struct verb *v, const char *parts,
+	      const struct part_action *actions, size_t n_actions);
+
 /* --- shared ------------------------------------------------------------- */
 
 /* Say an error (redundant prefixes and all) and give the exit code for it. */
