@@ -105,8 +105,9 @@ void redact_stream_end(struct redact_stream *s);
 /* Go on with a set from redact_set_add(); the held text is seen anew. */
 void redact_stream_swap(struct redact_stream *s, const struct redact_set *set);
 const struct redact_counts *redact_stream_counts(const struct redact_stream *s);
-/* How often secret i was seen. */
+/* How often secret i was seen; all of them together. */
 uint64_t redact_stream_seen(const struct redact_stream *s, size_t i);
+uint64_t redact_stream_total(const struct redact_stream *s);
 
 /*
  * Redact a whole value (an error, an output, a name) onto the end of out.
@@ -129,3 +130,8 @@ void redact_watch_free(struct redact_watch *w);
 uint64_t redact_watch_write(struct redact_watch *w, const void *p, size_t len);
 void redact_watch_swap(struct redact_watch *w, const struct redact_set *set);
 uint64_t redact_watch_seen(const struct redact_watch *w, size_t i);
+/* What comes next does not follow what went before. */
+void redact_watch_skip(struct redact_watch *w);
+/* A watch that goes on from what the stream still has, as if it had seen all
+ * of it. */
+struct redact_watch *redact_watch_after(const struct redact_stream *s);

@@ -156,6 +156,19 @@ uint64_t redact_stream_seen(const struct redact_stream *s, size_t i)
 	return s->scan.seen[i];
 }
 
+uint64_t redact_stream_total(const struct redact_stream *s)
+{
+	return s->scan.n_seen;
+}
+
+struct redact_watch *redact_watch_after(const struct redact_stream *s)
+{
+	struct redact_watch *w = redact_watch_new(s->scan.set);
+
+	redact_watch_write(w, s->scan.buf, s->scan.len);
+	return w;
+}
+
 static void to_buf(void *ctx, const void *p, size_t len)
 {
 	buf_put(ctx, p, len);

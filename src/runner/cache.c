@@ -323,10 +323,10 @@ void cache_save(struct run *r)
 	if (k.to < 0)
 		return;
 	k.hash = hash_begin();
-	k.watch = r->a->n_secrets ? redact_watch_new(r->set) : NULL;
+	k.watch = r->a->n_secrets ? mask_watch(&r->mask) : NULL;
 	bad = put_all(&k);
 	h = hash_end(k.hash);
-	redact_watch_free(k.watch);
+	mask_unwatch(&r->mask, k.watch);
 	fd_close(&k.to);
 	if (bad) {
 		logfile_say(&r->log, "nfo: cache: not kept: %s", e.text);

@@ -29,10 +29,6 @@ enum {
 
 struct capture {
 	struct run *r;
-	struct redact_stream *streams[2]; /* NULL: nothing came yet */
-	struct redact_watch
-		*both; /* as a reader of the terminal would see it; NULL: no
-			  secret has on_leak: fail */
 	struct tee tee;
 	char *block;
 	size_t block_used;        /* of its bytes, ever */
@@ -84,15 +80,9 @@ static void leak(struct capture *c, size_t i, const char *where)
 		return;
 	r->leaked = true;
 	run_fail(r, KIND_LEAK, "on_leak: fail, or a pipe or artifact",
-		 "secret \"%s\" was seen in %s", redact_set_name(r->set, i),
-		 where);
+		 "secret \"" STR_FMT "\" was seen in %s",
+		 STR_ARG(r->a->secrets[i].name), where);
 	kill_now(c);
-}
-
-static bool seen_in(const struct capture *c, int which, size_t secret)
-{
-	return c->streams[which] &&
-	       redact_stream_seen(c->streams[which], secret);
 }
 
 /* Secrets whose task asked to fail when they are printed. */
@@ -101,9 +91,7 @@ static void check_leaks(struct capture *c)
 	struct run *r = c->r;
 
 	for (size_t i = 0; i < r->a->n_secrets; i++)
-		if (r->a->secrets[i].leak_fails &&
-		    (seen_in(c, 0, i) || seen_in(c, 1, i) ||
-		     redact_watch_seen(c->both, i)))
+		if (r->a->secrets[i].leak_fails && mask_seen(&r->mask, i))
 			leak(c, i, "the log");
 }
 
@@ -112,6 +100,7 @@ static void check_leaks(struct capture *c)
 static void take_block(struct capture *c, int which, const char *p, size_t len)
 {
 	int secret = which == 0 ? tee_leak(&c->tee, p, len) : -1;
+	struct mask *m = &c->r->mask;
 
 	if (secret >= 0) {
 		leak(c, (size_t)secret, "a pipe or an artifact of stdout");
@@ -119,14 +108,10 @@ static void take_block(struct capture *c, int which, const char *p, size_t len)
 	}
 	if (which == 0)
 		tee_keep(&c->tee, p, len);
-	if (!c->streams[which])
-		c->streams[which] = redact_stream_new(
-			c->r->set, which ? sink_err : sink_out, c->r);
-	redact_stream_write(c->streams[which], p, len);
-	if (c->both) {
-		redact_watch_write(c->both, p, len);
+	if (!m->streams[which])
+		mask_open(m, (size_t)which, which ? sink_err : sink_out, c->r);
+	if (mask_write(m, (size_t)which, p, len))
 		check_leaks(c);
-	}
 }
 
 static void set_times(struct capture *c, int which, size_t len)
@@ -135,7 +120,7 @@ static void set_times(struct capture *c, int which, size_t len)
 	bool busy = now - c->read_at[which] < BUSY_US;
 
 	/* No stream: what came was withheld. */
-	if (c->streams[which])
+	if (c->r->mask.streams[which])
 		c->tick_at[which] = now + REDACT_FLUSH_MS * 1000;
 	c->read_at[which] = now;
 	c->hold_at[which] = busy && len < SHORT ? now + HOLD_US : 0;
@@ -150,8 +135,8 @@ static void read_stream(struct capture *c, int which)
 		return;
 	if (n <= 0) {
 		fd_close(&r->out[which]);
-		if (c->streams[which])
-			redact_stream_end(c->streams[which]);
+		if (r->mask.streams[which])
+			redact_stream_end(r->mask.streams[which]);
 		return;
 	}
 	if ((size_t)n > c->block_used)
@@ -261,7 +246,7 @@ static struct timespec *wait_time(const struct capture *c, int64_t now,
 	earliest(&at, c->term_at);
 	earliest(&at, c->kill_at);
 	for (int i = 0; i < 2; i++) {
-		if (c->tick_at[i] && redact_stream_waits(c->streams[i]))
+		if (c->tick_at[i] && redact_stream_waits(c->r->mask.streams[i]))
 			earliest(&at, c->tick_at[i]);
 		if (held(c, i, now))
 			earliest(&at, c->hold_at[i]);
@@ -291,7 +276,7 @@ static void check_time(struct capture *c)
 			continue;
 		c->tick_at[i] = 0;
 		if (r->out[i] >= 0)
-			redact_stream_tick(c->streams[i]);
+			redact_stream_tick(r->mask.streams[i]);
 	}
 }
 
@@ -337,13 +322,8 @@ static void turn(struct capture *c)
 
 static void begin(struct capture *c, struct run *r)
 {
-	bool leaks = false;
-
 	*c = (struct capture){.r = r};
 	c->block = mem_alloc(BLOCK);
-	for (size_t i = 0; i < r->a->n_secrets; i++)
-		leaks |= r->a->secrets[i].leak_fails;
-	c->both = leaks ? redact_watch_new(r->set) : NULL;
 	c->term_at = clock_mono_us() + (int64_t)r->a->timeout_us;
 	tee_begin(&c->tee, r);
 }
@@ -352,14 +332,10 @@ static void finish(struct capture *c)
 {
 	struct run *r = c->r;
 
-	for (int i = 0; i < 2; i++) {
-		if (!c->streams[i])
-			continue;
-		r->result.redactions +=
-			redact_stream_counts(c->streams[i])->marks;
-		redact_stream_free(c->streams[i]);
-	}
-	redact_watch_free(c->both);
+	check_leaks(c); /* of values that came late */
+	for (size_t i = 0; i < MASK_STREAMS; i++)
+		mask_close(&r->mask, i);
+	r->result.redactions = r->mask.marks;
 	tee_finish(&c->tee);
 	mem_wipe(c->block, c->block_used);
 	mem_free(c->block);

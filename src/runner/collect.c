@@ -150,7 +150,7 @@ static int take_output(struct run *r, const struct job_output *o)
 			       "output \"" STR_FMT "\" has the wrong type or "
 			       "does not match its pattern",
 			       STR_ARG(o->name));
-	else if (redact_buf(r->set, v.p, v.len, false, &clean) != 0)
+	else if (redact_buf(r->mask.set, v.p, v.len, false, &clean) != 0)
 		bad = run_fail(r, KIND_LEAK, "",
 			       "output \"" STR_FMT "\" holds a secret",
 			       STR_ARG(o->name));
@@ -308,12 +308,11 @@ static int keep(struct run *r, const struct job_artifact *x,
 			x->max_bytes :
 			RUNNER_ARTIFACT_MAX;
 	c.hash = hash_begin();
-	c.watch = r->a->n_secrets && !x->allow_secret ?
-			  redact_watch_new(r->set) :
-			  NULL;
+	c.watch = r->a->n_secrets && !x->allow_secret ? mask_watch(&r->mask) :
+							NULL;
 	bad = tar ? put_tar(&c, list) : put_one(&c, list->paths[0], false);
 	h = hash_end(c.hash);
-	redact_watch_free(c.watch);
+	mask_unwatch(&r->mask, c.watch);
 	if (!bad)
 		record(r, x->name, offer(r, x, tar, list->paths[0]), staged,
 		       c.bytes, &h);

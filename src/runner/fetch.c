@@ -91,10 +91,27 @@ static void share_strictness(struct run *r)
 		}
 }
 
+static void say_status(void *ctx, const char *name, const char *status)
+{
+	logfile_say(&((struct run *)ctx)->log, "nfo: secret \"%s\": %s", name,
+		    status);
+}
+
+int fetch_mask(struct run *r, const struct mask_value *v, size_t n,
+	       struct err *e)
+{
+	struct str words[3] = {r->a->project, r->a->job, r->a->task};
+	size_t first = r->mask.set ? redact_set_size(r->mask.set) : 0;
+
+	if (mask_add(&r->mask, v, n, words, ARRAY_LEN(words), e))
+		return -1;
+	mask_explain(&r->mask, first, say_status, r);
+	return 0;
+}
+
 int fetch_secrets(struct run *r)
 {
-	struct redact_secret list[GRANT_REFS_MAX];
-	struct str words[3] = {r->a->project, r->a->job, r->a->task};
+	struct mask_value list[GRANT_REFS_MAX];
 	CLEANUP_BUF struct buf names = BUF_INIT(GRANT_REFS_MAX * 80);
 	size_t at[GRANT_REFS_MAX];
 	struct err e;
@@ -109,26 +126,16 @@ int fetch_secrets(struct run *r)
 		buf_putc(&names, '\0');
 	}
 	for (size_t i = 0; i < r->a->n_secrets; i++)
-		list[i] = (struct redact_secret){names.data + at[i],
-						 r->values[i]};
-	if (redact_set_new(list, r->a->n_secrets, words, ARRAY_LEN(words),
-			   &r->set, &e))
+		list[i] = (struct mask_value){i, names.data + at[i],
+					      r->values[i]};
+	if (fetch_mask(r, list, r->a->n_secrets, &e))
 		return run_fail(r, KIND_SECRET, "", "redactor: %s", e.text);
-	for (size_t i = 0; i < r->a->n_secrets; i++) {
-		enum redact_status s = redact_set_status(r->set, i);
-
-		if (s != REDACT_FULL)
-			logfile_say(&r->log, "nfo: secret \"%s\": %s",
-				    redact_set_name(r->set, i),
-				    redact_status_text(s));
-	}
 	return 0;
 }
 
 void fetch_done(struct run *r)
 {
-	redact_set_free(r->set);
-	r->set = NULL;
+	mask_done(&r->mask);
 	for (size_t i = 0; i < GRANT_REFS_MAX; i++) {
 		secret_free(r->values[i]);
 		r->values[i] = NULL;
@@ -140,8 +147,8 @@ struct str fetch_clean(struct run *r, struct str s)
 	CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
 	char *copy;
 
-	if (r->set ? redact_buf(r->set, s.p, s.len, true, &b) < 0 :
-		     !buf_str(&b, s))
+	if (r->mask.set ? redact_buf(r->mask.set, s.p, s.len, true, &b) < 0 :
+			  !buf_str(&b, s))
 		return STR("(too long to show)");
 	copy = arena_strndup(r->result.arena, b.data, b.len);
 	return str_n(copy ? copy : "", copy ? b.len : 0);

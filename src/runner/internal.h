@@ -5,9 +5,9 @@
 #include "job/result.h"
 #include "runner/env.h"
 #include "runner/logfile.h"
+#include "runner/mask.h"
 #include "runner/runner.h"
 #include "sandbox/ctl.h"
-#include "secrets/redact.h"
 
 /* Bytes of one artifact, whatever the job says. */
 #define RUNNER_ARTIFACT_MAX ((uint64_t)10 << 30)
@@ -24,7 +24,7 @@ struct run {
 
 	/* secrets (fetch.c) */
 	struct secret *values[GRANT_REFS_MAX];
-	struct redact_set *set;
+	struct mask mask;
 
 	/* the sandbox (lay.c) */
 	int ctl, script, secrets[GRANT_REFS_MAX];
@@ -51,6 +51,10 @@ int run_fail(struct run *r, enum fail_kind kind, const char *hint,
 
 /* fetch.c: every secret from the keeper; then the redactor. */
 MUST_USE int fetch_secrets(struct run *r);
+/* More values of the task's secrets, at any time: masked from now on in all
+ * that is open.  Say which are not masked in full. */
+MUST_USE int fetch_mask(struct run *r, const struct mask_value *v, size_t n,
+			struct err *e);
 void fetch_done(struct run *r);
 /* Text that may hold a secret, made fit to be stored; in r's arena. */
 struct str fetch_clean(struct run *r, struct str s);

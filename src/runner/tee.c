@@ -13,7 +13,7 @@ void tee_begin(struct tee *t, struct run *r)
 		r->a->n_secrets && (r->n_readers || r->a->stdout_artifact.len);
 
 	*t = (struct tee){.r = r, .artifact = -1};
-	t->raw = watch ? redact_watch_new(r->set) : NULL;
+	t->raw = watch ? mask_watch(&r->mask) : NULL;
 	for (size_t i = 0; i < FORK_READERS_MAX; i++) {
 		int fd = i < r->n_readers ? r->fds[FORK_READERS + i] : -1;
 
@@ -29,7 +29,7 @@ void tee_begin(struct tee *t, struct run *r)
 
 void tee_finish(struct tee *t)
 {
-	redact_watch_free(t->raw);
+	mask_unwatch(&t->r->mask, t->raw);
 	for (size_t i = 0; i < t->r->n_readers; i++)
 		t->r->fds[FORK_READERS + i] = t->readers[i].fd;
 	fd_close(&t->artifact);
@@ -40,10 +40,7 @@ int tee_leak(struct tee *t, const char *p, size_t len)
 	if ((!t->r->n_readers && t->artifact < 0) || !t->raw ||
 	    !redact_watch_write(t->raw, p, len))
 		return -1;
-	for (size_t i = 0; i < redact_set_size(t->r->set); i++)
-		if (redact_watch_seen(t->raw, i))
-			return (int)i;
-	return -1;
+	return mask_caught(&t->r->mask, t->raw);
 }
 
 void tee_keep(struct tee *t, const char *p, size_t len)
