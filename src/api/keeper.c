@@ -8,6 +8,7 @@
 #include "proto/edges.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 struct pending {
 	struct link link;
@@ -20,6 +21,10 @@ struct keeper {
 	struct chan *chan; /* NULL: the keeper is away */
 	struct link pending;
 	uint64_t last_tag;
+	struct keeper_provider providers[KEEPER_PROVIDERS_MAX];
+	size_t n_providers;
+	keeper_provider_fn *watch;
+	void *watch_ctx;
 };
 
 static void finish(struct pending *p, const struct keeper_answer *a)
@@ -86,12 +91,42 @@ static int read_answer(struct chan_msg *msg, struct wire_reader *r,
 	return wire_end(r) ? 0 : -1;
 }
 
-static int on_msg(void *ctx, struct chan_msg *msg)
+static struct keeper_provider *provider_of(struct keeper *k, struct str name)
+{
+	for (size_t i = 0; i < k->n_providers; i++)
+		if (str_is(name, k->providers[i].name))
+			return &k->providers[i];
+	return k->n_providers == KEEPER_PROVIDERS_MAX ?
+		       NULL :
+		       &k->providers[k->n_providers++];
+}
+
+static int on_provider(struct keeper *k, struct chan_msg *msg)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	struct str name = wire_get_str(&r, sizeof(k->providers[0].name) - 1);
+	uint8_t state = wire_get_u8(&r);
+	struct str text = wire_get_str(&r, ERR_TEXT_MAX - 1);
+	struct keeper_provider *p;
+
+	if (!wire_end(&r) || msg->n_fds || state >= N_PROVIDER_STATES)
+		return -1;
+	p = provider_of(k, name);
+	if (!p)
+		return -1;
+	(void)snprintf(p->name, sizeof(p->name), STR_FMT, STR_ARG(name));
+	(void)snprintf(p->text, sizeof(p->text), STR_FMT, STR_ARG(text));
+	p->state = (enum provider_state)state;
+	if (k->watch)
+		k->watch(k->watch_ctx, p);
+	return 0;
+}
+
+static int on_answer(struct keeper *k, struct chan_msg *msg)
 {
 	CLEANUP_BUF struct buf json = BUF_INIT(KEEPER_LIST_MAX);
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
 	struct keeper_answer a = {0};
-	struct keeper *k = ctx;
 	struct pending *p = find(k, wire_get_u64(&r));
 
 	if (!p || read_answer(msg, &r, &json, &a))
@@ -100,6 +135,11 @@ static int on_msg(void *ctx, struct chan_msg *msg)
 	return 0;
 }
 
+static int on_msg(void *ctx, struct chan_msg *msg)
+{
+	return msg->type == MSG_PROVIDER_STATE ? on_provider(ctx, msg) :
+						 on_answer(ctx, msg);
+}
 static void on_close(void *ctx, const struct err *why)
 {
 	struct keeper *k = ctx;
@@ -130,6 +170,19 @@ void keeper_free(struct keeper *k)
 	k->chan = NULL;
 	fail_all(k);
 	mem_free(k);
+}
+
+const struct keeper_provider *keeper_providers(const struct keeper *k,
+					       size_t *ret_n)
+{
+	*ret_n = k->n_providers;
+	return k->providers;
+}
+
+void keeper_watch(struct keeper *k, keeper_provider_fn *fn, void *ctx)
+{
+	k->watch = fn;
+	k->watch_ctx = ctx;
 }
 
 bool keeper_up(const struct keeper *k)

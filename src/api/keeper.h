@@ -53,7 +53,21 @@ MUST_USE int keeper_verify(struct keeper *k, const struct verify *v,
 			   struct str content, keeper_fn *fn, void *ctx,
 			   struct err *e);
 
+/* How a provider of secrets is; name "": the local store. */
+struct keeper_provider {
+	char name[64];
+	enum provider_state state;
+	char text[ERR_TEXT_MAX]; /* for people */
+};
+/* In the order that they were heard of; borrowed, until the next turn. */
+const struct keeper_provider *keeper_providers(const struct keeper *k,
+					       size_t *ret_n);
+/* Called in the loop's thread at each change, borrowed. */
+typedef void keeper_provider_fn(void *ctx, const struct keeper_provider *p);
+void keeper_watch(struct keeper *k, keeper_provider_fn *fn, void *ctx);
+
 enum {
-	KEEPER_INLINE_MAX = 15000,
-	KEEPER_LIST_MAX = 1 << 20
+	KEEPER_INLINE_MAX = SECRET_INLINE_MAX,
+	KEEPER_LIST_MAX = 1 << 20,
+	KEEPER_PROVIDERS_MAX = 33, /* the store and those of the settings */
 };

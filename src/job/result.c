@@ -38,6 +38,7 @@ bool job_result_encode(const struct job_result *r, struct buf *b)
 	number(b, "log_bytes", (int64_t)r->log_bytes);
 	number(b, "redactions", (int64_t)r->redactions);
 	number(b, "log_truncated", r->log_truncated);
+	number(b, "secrets_away", r->secrets_away);
 	buf_putc(b, ',');
 	text(b, "error", r->error);
 	buf_putc(b, ',');
@@ -119,7 +120,7 @@ static int get_numbers(const struct doc_node *root, struct job_result *r,
 		       struct err *e)
 {
 	int64_t fence = 0, code = -1, signo = 0, cpu = 0, mem = 0, pids = 0,
-		not_enforced = 0, log = 0, hits = 0, truncated = 0;
+		not_enforced = 0, log = 0, hits = 0, truncated = 0, away = 0;
 
 	if (get_num(root, "fence", 0, INT64_MAX, &fence, e) ||
 	    get_num(root, "exit_code", -1, 255, &code, e) ||
@@ -132,7 +133,8 @@ static int get_numbers(const struct doc_node *root, struct job_result *r,
 	    get_num(root, "not_enforced", 0, 31, &not_enforced, e) ||
 	    get_num(root, "log_bytes", 0, INT64_MAX, &log, e) ||
 	    get_num(root, "redactions", 0, INT64_MAX, &hits, e) ||
-	    get_num(root, "log_truncated", 0, 1, &truncated, e))
+	    get_num(root, "log_truncated", 0, 1, &truncated, e) ||
+	    get_num(root, "secrets_away", 0, 1, &away, e))
 		return -1;
 	r->id.fence = (uint64_t)fence;
 	r->exit_code = (int32_t)code;
@@ -144,6 +146,7 @@ static int get_numbers(const struct doc_node *root, struct job_result *r,
 	r->log_bytes = (uint64_t)log;
 	r->redactions = (uint64_t)hits;
 	r->log_truncated = truncated != 0;
+	r->secrets_away = away != 0;
 	return 0;
 }
 

@@ -37,6 +37,9 @@ struct job_result {
 	size_t n_artifacts;
 	uint64_t log_bytes, redactions;
 	bool log_truncated;
+	/* KIND_SECRET, and whoever has it was away: not this task's fault, it
+	 * may be had later */
+	bool secrets_away;
 	struct str error; /* redacted; "" when all went well */
 	struct str hint;
 };

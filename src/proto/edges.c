@@ -17,6 +17,31 @@ const char *role_name(enum role r)
 	return r < N_ROLES ? roles[r] : "unknown";
 }
 
+static const char *const credentials[N_CREDENTIALS] = {
+	[CREDENTIAL_CA] = "ca_file",
+	[CREDENTIAL_CLIENT_CERT] = "client_cert",
+	[CREDENTIAL_CLIENT_KEY] = "client_key",
+	[CREDENTIAL_TOKEN] = "token_file",
+	[CREDENTIAL_SECRET_ID] = "secret_id_file",
+	[CREDENTIAL_JWT] = "jwt_file",
+};
+
+const char *credential_name(enum credential c)
+{
+	return c < N_CREDENTIALS ? credentials[c] : "unknown";
+}
+
+static const char *const provider_states[N_PROVIDER_STATES] = {
+	[PROVIDER_UP] = "up",
+	[PROVIDER_DOWN] = "down",
+	[PROVIDER_SEALED] = "sealed",
+};
+
+const char *provider_state_name(enum provider_state s)
+{
+	return s < N_PROVIDER_STATES ? provider_states[s] : "unknown";
+}
+
 void attempt_id_encode(const struct attempt_id *id, struct wire_writer *w)
 {
 	wire_bytes(w, id->attempt.s, ULID_LEN);

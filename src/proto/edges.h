@@ -83,10 +83,17 @@ enum msg_type {
 	MSG_RUN_CANCEL, /* attempt_id, kind u8 (0: cancelled by somebody) */
 	MSG_RUN_RELEASE,
 
-	/* runner -> keeper; the answer is SECRET or SECRET_NO */
-	MSG_FETCH = 64, /* canonical reference, str */
-	MSG_SECRET,     /* str value up to 16,000 bytes, else fd 0: memfd */
-	MSG_SECRET_NO,  /* code u8 (enum err_code), text str */
+	/*
+	 * runner -> keeper: several at once, each with a tag of its own that is
+	 * not used again; the answers, SECRET or SECRET_NO, come as they may.
+	 */
+	MSG_FETCH = 64, /* tag u8, canonical reference, str */
+	MSG_SECRET,     /* tag u8, form u8 (enum secret_form), then str up to
+			 SECRET_INLINE_MAX bytes, or fd 0: sealed memfd */
+	MSG_SECRET_NO,  /* tag u8, code u8 (enum err_code), wait u8 (1: it is
+			 away, a later attempt may have it), text str */
+	MSG_SECRET_NEW, /* as SECRET, of one that was fetched with
+			 GRANT_REF_REFRESH: what it is from now on */
 
 	/* runner -> spawner: one MAKE, then KILL at any time */
 	MSG_MAKE = 80, /* see sandbox_make */
@@ -133,7 +140,53 @@ enum msg_type {
 	/* fetcher -> server */
 	MSG_FETCHED_URL,  /* tag, max_age_s u32; fd 0: sealed memfd */
 	MSG_FETCH_URL_NO, /* tag, text str */
+
+	/* keeper -> monitor: open a file of the settings for me */
+	MSG_CREDENTIAL = 136, /* tag u32, provider u16, which u8 */
+	/* monitor -> keeper */
+	MSG_CREDENTIAL_IS, /* tag u32, code u8, text str; code 0: fd 0, read
+			    only */
+
+	/* keeper -> server, of itself: at the start of their channel for all
+	 * providers, then at each change */
+	MSG_PROVIDER_STATE = 144, /* name str ("": the local store), state u8,
+				   text str */
 };
+
+/* What a fetched secret is. */
+enum secret_form {
+	SECRET_VALUE,  /* bytes */
+	SECRET_FIELDS, /* several values with names: secrets/fields.h */
+	N_SECRET_FORMS,
+};
+
+enum {
+	SECRET_INLINE_MAX = 15000, /* bytes of a value in a message's body */
+};
+
+/* Files that the settings of a provider may name. */
+enum credential {
+	CREDENTIAL_CA,          /* PEM; may be read by all */
+	CREDENTIAL_CLIENT_CERT, /* PEM; likewise */
+	CREDENTIAL_CLIENT_KEY,
+	CREDENTIAL_TOKEN,
+	CREDENTIAL_SECRET_ID,
+	CREDENTIAL_JWT,
+	N_CREDENTIALS,
+};
+enum {
+	CREDENTIAL_MAX = 256 * 1024, /* bytes of one */
+};
+/* "ca_file", ...: the key of the settings. */
+const char *credential_name(enum credential c);
+
+enum provider_state {
+	PROVIDER_UP,
+	PROVIDER_DOWN,   /* does not answer, or answers nonsense */
+	PROVIDER_SEALED, /* has to be unsealed by somebody */
+	N_PROVIDER_STATES,
+};
+const char *provider_state_name(enum provider_state s);
 
 /* What must be there for a PUT or REMOVE: a version, or one of these. */
 #define EXPECT_NONE 0ULL

@@ -49,6 +49,7 @@ void grant_encode(const struct grant *g, struct wire_writer *w)
 	for (size_t i = 0; i < g->n_refs && i < GRANT_REFS_MAX; i++) {
 		wire_bytes(w, g->refs[i].ref.b, HASH_LEN);
 		wire_u8(w, g->refs[i].deliver);
+		wire_u8(w, g->refs[i].flags);
 	}
 	put_name(w, g->profile);
 	wire_u32(w, g->uid_slot);
@@ -78,7 +79,8 @@ static int get_refs(struct wire_reader *r, struct grant *g)
 	for (size_t i = 0; i < g->n_refs; i++) {
 		wire_get_bytes(r, g->refs[i].ref.b, HASH_LEN);
 		g->refs[i].deliver = wire_get_u8(r);
-		if (g->refs[i].deliver & ~15u)
+		g->refs[i].flags = wire_get_u8(r);
+		if (g->refs[i].deliver & ~15u || g->refs[i].flags & ~3u)
 			return -1;
 	}
 	return 0;

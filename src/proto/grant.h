@@ -40,6 +40,12 @@ enum {
 	DELIVER_ENV = 8
 };
 
+/* What is to become of it: bits. */
+enum {
+	GRANT_REF_KEEP = 1,   /* its lease is not ended with the attempt */
+	GRANT_REF_REFRESH = 2 /* new values are handed on while it runs */
+};
+
 /* Bytes, counts, thousandths of a CPU, microseconds; 0: no limit asked. */
 struct grant_limits {
 	uint64_t memory_bytes, disk_bytes, log_bytes;
@@ -54,6 +60,7 @@ struct grant {
 	struct {
 		struct hash ref; /* SHA-256 of the canonical reference */
 		uint8_t deliver; /* DELIVER_* bits */
+		uint8_t flags;   /* GRANT_REF_* bits */
 	} refs[GRANT_REFS_MAX];
 	uint8_t n_refs;
 	char profile[GRANT_NAME_MAX + 1]; /* a name the spawner has loaded */

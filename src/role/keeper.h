@@ -6,10 +6,6 @@
 #include "role/role.h"
 #include "secrets/store.h"
 
-enum {
-	KEEPER_INLINE_MAX = 15000 /* bytes of a value in a message's body */
-};
-
 struct keeper {
 	struct loop *loop;
 	struct chan *monitor, *server;
@@ -21,6 +17,10 @@ struct keeper {
 	int64_t verify_second; /* the same for what strangers sign */
 	unsigned verifies;
 };
+
+/* keeper_attempt.c: MSG_GRANT of the monitor, a new attempt's channel; -1 when
+ * it is malformed. */
+int keeper_grant(struct keeper *k, struct chan_msg *msg);
 
 /* A message of the server's; -1 when it is none that a server sends. */
 int keeper_on_server(void *keeper, struct chan_msg *msg);

@@ -79,7 +79,7 @@ static int put(struct keeper *k, uint64_t tag, struct wire_reader *r,
 	int bad;
 
 	if (!msg->n_fds) {
-		struct str v = wire_get_str(r, KEEPER_INLINE_MAX);
+		struct str v = wire_get_str(r, SECRET_INLINE_MAX);
 
 		bad = !wire_end(r) || secret_new(v.p, v.len, 0, &value, &e);
 		if (bad)

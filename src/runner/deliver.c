@@ -14,13 +14,13 @@
 
 static int failed(struct run *r, size_t i, const char *why)
 {
-	return run_fail(r, KIND_SECRET, "", "secret \"" STR_FMT "\": %s",
-			STR_ARG(r->a->secrets[i].name), why);
+	return run_fail(r, KIND_SECRET, "", "secret \"%s\": %s",
+			r->given[i].name, why);
 }
 
 static int to_file(struct run *r, size_t i, int *fd)
 {
-	struct secret_view v = secret_bytes(r->values[i]);
+	struct secret_view v = secret_bytes(r->given[i].value);
 
 	if (fd_write_all(*fd, v.bytes, v.n_bytes))
 		return failed(r, i, strerror(errno));
@@ -31,7 +31,7 @@ static int to_file(struct run *r, size_t i, int *fd)
 /* From its beginning, and nobody can change it. */
 static int in_memory(struct run *r, size_t i, int *ret)
 {
-	struct secret_view v = secret_bytes(r->values[i]);
+	struct secret_view v = secret_bytes(r->given[i].value);
 	CLEANUP_FD int fd = -1;
 	struct err e;
 
@@ -76,8 +76,8 @@ int deliver_secrets(struct run *r)
 	bool taken = r->a->stdin_pipe;
 	size_t file = 0;
 
-	for (size_t i = 0; i < r->a->n_secrets; i++) {
-		uint8_t how = r->a->secrets[i].deliver;
+	for (size_t i = 0; i < r->n_given; i++) {
+		uint8_t how = r->a->secrets[r->given[i].use].deliver;
 
 		if ((how & DELIVER_FILE &&
 		     to_file(r, i, &r->secrets[file++])) ||
@@ -92,12 +92,14 @@ size_t deliver_env(const struct run *r, struct job_pair *ret)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < r->a->n_secrets; i++) {
-		struct secret_view v = secret_bytes(r->values[i]);
+	for (size_t i = 0; i < r->n_given; i++) {
+		const struct job_secret_use *u =
+			&r->a->secrets[r->given[i].use];
+		struct secret_view v = secret_bytes(r->given[i].value);
 
-		if (r->a->secrets[i].deliver & DELIVER_ENV)
+		if (u->deliver & DELIVER_ENV)
 			ret[n++] = (struct job_pair){
-				r->a->secrets[i].name,
+				u->name,
 				str_n((const char *)v.bytes, v.n_bytes)};
 	}
 	return n;

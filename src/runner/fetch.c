@@ -3,91 +3,239 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "runner/internal.h"
+#include "secrets/fields.h"
 
-#include <errno.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-	VALUE_MAX = 64 * 1024
-};
+/* --- one answer --------------------------------------------------------- */
+
+static int malformed(struct run *r, size_t i)
+{
+	return run_fail(r, KIND_SECRET, "", "secret \"" STR_FMT "\": malformed",
+			STR_ARG(r->a->secrets[i].name));
+}
 
 /* From the message itself, or the memory file beside it. */
-static int take_value(struct run *r, size_t i, struct chan_msg *msg)
+static int read_value(struct wire_reader *w, const struct chan_msg *msg,
+		      struct secret **ret)
 {
-	struct wire_reader w = wire_reader(msg->body, msg->body_len);
+	struct secret *s;
 	struct err e;
 	size_t len;
 
 	if (!msg->n_fds) {
-		struct str s = wire_get_str(&w, WIRE_MAX);
+		struct str v = wire_get_str(w, WIRE_MAX);
 
-		if (!wire_end(&w))
-			return -1;
-		return secret_new(s.p, s.len, 0, &r->values[i], &e);
+		return wire_end(w) ? secret_new(v.p, v.len, 0, ret, &e) : -1;
 	}
-	if (fd_memfd_check(msg->fds[0], VALUE_MAX, &len, &e) ||
-	    secret_new(NULL, len, 0, &r->values[i], &e))
+	if (!wire_end(w) || fd_memfd_check(msg->fds[0], SECRET_MAX, &len, &e) ||
+	    secret_new(NULL, len, 0, &s, &e))
 		return -1;
-	return pread(msg->fds[0], secret_room(r->values[i]), len, 0) ==
-			       (ssize_t)len ?
-		       0 :
-		       -1;
+	if (pread(msg->fds[0], secret_room(s), len, 0) != (ssize_t)len) {
+		secret_free(s);
+		return -1;
+	}
+	*ret = s;
+	return 0;
 }
 
-static int fetch_one(struct run *r, size_t i)
+/* Takes value. */
+static int give(struct run *r, size_t i, struct str field, struct secret *value)
 {
 	const struct job_secret_use *u = &r->a->secrets[i];
-	static unsigned char room[WIRE_MAX + 2];
+	struct given *g = &r->given[r->n_given];
+
+	if (r->n_given == RUN_GIVEN_MAX) {
+		secret_free(value);
+		return run_fail(r, KIND_SECRET, "name `field`s",
+				"secret \"" STR_FMT
+				"\": more than %d values in all",
+				STR_ARG(u->name), RUN_GIVEN_MAX);
+	}
+	r->n_given++;
+	*g = (struct given){.use = i, .field = field.len, .value = value};
+	if (asprintf(&g->name, STR_FMT "%s" STR_FMT, STR_ARG(u->name),
+		     field.len ? "/" : "", STR_ARG(field)) < 0)
+		abort();
+	return 0;
+}
+
+/* [A-Za-z0-9._-]+ without a leading dot. */
+static bool file_name(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!isalnum((unsigned char)s.p[i]) && s.p[i] != '_' &&
+		    s.p[i] != '-' && (s.p[i] != '.' || !i))
+			return false;
+	return s.len > 0;
+}
+
+/* All of them, each as a file. */
+static int give_fields(struct run *r, size_t i, const struct secret *packed)
+{
+	const struct job_secret_use *u = &r->a->secrets[i];
+	struct field fields[FIELDS_MAX];
+	struct secret *value;
+	struct err e;
+	size_t n;
+
+	if (fields_parse(secret_bytes(packed), fields, &n, &e))
+		return malformed(r, i);
+	if (u->deliver != DELIVER_FILE)
+		return run_fail(r, KIND_SECRET, "field: NAME, of one of them",
+				"secret \"" STR_FMT
+				"\": it has fields, and can only be files",
+				STR_ARG(u->name));
+	for (size_t k = 0; k < n; k++) {
+		struct secret_view v = fields[k].value;
+
+		if (!file_name(fields[k].name))
+			return run_fail(
+				r, KIND_SECRET,
+				"field: NAME, of those that you need",
+				"secret \"" STR_FMT "\": field \"" STR_FMT
+				"\" is no name of a file",
+				STR_ARG(u->name), STR_ARG(fields[k].name));
+		if (secret_new(v.bytes, v.n_bytes, 0, &value, &e))
+			return run_fail(r, KIND_SECRET, "", "%s", e.text);
+		if (give(r, i, fields[k].name, value))
+			return -1;
+	}
+	return 0;
+}
+
+static int take_secret(struct run *r, size_t i, struct wire_reader *w,
+		       const struct chan_msg *msg)
+{
+	uint8_t form = wire_get_u8(w);
+	struct secret *value;
+	int bad;
+
+	if (form >= N_SECRET_FORMS || read_value(w, msg, &value))
+		return malformed(r, i);
+	if (form == SECRET_VALUE)
+		return give(r, i, STR(""), value);
+	bad = give_fields(r, i, value);
+	secret_free(value);
+	return bad;
+}
+
+static int take_no(struct run *r, size_t i, struct wire_reader *w)
+{
+	const struct job_secret_use *u = &r->a->secrets[i];
+	uint8_t code = wire_get_u8(w), wait = wire_get_u8(w);
+	struct str text = wire_get_str(w, ERR_TEXT_MAX);
+	bool store = str_starts(u->ref, STR("store:"));
+
+	if (!wire_end(w) || !code)
+		return malformed(r, i);
+	run_fail(r, KIND_SECRET,
+		 store && code == ERR_NOT_FOUND ?
+			 "put it there: nfo secret put NAME < FILE" :
+			 "",
+		 "secret \"" STR_FMT "\" (" STR_FMT "): " STR_FMT,
+		 STR_ARG(u->name), STR_ARG(u->ref), STR_ARG(text));
+	r->result.secrets_away = wait != 0;
+	return -1;
+}
+
+/* --- all of them -------------------------------------------------------- */
+
+static int keeper_away(struct run *r, size_t i)
+{
+	return run_fail(r, KIND_SECRET, "",
+			"secret \"" STR_FMT "\": the keeper is away",
+			STR_ARG(r->a->secrets[i].name));
+}
+
+static int ask(struct run *r, size_t i)
+{
 	struct wire_writer w = {.len = 0};
+	struct err e;
+
+	wire_u8(&w, (uint8_t)i);
+	wire_str(&w, r->a->secrets[i].ref);
+	return chan_send(r->fds[FORK_KEEPER], MSG_FETCH, &w, NULL, 0, &e) <= 0 ?
+		       keeper_away(r, i) :
+		       0;
+}
+
+/* Whichever comes next; *left has which are to come. */
+static int take_one(struct run *r, bool *left)
+{
+	static unsigned char room[WIRE_MAX + 2];
+	struct wire_reader w;
 	struct chan_msg msg;
 	struct err e;
-	int bad = 0;
+	size_t i = 0;
+	int bad = -1;
 
-	wire_str(&w, u->ref);
-	if (chan_send(r->fds[FORK_KEEPER], MSG_FETCH, &w, NULL, 0, &e) <= 0 ||
-	    chan_recv(r->fds[FORK_KEEPER], room, &msg, &e) <= 0)
-		return run_fail(r, KIND_SECRET, "",
-				"secret \"" STR_FMT "\": the keeper is away",
-				STR_ARG(u->name));
-	if (msg.type == MSG_SECRET) {
-		bad = take_value(r, i, &msg);
-		if (bad)
-			run_fail(r, KIND_SECRET, "",
-				 "secret \"" STR_FMT "\": malformed",
-				 STR_ARG(u->name));
-	} else {
-		struct wire_reader rd = wire_reader(msg.body, msg.body_len);
-		struct str text;
-
-		(void)wire_get_u8(&rd);
-		text = wire_get_str(&rd, ERR_TEXT_MAX);
-		bad = run_fail(r, KIND_SECRET,
-			       "put it there: nfo secret put NAME < FILE",
-			       "secret \"" STR_FMT "\" (" STR_FMT "): " STR_FMT,
-			       STR_ARG(u->name), STR_ARG(u->ref),
-			       STR_ARG(text));
-	}
+	while (!left[i])
+		i++;
+	if (chan_recv(r->fds[FORK_KEEPER], room, &msg, &e) <= 0)
+		return keeper_away(r, i);
+	w = wire_reader(msg.body, msg.body_len);
+	i = wire_get_u8(&w);
+	if (w.failed || i >= r->a->n_secrets || !left[i])
+		run_fail(r, KIND_SECRET, "",
+			 "the keeper's answer is malformed");
+	else if (msg.type == MSG_SECRET)
+		bad = take_secret(r, i, &w, &msg);
+	else if (msg.type == MSG_SECRET_NO)
+		bad = take_no(r, i, &w);
+	else
+		malformed(r, i);
+	left[i] = false;
 	chan_msg_done(&msg);
 	mem_wipe(room, sizeof(room));
 	return bad;
+}
+
+static int by_use(const void *a, const void *b)
+{
+	const struct given *x = a, *y = b;
+
+	if (x->use != y->use)
+		return x->use < y->use ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* All are asked for before the first answer is waited for: they are not all
+ * from the same place.  Then in the order of the job again. */
+static int fetch_all(struct run *r)
+{
+	bool left[GRANT_REFS_MAX] = {false};
+
+	for (size_t i = 0; i < r->a->n_secrets; i++) {
+		if (ask(r, i))
+			return -1;
+		left[i] = true;
+	}
+	for (size_t i = 0; i < r->a->n_secrets; i++)
+		if (take_one(r, left))
+			return -1;
+	qsort(r->given, r->n_given, sizeof(*r->given), by_use);
+	return 0;
 }
 
 /* Of several secrets with one value the redactor names the first it finds: what
  * one of them asks for counts for all. */
 static void share_strictness(struct run *r)
 {
-	for (size_t i = 0; i < r->a->n_secrets; i++)
-		for (size_t k = 0; k < r->a->n_secrets; k++) {
-			struct secret_view a = secret_bytes(r->values[i]);
-			struct secret_view b = secret_bytes(r->values[k]);
+	for (size_t i = 0; i < r->n_given; i++)
+		for (size_t k = 0; k < r->n_given; k++) {
+			struct secret_view a = secret_bytes(r->given[i].value);
+			struct secret_view b = secret_bytes(r->given[k].value);
 
-			if (r->a->secrets[i].leak_fails &&
+			if (r->a->secrets[r->given[i].use].leak_fails &&
 			    a.n_bytes == b.n_bytes &&
 			    mem_eq_ct(a.bytes, b.bytes, a.n_bytes))
-				r->a->secrets[k].leak_fails = true;
+				r->a->secrets[r->given[k].use].leak_fails =
+					true;
 		}
 }
 
@@ -111,24 +259,16 @@ int fetch_mask(struct run *r, const struct mask_value *v, size_t n,
 
 int fetch_secrets(struct run *r)
 {
-	struct mask_value list[GRANT_REFS_MAX];
-	CLEANUP_BUF struct buf names = BUF_INIT(GRANT_REFS_MAX * 80);
-	size_t at[GRANT_REFS_MAX];
+	struct mask_value list[RUN_GIVEN_MAX];
 	struct err e;
 
-	for (size_t i = 0; i < r->a->n_secrets; i++)
-		if (fetch_one(r, i))
-			return -1;
+	if (fetch_all(r))
+		return -1;
 	share_strictness(r);
-	for (size_t i = 0; i < r->a->n_secrets; i++) {
-		at[i] = names.len;
-		buf_str(&names, r->a->secrets[i].name);
-		buf_putc(&names, '\0');
-	}
-	for (size_t i = 0; i < r->a->n_secrets; i++)
-		list[i] = (struct mask_value){i, names.data + at[i],
-					      r->values[i]};
-	if (fetch_mask(r, list, r->a->n_secrets, &e))
+	for (size_t i = 0; i < r->n_given; i++)
+		list[i] = (struct mask_value){r->given[i].use, r->given[i].name,
+					      r->given[i].value};
+	if (fetch_mask(r, list, r->n_given, &e))
 		return run_fail(r, KIND_SECRET, "", "redactor: %s", e.text);
 	return 0;
 }
@@ -136,10 +276,11 @@ int fetch_secrets(struct run *r)
 void fetch_done(struct run *r)
 {
 	mask_done(&r->mask);
-	for (size_t i = 0; i < GRANT_REFS_MAX; i++) {
-		secret_free(r->values[i]);
-		r->values[i] = NULL;
+	for (size_t i = 0; i < r->n_given; i++) {
+		secret_free(r->given[i].value);
+		free(r->given[i].name);
 	}
+	r->n_given = 0;
 }
 
 struct str fetch_clean(struct run *r, struct str s)

@@ -12,6 +12,18 @@
 /* Bytes of one artifact, whatever the job says. */
 #define RUNNER_ARTIFACT_MAX ((uint64_t)10 << 30)
 
+enum {
+	RUN_GIVEN_MAX = 128 /* values of secrets, fields counted one by one */
+};
+
+/* One value that the task is given: a secret, or a field of one. */
+struct given {
+	size_t use; /* of the attempt's secrets */
+	bool field; /* one of several: its file is NAME/FIELD */
+	char *name; /* "NAME" or "NAME/FIELD" */
+	struct secret *value;
+};
+
 struct run {
 	const struct runner_host *host;
 	const struct grant *g;
@@ -23,7 +35,8 @@ struct run {
 	struct logfile log;
 
 	/* secrets (fetch.c) */
-	struct secret *values[GRANT_REFS_MAX];
+	struct given given[RUN_GIVEN_MAX]; /* in the order of the job */
+	size_t n_given;
 	struct mask mask;
 
 	/* the sandbox (lay.c) */

@@ -82,13 +82,20 @@ static int ask_for_sandbox(struct run *r)
 	struct err e;
 
 	memset(&make, 0, sizeof(make));
-	for (size_t i = 0; i < r->a->n_secrets; i++) {
-		const struct job_secret_use *u = &r->a->secrets[i];
+	for (size_t i = 0; i < r->n_given; i++) {
+		const struct given *g = &r->given[i];
 
-		if (u->deliver & DELIVER_FILE)
-			(void)snprintf(make.secrets[n_files++],
-				       sizeof(make.secrets[0]), STR_FMT,
-				       STR_ARG(u->name));
+		if (!(r->a->secrets[g->use].deliver & DELIVER_FILE))
+			continue;
+		if (n_files == MAKE_SECRETS_MAX)
+			return run_fail(r, KIND_SECRET, "name `field`s",
+					"more than %d files of secrets",
+					MAKE_SECRETS_MAX);
+		if (strlen(g->name) > MAKE_SECRET_NAME_MAX)
+			return run_fail(r, KIND_SECRET, "name `field`s",
+					"secret \"%s\": no name of a file",
+					g->name);
+		memcpy(make.secrets[n_files++], g->name, strlen(g->name));
 	}
 	make.n_secrets = (uint8_t)n_files;
 	make_encode(&make, &w);

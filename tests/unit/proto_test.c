@@ -40,6 +40,7 @@ static struct grant a_grant(void)
 	for (size_t i = 0; i < GRANT_REFS_MAX; i++) {
 		memset(g.refs[i].ref.b, (int)i, HASH_LEN);
 		g.refs[i].deliver = (uint8_t)(i & 15);
+		g.refs[i].flags = (uint8_t)(i & 3);
 	}
 	return g;
 }
@@ -252,6 +253,7 @@ static void grants_out_of_range_are_refused(void **state)
 	REFUSED(g.project[0] = '.');
 	REFUSED(g.profile[2] = 'X');
 	REFUSED(g.refs[9].deliver = 16);
+	REFUSED(g.refs[9].flags = 4);
 	REFUSED(g.uid_slot = GRANT_UID_SLOT_MAX + 1);
 	REFUSED(g.workspace_kind = WORKSPACE_MEMORY + 1);
 	REFUSED(g.network = NETWORK_HOST + 1);

@@ -38,6 +38,7 @@ static struct job_result full(void)
 		.log_bytes = 10,
 		.redactions = 1,
 		.log_truncated = true,
+		.secrets_away = true,
 		.error = STR("it \"failed\"\n"),
 		.hint = STR("try"),
 	};
@@ -65,7 +66,8 @@ static void round_trip(void **state)
 	assert_int_equal(b->exit_code, -1);
 	assert_int_equal(b->signo, 9);
 	assert_int_equal(b->usage.memory_peak_bytes, 8);
-	assert_true(str_eq(b->error, a.error) && b->log_truncated);
+	assert_true(str_eq(b->error, a.error) && b->log_truncated &&
+		    b->secrets_away);
 	assert_true(str_is(b->outputs[0].value, "\"1\""));
 	assert_true(str_is(b->artifacts[0].file, "app.tgz"));
 	assert_string_equal(b->artifacts[0].sha256, artifact.sha256);

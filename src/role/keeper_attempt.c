@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What an attempt gets: the secrets of its grant and no others, over the one
+ * channel that is the attempt.  It asks for all at once, each with a tag; each
+ * answer goes out when it is there.  When the channel closes the attempt has
+ * ended, and what was still under way for it is given up.
+ */
+#include "role/keeper.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "secrets/ref.h"
+
+struct attempt {
+	struct link link;
+	struct keeper *k;
+	struct grant g;
+	struct chan *chan; /* NULL: closed */
+	struct loop_timer *bury;
+	bool asked[UINT8_MAX + 1]; /* by tag */
+};
+
+/* One question of an attempt's. */
+struct fetch {
+	struct attempt *a;
+	uint8_t tag;
+	uint8_t flags; /* GRANT_REF_* */
+	struct secret_ref ref;
+};
+
+/* --- answers ------------------------------------------------------------ */
+
+static int no(const struct fetch *f, const struct err *why, bool wait)
+{
+	struct wire_writer w = {.len = 0};
+	struct err e;
+
+	wire_u8(&w, f->tag);
+	wire_u8(&w, (uint8_t)why->code);
+	wire_u8(&w, wait);
+	wire_str(&w, str_from(why->text));
+	return chan_post(f->a->chan, MSG_SECRET_NO, &w, NULL, 0, &e);
+}
+
+static int yes(const struct fetch *f, enum msg_type type, enum secret_form form,
+	       const struct secret *value)
+{
+	struct secret_view v = secret_bytes(value);
+	struct str s = str_n((const char *)v.bytes, v.n_bytes);
+	struct wire_writer w = {.len = 0};
+	CLEANUP_FD int fd = -1;
+	struct err e;
+	int bad;
+
+	wire_u8(&w, f->tag);
+	wire_u8(&w, (uint8_t)form);
+	if (s.len <= SECRET_INLINE_MAX) {
+		wire_str(&w, s);
+	} else {
+		fd = fd_memfd_sealed("secret", s, &e);
+		if (fd < 0)
+			return no(f, &e, false);
+	}
+	bad = chan_post(f->a->chan, (uint16_t)type, &w, &fd, fd >= 0, &e);
+	mem_wipe(w.data, w.len);
+	return bad;
+}
+
+/* --- who has it --------------------------------------------------------- */
+
+static int from_store(const struct fetch *f)
+{
+	CLEANUP_SECRET struct secret *value = NULL;
+	const struct secret_ref *ref = &f->ref;
+	struct err e;
+
+	if (secret_store_get(f->a->k->store, str_from(ref->project),
+			     str_from(ref->path), ref->version, &value, NULL,
+			     &e))
+		return no(f, &e, false);
+	return yes(f, MSG_SECRET, SECRET_VALUE, value);
+}
+
+static int from_nobody(const struct fetch *f)
+{
+	struct err e;
+
+	err_set(&e, ERR_UNAVAILABLE, "no such provider yet");
+	return no(f, &e, false);
+}
+
+static int (*const sources[])(const struct fetch *f) = {
+	[SECRET_REF_STORE] = from_store,
+	[SECRET_REF_VAULT] = from_nobody,
+	[SECRET_REF_EXEC] = from_nobody,
+};
+
+/* The same may be granted under several names. */
+static bool granted(const struct grant *g, const struct hash *h, uint8_t *flags)
+{
+	bool is = false;
+
+	for (size_t i = 0; i < g->n_refs; i++) {
+		if (!hash_eq(&g->refs[i].ref, h))
+			continue;
+		*flags |= g->refs[i].flags;
+		is = true;
+	}
+	return is;
+}
+
+static int on_fetch(struct attempt *a, struct chan_msg *msg)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	struct fetch f = {.a = a, .tag = wire_get_u8(&r)};
+	struct str text = wire_get_str(&r, SECRET_REF_TEXT_MAX);
+	struct hash h;
+	struct err e;
+
+	if (!wire_end(&r) || msg->n_fds || a->asked[f.tag] ||
+	    secret_ref_parse(text, &f.ref, &e))
+		return -1;
+	a->asked[f.tag] = true;
+	h = hash_sha256(text.p, text.len);
+	if (!granted(&a->g, &h, &f.flags)) {
+		err_set(&e, ERR_DENIED, "not granted to this attempt");
+		return no(&f, &e, false);
+	}
+	return sources[f.ref.kind](&f);
+}
+
+/* --- the channel -------------------------------------------------------- */
+
+static int on_attempt(void *ctx, struct chan_msg *msg)
+{
+	return msg->type == MSG_FETCH ? on_fetch(ctx, msg) : -1;
+}
+
+static void on_bury(void *ctx)
+{
+	struct attempt *a = ctx;
+
+	chan_free(a->chan);
+	loop_timer_free(a->bury);
+	list_del(&a->link);
+	mem_free(a);
+}
+
+static void on_attempt_gone(void *ctx, const struct err *why)
+{
+	(void)why;
+	loop_timer_set(((struct attempt *)ctx)->bury, clock_mono_us());
+}
+
+static const struct chan_ops attempt_ops = {on_attempt, on_attempt_gone};
+
+int keeper_grant(struct keeper *k, struct chan_msg *msg)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	struct attempt *a = mem_alloc(sizeof(*a));
+
+	if (grant_decode(&r, &a->g) || !wire_end(&r) || msg->n_fds != 1) {
+		mem_free(a);
+		return -1;
+	}
+	a->k = k;
+	list_push(&k->attempts, &a->link);
+	a->bury = loop_timer_new(k->loop, on_bury, a);
+	a->chan = chan_new(k->loop, chan_msg_take(msg, 0), &attempt_ops, a);
+	if (!a->chan)
+		on_bury(a);
+	return 0;
+}

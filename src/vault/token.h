@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The life of a login: made when it is first needed, one for all who are the
+ * same to Vault (the provider's own; with auth: identity one for each attempt),
+ * renewed, made anew, revoked.  Who asks while it is being made waits.
+ */
+#pragma once
+
+#include "proto/grant.h"
+#include "vault/call.h"
+
+struct token;
+
+/* t NULL: *why says it.  t is good until token_put(), also when a newer one
+ * has been made. */
+typedef void token_fn(void *ctx, struct token *t, const struct err *why);
+
+struct token_wait;
+/*
+ * who          the attempt that it is for; NULL: the server itself
+ * deadline_us  CLOCK_MONOTONIC
+ *
+ * fn is called once, from the loop, never from in here.
+ */
+struct token_wait *token_get(struct place *p, const struct grant *who,
+			     int64_t deadline_us, token_fn *fn,
+			     void *ctx) MUST_USE;
+void token_wait_cancel(struct token_wait *w); /* NULL is fine; not within fn */
+
+const struct secret *token_secret(const struct token *t); /* borrowed */
+void token_put(struct token *t);                          /* done with it */
+/* The server did not take it (403): the next token_get() makes a new one.
+ * Returns true when that is worth trying: this one was not made just now. */
+bool token_refused(struct token *t);
+
+/* The attempt has ended: a login of its own goes. */
+void token_attempt_ended(struct place *p, const struct ulid *attempt);
