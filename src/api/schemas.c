@@ -292,7 +292,9 @@ static const struct {
 	 ",\"allowed\":{\"type\":\"boolean\"},\"reasons\":{\"type\":\"array\","
 	 "\"items\":{\"type\":\"object\",\"required\":[\"text\",\"file\","
 	 "\"line\"],\"properties\":{\"text\":" STRING ",\"file\":"
-	 MAYBE("string") ",\"line\":" MAYBE("integer") "}}},\"limits\":{"
+	 MAYBE("string") ",\"line\":" MAYBE("integer") ",\"would\":{"
+	 "\"description\":\"what a rule that allows it says\",\"type\":"
+	 "\"string\"}}}},\"limits\":{"
 	 "\"type\":\"object\",\"additionalProperties\":" INTEGER "},"
 	 "\"clamped\":{\"type\":\"array\",\"items\":" STRING "}}}"},
 	{"Why",

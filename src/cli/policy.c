@@ -88,10 +88,15 @@ static void put_why(const struct doc_node *n)
 	const struct doc_node *why = doc_get(n, "reasons");
 	const struct doc_node *cut = doc_get(n, "clamped");
 
-	for (why = why ? why->first : NULL; why; why = why->next)
+	for (why = why ? why->first : NULL; why; why = why->next) {
+		struct str would = cli_text(why, "would");
+
 		printf("\n" STR_FMT ": denied: " STR_FMT "\n",
 		       STR_ARG(cli_text(n, "name")),
 		       STR_ARG(cli_text(why, "text")));
+		if (would.len)
+			printf("  this would: " STR_FMT "\n", STR_ARG(would));
+	}
 	for (cut = cut ? cut->first : NULL; cut; cut = cut->next)
 		printf("\n" STR_FMT ": more " STR_FMT
 		       " is asked for than policy gives\n",

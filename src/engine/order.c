@@ -45,7 +45,10 @@ static int decide(const struct policy_set *policies,
 			problem_at_key(
 				ps,
 				plan->job->tasks[plan->instances[i].task].node,
-				"policy", "see the policies of this server",
+				"policy",
+				v.would[k][0] ? v.would[k] :
+						"see the policies of this "
+						"server",
 				"task \"" STR_FMT "\": %s",
 				STR_ARG(plan->instances[i].name), v.reasons[k]);
 	}

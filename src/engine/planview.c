@@ -103,6 +103,10 @@ static void verdict(struct view *v, const struct job_attempt *a)
 	for (size_t i = 0; i < said.n_reasons; i++) {
 		buf_puts(v->b, i ? ",\"" : "\"");
 		buf_json(v->b, str_from(said.reasons[i]));
+		if (said.would[i][0]) {
+			buf_puts(v->b, "; this would: ");
+			buf_json(v->b, str_from(said.would[i]));
+		}
 		buf_putc(v->b, '"');
 	}
 	buf_putc(v->b, ']');

@@ -39,6 +39,10 @@ static void reasons(struct buf *b, const struct policy_verdict *v)
 
 		buf_puts(b, i ? ",{" : "{");
 		text(b, "text", str_from(v->reasons[i]));
+		if (v->would[i][0]) {
+			buf_putc(b, ',');
+			text(b, "would", str_from(v->would[i]));
+		}
 		if (at->file) {
 			buf_putc(b, ',');
 			text(b, "file", str_from(at->file));

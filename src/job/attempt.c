@@ -116,6 +116,8 @@ static void encode_lists(const struct job_attempt *a, struct buf *b)
 		text(b, "field", a->secrets[i].field);
 		number(b, "deliver", a->secrets[i].deliver);
 		number(b, "leak_fails", a->secrets[i].leak_fails);
+		number(b, "refresh", a->secrets[i].refresh);
+		number(b, "keep", a->secrets[i].keep);
 		close_with(b, '}');
 	}
 	close_with(b, ']');

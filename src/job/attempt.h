@@ -26,6 +26,8 @@ struct job_secret_use {
 	struct str field; /* "" : none */
 	uint8_t deliver;  /* DELIVER_* bits; DELIVER_FILE by default */
 	bool leak_fails;  /* on_leak: fail */
+	bool refresh;     /* a new value is written into its file */
+	bool keep;        /* its lease outlives the attempt */
 };
 
 struct job_output {

@@ -216,6 +216,8 @@ static void get_secrets(struct in *in)
 		if (!in->wrong && (!u->deliver || !job_name_ok(u->name)))
 			in->wrong = "secrets";
 		u->leak_fails = get_num(in, "leak_fails", 1) != 0;
+		u->refresh = get_num(in, "refresh", 1) != 0;
+		u->keep = get_num(in, "keep", 1) != 0;
 	}
 	in->map = map;
 }

@@ -27,6 +27,8 @@ void check_collisions(const struct doc_node *map, const char *prefix,
 		      struct problems *ps);
 /* Both in one variable, as "a-b" and "a_b" are. */
 bool check_same_variable(struct str a, struct str b);
+/* check_secret.c: a declaration by itself. */
+void check_declared(const struct doc_node *s, struct problems *ps);
 /* check_secrets.c: those of the job and of its tasks; how they reach one. */
 void check_secrets(const struct job *j, struct problems *ps);
 void check_deliveries(const struct job *j, const struct job_task *t,

@@ -3,65 +3,9 @@
 #include "job/check.h"
 #include "job/keys.h"
 
+#include <string.h>
+
 /* --- declared ----------------------------------------------------------- */
-
-static void only_with(const struct doc_node *s, const char *key, bool ok,
-		      const char *with, struct problems *ps)
-{
-	const struct doc_node *n = doc_get(s, key);
-
-	if (n && !ok)
-		problem_at_key(ps, n, "bad-secret", NULL, "%s: only with %s",
-			       key, with);
-}
-
-/* What a reference of the kind has no room for. */
-static void check_secret_options(const struct doc_node *s, struct problems *ps)
-{
-	bool vault = doc_get(s, "vault") != NULL;
-	bool kv = str_is(job_text(doc_get(s, "kind"), "kv"), "kv");
-	const struct doc_node *params = doc_get(s, "params");
-	const struct doc_node *exec = doc_get(s, "exec");
-
-	only_with(s, "provider", vault, "vault", ps);
-	only_with(s, "kind", vault, "vault", ps);
-	only_with(s, "params", exec || (vault && !kv),
-		  "exec, and vault of a kind other than kv", ps);
-	only_with(s, "version", !exec && kv, "store, and vault of kind kv", ps);
-	if (params && params->n > 8)
-		problem_at_key(ps, params, "too-many", NULL,
-			       "params: more than 8");
-	if (exec && !job_name_ok(exec->text))
-		problem_at(ps, exec, "bad-secret", NULL,
-			   "exec: the name of a helper is wanted");
-}
-
-static void check_secret(const struct doc_node *s, struct problems *ps)
-{
-	static const char *const from[] = {"store", "vault", "exec"};
-	const struct doc_node *store = doc_get(s, "store");
-	struct str name = job_text(store, ""), project;
-	unsigned n = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(from); i++)
-		n += doc_get(s, from[i]) != NULL;
-	check_secret_options(s, ps);
-	if (n != 1)
-		problem_at_key(ps, s, "bad-secret", NULL,
-			       "secret \"" STR_FMT "\": exactly one of store, "
-			       "vault, exec is wanted",
-			       STR_ARG(s->key));
-	if (!store)
-		return;
-	if (str_has(name, '/')) {
-		project = str_cut(&name, '/');
-		if (!job_name_ok(project))
-			name = str_n(NULL, 0);
-	}
-	if (!job_name_ok(name))
-		problem_at(ps, store, "bad-secret", NULL,
-			   "store: NAME or PROJECT/NAME is wanted");
-}
 
 /* Declared secrets that are used outside of tasks. */
 static void check_uses(const struct job *j, const struct doc_node *n,
@@ -71,6 +15,36 @@ static void check_uses(const struct job *j, const struct doc_node *n,
 		problem_at(ps, n, "unknown-secret",
 			   "declare it under `secrets` of the job",
 			   "no secret \"" STR_FMT "\"", STR_ARG(n->text));
+}
+
+static bool has_expression(const struct doc_node *n)
+{
+	bool any = n && n->kind == DOC_STRING && n->text.len &&
+		   memmem(n->text.p, n->text.len, "${{", 3);
+
+	for (const struct doc_node *k = n ? n->first : NULL; k; k = k->next)
+		any |= has_expression(k);
+	return any;
+}
+
+/* The run that fetches the source has no inputs, and takes one value. */
+static void check_source_secret(const struct job *j, struct problems *ps)
+{
+	const struct doc_node *root = j->doc->root;
+	const struct doc_node *n = doc_get(doc_get(root, "source"), "secret");
+	const struct doc_node *s =
+		n ? doc_get_str(doc_get(root, "secrets"), n->text) : NULL;
+
+	check_uses(j, n, ps);
+	if (has_expression(s))
+		problem_at(ps, n, "bad-secret",
+			   "the source is fetched before there are values",
+			   "source.secret: \"" STR_FMT "\" has ${{ }} in it",
+			   STR_ARG(n->text));
+	if (doc_get(s, "vault") && !doc_get(s, "field"))
+		problem_at(ps, n, "bad-secret", "name one with `field`",
+			   "source.secret: \"" STR_FMT "\" has several fields",
+			   STR_ARG(n->text));
 }
 
 static void check_job_secrets(const struct job *j, struct problems *ps)
@@ -86,8 +60,8 @@ static void check_job_secrets(const struct job *j, struct problems *ps)
 	for (const struct doc_node *s = secrets ? secrets->first : NULL; s;
 	     s = s->next)
 		if (s->kind == DOC_MAP)
-			check_secret(s, ps);
-	check_uses(j, doc_get(doc_get(root, "source"), "secret"), ps);
+			check_declared(s, ps);
+	check_source_secret(j, ps);
 	for (const struct doc_node *h = hooks ? hooks->first : NULL; h;
 	     h = h->next)
 		check_uses(j, doc_get(h, "secret"), ps);

@@ -203,6 +203,15 @@ static int secret_ref(struct maker *m, const struct doc_node *s,
 	return maker_keep(m, buf_view(&b), ret);
 }
 
+/* A certificate serves on after the attempt that asked for it. */
+static bool keeps(const struct doc_node *s)
+{
+	bool pki = str_is(job_text(doc_get(s, "kind"), ""), "pki");
+
+	return str_is(job_text(doc_get(s, "on_end"), pki ? "keep" : "revoke"),
+		      "keep");
+}
+
 static int make_secrets(struct maker *m)
 {
 	const struct doc_node *list = doc_get(m->t->node, "secrets");
@@ -225,6 +234,9 @@ static int make_secrets(struct maker *m)
 			deliver_of(job_text(doc_get(s, "deliver"), "file"));
 		u->leak_fails =
 			str_is(job_text(doc_get(s, "on_leak"), ""), "fail");
+		u->refresh =
+			str_is(job_text(doc_get(s, "refresh"), ""), "true");
+		u->keep = keeps(s);
 	}
 	return 0;
 }

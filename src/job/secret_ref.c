@@ -3,6 +3,7 @@
 #include "job/secret_ref.h"
 #include "job/job.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static bool plain(char c)
@@ -24,18 +25,28 @@ static void escaped(struct buf *b, struct str s, bool path)
 	}
 }
 
-/* A path that was put together may not lead elsewhere. */
-static bool path_ok(struct str s)
+static bool text_ok(struct str s, size_t max)
 {
-	while (s.p) {
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return false;
+	return s.len <= max && str_utf8_valid(s);
+}
+
+bool job_secret_path_ok(struct str s)
+{
+	if (!text_ok(s, SECRET_PATH_MAX))
+		return false;
+	do {
 		struct str part = str_cut(&s, '/');
 
 		if (!part.len || str_is(part, ".") || str_is(part, ".."))
 			return false;
-	}
+	} while (s.p);
 	return true;
 }
 
+/* A path that was put together may not lead elsewhere. */
 static int vault(const struct doc_node *decl, const struct expr_context *c,
 		 struct buf *b, struct err *e)
 {
@@ -43,7 +54,7 @@ static int vault(const struct doc_node *decl, const struct expr_context *c,
 
 	if (expr_fill(doc_get(decl, "vault")->text, c, &path, e))
 		return -1;
-	if (!path_ok(buf_view(&path)))
+	if (!job_secret_path_ok(buf_view(&path)))
 		return err_set(e, ERR_INVALID,
 			       "no path in Vault: \"" STR_FMT "\"",
 			       STR_ARG(buf_view(&path)));
@@ -78,21 +89,42 @@ static const struct doc_node *next_param(const struct doc_node *params,
 	return best;
 }
 
+static int param(const struct doc_node *n, const struct expr_context *c,
+		 char sep, struct buf *b, struct err *e)
+{
+	CLEANUP_BUF struct buf value = BUF_INIT(4096);
+
+	if (expr_fill(n->text, c, &value, e))
+		return -1;
+	if (!text_ok(buf_view(&value), SECRET_VALUE_MAX))
+		return err_set(e, ERR_INVALID,
+			       "params." STR_FMT
+			       ": over %d bytes, or not of one line",
+			       STR_ARG(n->key), SECRET_VALUE_MAX);
+	buf_printf(b, "%cp." STR_FMT "=", sep, STR_ARG(n->key));
+	escaped(b, buf_view(&value), false);
+	return 0;
+}
+
+/* In the order of names; a ttl stands among them. */
 static int params(const struct doc_node *decl, const struct expr_context *c,
 		  char sep, struct buf *b, struct err *e)
 {
 	const struct doc_node *map = doc_get(decl, "params");
+	const struct doc_node *ttl = doc_get(decl, "ttl");
 	const struct doc_node *n = next_param(map, STR(""));
 
-	for (; n; n = next_param(map, n->key), sep = '&') {
-		CLEANUP_BUF struct buf value = BUF_INIT(4096);
-
-		if (expr_fill(n->text, c, &value, e))
-			return -1;
-		buf_printf(b, "%cp.", sep);
-		buf_str(b, n->key);
-		buf_putc(b, '=');
-		escaped(b, buf_view(&value), false);
+	while (n || ttl) {
+		if (ttl && (!n || str_cmp(n->key, STR("ttl")) > 0)) {
+			buf_printf(b, "%cp.ttl=%" PRIu64 "s", sep,
+				   job_time(ttl, 0) / 1000000);
+			ttl = NULL;
+		} else {
+			if (param(n, c, sep, b, e))
+				return -1;
+			n = next_param(map, n->key);
+		}
+		sep = '&';
 	}
 	return 0;
 }
@@ -103,6 +135,7 @@ int job_secret_ref(struct str project, const struct doc_node *decl,
 	struct str kind = job_text(doc_get(decl, "kind"), "kv");
 	const struct doc_node *version = doc_get(decl, "version");
 	const struct doc_node *field = doc_get(decl, "field");
+	size_t before = b->len;
 	char sep = '?';
 
 	if (doc_get(decl, "store")) {
@@ -128,7 +161,8 @@ int job_secret_ref(struct str project, const struct doc_node *decl,
 		buf_putc(b, '#');
 		escaped(b, field->text, false);
 	}
-	return b->failed ? err_set(e, ERR_LIMIT, "a reference over %zu bytes",
-				   b->max) :
-			   0;
+	return b->failed || b->len - before > SECRET_TEXT_MAX ?
+		       err_set(e, ERR_LIMIT, "a reference over %d bytes",
+			       SECRET_TEXT_MAX) :
+		       0;
 }

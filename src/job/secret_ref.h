@@ -8,7 +8,23 @@
 
 #include "job/expr.h"
 
-/* decl: an entry of the job's `secrets`.  Appended to b. */
+enum { /* as in secrets/ref.h */
+	SECRET_PATH_MAX = 256,
+	SECRET_FIELD_MAX = 128,
+	SECRET_VALUE_MAX = 256,
+	SECRET_PARAMS_MAX = 8,
+	SECRET_TEXT_MAX = 1024,
+};
+#define SECRET_TTL_MAX_US ((uint64_t)365 * 86400 * 1000000)
+
+/* Relative, of segments that are neither empty nor "." nor "..". */
+bool job_secret_path_ok(struct str s);
+
+/*
+ * decl: an entry of the job's `secrets`.  Appended to b.  A ttl is the parameter
+ * of that name, in seconds.  ERR_INVALID: what its expressions made is no
+ * reference.
+ */
 MUST_USE int job_secret_ref(struct str project, const struct doc_node *decl,
 			    const struct expr_context *c, struct buf *b,
 			    struct err *e);

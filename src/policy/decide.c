@@ -49,6 +49,13 @@ static void deny(struct question *q, const struct policy_file *f,
 		       why);
 }
 
+/* What a value is: a "*" in a pattern stays within one part of a path. */
+enum value {
+	VALUE_NAME,
+	VALUE_PATH,
+	VALUE_REF,
+};
+
 /* "{project}" in a pattern is the attempt's own. */
 static bool fits(const struct job_attempt *a, struct str pattern, struct str s,
 		 bool path)
@@ -68,13 +75,34 @@ static bool fits(const struct job_attempt *a, struct str pattern, struct str s,
 	return !b.failed && str_glob(buf_view(&b), s, path);
 }
 
+/* A reference without its ? and #. */
+static struct str place_of(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.len && s.p[n] != '?' && s.p[n] != '#')
+		n++;
+	return str_n(s.p, n);
+}
+
+/* A pattern without ? and # is about where a secret is, whatever is asked of
+ * it: no deny is passed by asking for a field. */
+static bool fits_ref(const struct job_attempt *a, struct str pattern,
+		     struct str s)
+{
+	return fits(a, pattern, s, true) ||
+	       (place_of(pattern).len == pattern.len &&
+		fits(a, pattern, place_of(s), true));
+}
+
 static const struct doc_node *listed(const struct job_attempt *a,
 				     const struct doc_node *list, struct str s,
-				     bool path)
+				     enum value is)
 {
 	for (const struct doc_node *n = list ? list->first : NULL; n;
 	     n = n->next)
-		if (fits(a, n->text, s, path))
+		if (is == VALUE_REF ? fits_ref(a, n->text, s) :
+				      fits(a, n->text, s, is == VALUE_PATH))
 			return n;
 	return NULL;
 }
@@ -93,7 +121,7 @@ static bool for_us(const struct job_attempt *a, const struct doc_node *rule)
 	for (size_t i = 0; i < ARRAY_LEN(who); i++) {
 		const struct doc_node *list = doc_get(rule, who[i].key);
 
-		if (list && !listed(a, list, who[i].value, false))
+		if (list && !listed(a, list, who[i].value, VALUE_NAME))
 			return false;
 	}
 	return true;
@@ -121,10 +149,20 @@ static bool next_rule(const struct question *q, size_t *file,
 	return false;
 }
 
+static void would_allow(struct question *q, const char *key, struct str value)
+{
+	struct policy_verdict *v = q->v;
+
+	if (v->n_reasons)
+		(void)snprintf(v->would[v->n_reasons - 1], POLICY_WOULD_LEN,
+			       "allow: { %s: [\"" STR_FMT "\"] }", key,
+			       STR_ARG(value));
+}
+
 /* Any deny wins; else any allow does; else it is denied: the place is the list
  * that would have to name it, or the rule that has none. */
 static void ask(struct question *q, const char *key, const char *what,
-		struct str value, bool path)
+		struct str value, enum value is)
 {
 	const struct doc_node *rule = NULL, *near = NULL;
 	size_t file = 0, near_file = 0;
@@ -134,28 +172,23 @@ static void ask(struct question *q, const char *key, const char *what,
 		const struct doc_node *allow = doc_get(rule, "allow");
 		const struct doc_node *yes = doc_get(allow, key);
 		const struct doc_node *no = listed(
-			q->a, doc_get(doc_get(rule, "deny"), key), value, path);
+			q->a, doc_get(doc_get(rule, "deny"), key), value, is);
 
 		if (no) {
 			deny(q, &q->set->files[file], no, what, value,
 			     "is denied");
 			return;
 		}
-		allowed |= listed(q->a, yes, value, path) != NULL;
+		allowed |= listed(q->a, yes, value, is) != NULL;
 		if (yes || !near) {
 			near = yes ? yes : allow ? allow : rule;
 			near_file = file;
 		}
 	}
-	if (!allowed) {
-		char why[80];
-
-		/* What would allow it, in the words of a policy. */
-		(void)snprintf(why, sizeof(why),
-			       "is allowed by no rule (see allow: { %s: [] })",
-			       key);
+	if (!allowed && q->v->n_reasons < POLICY_REASONS_MAX) {
 		deny(q, near ? &q->set->files[near_file] : NULL, near, what,
-		     value, why);
+		     value, "is allowed by no rule");
+		would_allow(q, key, is == VALUE_REF ? place_of(value) : value);
 	}
 }
 
@@ -167,22 +200,31 @@ static void ask_network(struct question *q)
 	size_t file = 0;
 
 	if (!q->a->fetches.len) {
-		ask(q, "networks", "network", q->a->network, false);
+		ask(q, "networks", "network", q->a->network, VALUE_NAME);
 		return;
 	}
 	if (!job_git_is_ours(q->a))
 		deny(q, NULL, NULL, "source", q->a->fetches,
 		     "is not fetched by the job that does");
-	ask(q, "sources", "source", q->a->fetches, true);
+	ask(q, "sources", "source", q->a->fetches, VALUE_PATH);
 	while (next_rule(q, &file, &rule)) {
 		const struct doc_node *no =
 			listed(q->a, doc_get(doc_get(rule, "deny"), "networks"),
-			       q->a->network, false);
+			       q->a->network, VALUE_NAME);
 
 		if (no)
 			deny(q, &q->set->files[file], no, "network",
 			     q->a->network, "is denied");
 	}
+}
+
+/* "vault:PROVIDER:PATH?kind=pki..." */
+static bool is_pki(struct str ref)
+{
+	struct str rest = str_from_at(ref, place_of(ref).len);
+
+	return str_starts(rest, STR("?kind=pki")) &&
+	       (rest.len == 9 || strchr("&#", rest.p[9]));
 }
 
 static const struct {
@@ -195,6 +237,41 @@ static const struct {
 	{DELIVER_ENV,   "env"  }
 };
 
+/* Its own certificate a job may keep; any other lease where a rule says so. */
+static void ask_keep(struct question *q)
+{
+	const struct doc_node *rule = NULL, *near = NULL;
+	const struct job_secret_use *kept = NULL;
+	size_t file = 0, near_file = 0;
+	bool allowed = false;
+
+	for (size_t i = 0; i < q->a->n_secrets && !kept; i++)
+		if (q->a->secrets[i].keep && !is_pki(q->a->secrets[i].ref))
+			kept = &q->a->secrets[i];
+	while (kept && next_rule(q, &file, &rule)) {
+		const struct doc_node *allow = doc_get(rule, "allow");
+		const struct doc_node *n = doc_get(allow, "keep_leases");
+
+		if (n && str_is(n->text, "false")) {
+			deny(q, &q->set->files[file], n, "on_end of secret",
+			     kept->name, "may not be keep");
+			return;
+		}
+		allowed |= n != NULL;
+		if (!near) {
+			near = allow ? allow : rule;
+			near_file = file;
+		}
+	}
+	if (!kept || allowed || q->v->n_reasons == POLICY_REASONS_MAX)
+		return;
+	deny(q, near ? &q->set->files[near_file] : NULL, near,
+	     "on_end of secret", kept->name,
+	     "is allowed by no rule to be keep");
+	(void)snprintf(q->v->would[q->v->n_reasons - 1], POLICY_WOULD_LEN,
+		       "allow: { keep_leases: true }");
+}
+
 static void ask_secrets(struct question *q)
 {
 	const struct job_attempt *a = q->a;
@@ -202,12 +279,13 @@ static void ask_secrets(struct question *q)
 	size_t file = 0;
 
 	for (size_t i = 0; i < a->n_secrets; i++) {
-		ask(q, "secrets", "secret", a->secrets[i].ref, true);
+		ask(q, "secrets", "secret", a->secrets[i].ref, VALUE_REF);
 		for (size_t k = 0; k < ARRAY_LEN(deliveries); k++)
 			if (a->secrets[i].deliver & deliveries[k].bit)
 				ask(q, "deliver", "delivery of a secret by",
-				    str_from(deliveries[k].name), false);
+				    str_from(deliveries[k].name), VALUE_NAME);
 	}
+	ask_keep(q);
 	while (a->n_secrets && next_rule(q, &file, &rule)) {
 		const struct doc_node *allow = doc_get(rule, "allow");
 		const struct doc_node *n =
@@ -235,8 +313,8 @@ static void ask_env(struct question *q)
 			doc_get(doc_get(rule, "deny"), "env");
 
 		for (size_t i = 0; i < q->a->n_env; i++) {
-			const struct doc_node *n =
-				listed(q->a, list, q->a->env[i].name, false);
+			const struct doc_node *n = listed(
+				q->a, list, q->a->env[i].name, VALUE_NAME);
 
 			if (n)
 				deny(q, &q->set->files[file], n, "variable",
@@ -305,14 +383,14 @@ void policy_decide(const struct policy_set *s, const struct job_attempt *a,
 
 	memset(ret, 0, sizeof(*ret));
 	ret->allowed = true;
-	ask(&q, "profiles", "profile", a->profile, false);
+	ask(&q, "profiles", "profile", a->profile, VALUE_NAME);
 	ask_network(&q);
 	ask_secrets(&q);
 	ask_env(&q);
 	clamp_limits(&q);
 	denied = ret->n_reasons;
 	if (denied < POLICY_REASONS_MAX) {
-		ask(&q, "deliver", "", STR("env"), false);
+		ask(&q, "deliver", "", STR("env"), VALUE_NAME);
 		ret->secrets_env_allowed = ret->n_reasons == denied;
 	}
 	ret->n_reasons = denied;

@@ -13,7 +13,8 @@ struct policy_set;
 
 enum {
 	POLICY_REASONS_MAX = 16,
-	POLICY_REASON_LEN = 240
+	POLICY_REASON_LEN = 240,
+	POLICY_WOULD_LEN = 240
 };
 
 /* The rule that a reason is about; file is the set's, NULL: there is none. */
@@ -29,6 +30,9 @@ struct policy_verdict {
 	uint64_t timeout_us;        /* as clamped */
 	char reasons[POLICY_REASONS_MAX][POLICY_REASON_LEN];
 	struct policy_place places[POLICY_REASONS_MAX];
+	/* What a rule that allows it says: "allow: { networks: [\"host\"] }"; ""
+	 * where a rule denies it, which nothing makes up for. */
+	char would[POLICY_REASONS_MAX][POLICY_WOULD_LEN];
 	size_t n_reasons; /* of the denial; "policies/default.yaml:7: ..." */
 };
 

@@ -12,6 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+enum {
+	ENV_VALUE_MAX = 4096
+};
+
 static int failed(struct run *r, size_t i, const char *why)
 {
 	return run_fail(r, KIND_SECRET, "", "secret \"%s\": %s",
@@ -71,6 +75,24 @@ static int to_stdin(struct run *r, size_t i, bool *taken)
 	return 0;
 }
 
+/* A variable is seen by more than who wants it, and is often printed: no keys
+ * of several lines, and nothing large. */
+static int fit_for_env(struct run *r, size_t i)
+{
+	struct secret_view v = secret_bytes(r->values[i]);
+
+	if (v.n_bytes > ENV_VALUE_MAX)
+		return failed(r, i,
+			      "over 4 KiB, too large for a variable "
+			      "(use deliver: file)");
+	for (size_t k = 0; k < v.n_bytes; k++)
+		if (!v.bytes[k] || strchr("\n\r", v.bytes[k]))
+			return failed(r, i,
+				      "of several lines, not fit for a "
+				      "variable (use deliver: file)");
+	return 0;
+}
+
 int deliver_secrets(struct run *r)
 {
 	bool taken = r->a->stdin_pipe;
@@ -82,7 +104,8 @@ int deliver_secrets(struct run *r)
 		if ((how & DELIVER_FILE &&
 		     to_file(r, i, &r->secrets[file++])) ||
 		    (how & DELIVER_FD && to_fd(r, i)) ||
-		    (how & DELIVER_STDIN && to_stdin(r, i, &taken)))
+		    (how & DELIVER_STDIN && to_stdin(r, i, &taken)) ||
+		    (how & DELIVER_ENV && fit_for_env(r, i)))
 			return -1;
 	}
 	return 0;

@@ -81,7 +81,8 @@ void lay_end(struct run *r);
 void lay_reap(struct run *r);
 
 /* deliver.c: each secret the way that job and policy say.  Files into the
- * sandbox at once; descriptors and standard input wait in r for GO. */
+ * sandbox at once; descriptors and standard input wait in r for GO, and of
+ * those for the environment it is seen to that they are fit for it. */
 MUST_USE int deliver_secrets(struct run *r);
 /* Those for the environment; room for GRANT_REFS_MAX, borrowed from r. */
 size_t deliver_env(const struct run *r, struct job_pair *ret);

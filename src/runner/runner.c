@@ -69,7 +69,7 @@ static int decide(struct run *r)
 				"the policies have changed since");
 	policy_decide(r->host->policies, r->a, &r->verdict);
 	if (!r->verdict.allowed)
-		return run_fail(r, KIND_POLICY, "", "%s",
+		return run_fail(r, KIND_POLICY, r->verdict.would[0], "%s",
 				r->verdict.reasons[0]);
 	if (r->verdict.timeout_us && r->verdict.timeout_us < r->a->timeout_us)
 		r->a->timeout_us = r->verdict.timeout_us;

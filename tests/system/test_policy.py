@@ -2,6 +2,8 @@
 """What the policy denies is refused with the reason."""
 import re
 
+import nfo as programs
+
 NET = """nfo: 1
 name: net
 tasks:
@@ -42,7 +44,7 @@ def test_deny_wins(nfo):
     a = nfo.submit(NET.replace("profile: net, network: host",
                                "profile: build"))
     assert a.status == 403
-    assert 'default.yaml:21: profile "build" is denied' in \
+    assert 'default.yaml:23: profile "build" is denied' in \
         a.json["errors"][0]["message"]
 
 
@@ -67,3 +69,60 @@ def test_most_cuts_a_limit_down(nfo):
     nfo("runs")
     run = nfo.run("tasks: { t: { run: sleep 30, timeout: 20m, grace: 1s } }")
     assert nfo.tasks(run)["t"]["kind"] == "timeout"
+
+
+VAULT = """nfo: 1
+name: v
+project: web
+secrets: { k: %s }
+tasks: { t: { secrets: [k], run: "true" } }
+"""
+
+
+def refused(nfo, secret):
+    a = nfo.ask("POST", "/v1/projects/web/runs", VAULT % secret,
+                {"Content-Type": "application/yaml"})
+    assert (a.status, a.json["code"]) == (403, "policy"), a
+    return a.json["errors"]
+
+
+def test_a_path_that_is_denied_comes_with_the_line_that_allows_it(nfo):
+    secret = '{ vault: database/creds/ro, kind: read, on_end: keep }'
+    lines = [e["hint"] for e in refused(nfo, secret)]
+    assert lines == ['allow: { secrets: ["vault:default:database/creds/ro"] }',
+                     "allow: { keep_leases: true }"]
+    nfo.stop()
+    path = nfo.state / "policies/default.yaml"
+    path.write_text(path.read_text() + "".join(
+        f"  - {line}\n" for line in lines))
+    nfo("runs")
+    a = nfo.ask("POST", "/v1/projects/web/runs", VAULT % secret,
+                {"Content-Type": "application/yaml"})
+    assert a.status != 403, a
+
+
+def test_denied_places_stay_denied_whatever_is_asked_of_them(nfo):
+    nfo.stop()
+    path = nfo.state / "policies/default.yaml"
+    path.write_text(path.read_text() +
+                    '  - deny: { secrets: ["vault:*:secret/web/prod"] }\n')
+    nfo("runs")
+    for more in ("", ", field: f", ", version: 2", ", kind: read",
+                 ", kind: read, params: { a: b }"):
+        (error,) = refused(nfo, "{ vault: secret/web/prod%s }" % more)
+        assert error["message"].endswith("is denied"), error
+
+
+def test_what_the_page_about_policies_shows_is_taken(nfo):
+    page = (programs.TOP / "policies/README.md").read_text()
+    (rule,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    for key in re.findall(r"^\| `(?:allow|deny)\.(\w+)`", page, re.M):
+        assert key in rule or f"{key}:" in page
+    nfo.stop()
+    (nfo.state / "policies/web.yaml").write_text(rule)
+    nfo("runs")
+    a = nfo.ask("POST", "/v1/projects/web/runs", VAULT.replace(
+        "name: v", "name: release") %
+        "{ vault: ssh/sign/deploy, kind: ssh-cert }",
+        {"Content-Type": "application/yaml"})
+    assert a.status != 403, a

@@ -121,13 +121,6 @@ static void convert(void **state)
 static void full_example(void **state)
 {
 	static const char *const want[] = {
-		"/secrets/git_ro/vault",
-		"/secrets/git_ro/field",
-		"/secrets/sign_key/vault",
-		"/secrets/sign_key/field",
-		"/secrets/deploy_key/vault",
-		"/secrets/deploy_key/kind",
-		"/secrets/deploy_key/ttl",
 		"/tasks/deploy/target",
 		"/tasks/rollback/target",
 		"/tasks/smoke/sandbox/network/allow",
@@ -167,14 +160,14 @@ static void examples(void **state)
 
 static void not_yet(void **state)
 {
-	static const char text[] = "{nfo: 1, name: x, secrets: {k: {vault: k}},"
-				   " tasks: {a: {run: 'true', secrets: [k]}}}";
+	static const char text[] = "{nfo: 1, name: x, tasks: {a: {run: 'true',"
+				   " target: {agent: {labels: [gpu]}}}}}";
 	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 	struct job *j = parse(STR(text), DOC_YAML, "inline");
 
 	(void)state;
 	assert_true(job_not_supported(j, ps));
-	assert_string_equal(ps->items[0].pointer, "/secrets/k/vault");
+	assert_string_equal(ps->items[0].pointer, "/tasks/a/target");
 	job_free(j);
 }
 

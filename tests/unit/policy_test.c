@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -51,13 +52,20 @@ static void by_default(void **state)
 		uint8_t deliver;
 		bool allowed;
 	} rows[] = {
-		{"store:web/key",           DELIVER_FILE, true },
-		{"store:web/key?version=3", DELIVER_FILE, true },
-		{"store:web/key",           DELIVER_ENV,  false},
-		{"store:webx/key",          DELIVER_FILE, false},
-		{"store:other/key",         DELIVER_FILE, false},
-		{"vault:default:secret/x",  DELIVER_FILE, false},
-		{"exec:pass",               DELIVER_FILE, false},
+		{"store:web/key",				   DELIVER_FILE, true },
+		{"store:web/key?version=3",                         DELIVER_FILE, true },
+		{"store:web/key",				   DELIVER_ENV,  false},
+		{"store:webx/key",                                  DELIVER_FILE, false},
+		{"store:other/key",                                 DELIVER_FILE, false},
+		{"vault:default:secret/x",                          DELIVER_FILE, false},
+		{"vault:default:secret/web",                        DELIVER_FILE, false},
+		{"vault:default:secret/web/x/y#f",                  DELIVER_FILE, true },
+		{"vault:eu:secret/web/x?kind=read&p.a=b",           DELIVER_FILE, true },
+		{"vault:eu:secret/webx/x",                          DELIVER_FILE, false},
+		{"vault:eu:kv/web/x",                               DELIVER_FILE, false},
+		{"vault:eu:pki/issue/web?kind=pki&p.common_name=a",
+		 DELIVER_FILE,						    false},
+		{"exec:pass",				       DELIVER_FILE, false},
 	};
 
 	(void)state;
@@ -82,8 +90,8 @@ static void by_default(void **state)
 	assert_false(v.allowed);
 	/* the list that would have to name it */
 	assert_non_null(strstr(v.reasons[0],
-			       ": network \"host\" is allowed by no rule "
-			       "(see allow: { networks: [] })"));
+			       ": network \"host\" is allowed by no rule"));
+	assert_string_equal(v.would[0], "allow: { networks: [\"host\"] }");
 	assert_ptr_equal(strstr(v.reasons[0], "a.yaml:"), v.reasons[0]);
 	assert_string_equal(v.places[0].file, "a.yaml");
 	assert_true(v.places[0].line > 1);
@@ -92,6 +100,119 @@ static void by_default(void **state)
 	policy_decide(s, &a, &v);
 	assert_false(v.allowed);
 	policy_set_free(s);
+}
+
+#define ALL                                                                    \
+	"rules:\n"                                                             \
+	"  - allow: { profiles: ['*'], networks: ['*'], secrets: ['**'], "     \
+	"deliver: ['*'] }\n"
+
+/* What a denial says would allow it does. */
+static void what_would_allow_it(void **state)
+{
+	static const char *const refs[] = {
+		"vault:default:ssh/sign/deploy?kind=ssh-cert&p.ttl=900s#key",
+		"vault:eu:secret/a%20b/c?version=3#f",
+		"exec:pass?p.entry=a%2Fb",
+		"store:other/k?version=2",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(refs); i++) {
+		struct job_secret_use use = use_of(refs[i], DELIVER_ENV);
+		struct policy_set *s = set_of(policy_builtin_default().p, NULL);
+		struct job_attempt a = plain();
+		struct policy_verdict v;
+		char more[600];
+
+		a.secrets = &use;
+		a.n_secrets = 1;
+		policy_decide(s, &a, &v);
+		assert_int_equal(v.n_reasons, 2);
+		(void)snprintf(more, sizeof(more), "rules:\n  - %s\n  - %s\n",
+			       v.would[0], v.would[1]);
+		policy_set_free(s);
+		s = set_of(policy_builtin_default().p, more);
+		policy_decide(s, &a, &v);
+		if (!v.allowed)
+			fail_msg("%s: %s", more, v.reasons[0]);
+		policy_set_free(s);
+	}
+}
+
+/* A deny of a place is not passed by asking for a field or a parameter. */
+static void deny_of_a_place(void **state)
+{
+	static const struct {
+		const char *pattern, *ref;
+		bool denied;
+	} rows[] = {
+		{"vault:*:secret/prod",    "vault:default:secret/prod",     true },
+		{"vault:*:secret/prod",    "vault:default:secret/prod#f",   true },
+		{"vault:*:secret/prod",    "vault:x:secret/prod?kind=read", true },
+		{"vault:*:secret/prod",    "vault:x:secret/product",        false},
+		{"vault:*:secret/prod#f",  "vault:x:secret/prod#f",         true },
+		{"vault:*:secret/prod#f",  "vault:x:secret/prod#g",         false},
+		{"vault:*:*/*?kind=pki**", "vault:x:a/b?kind=pki&p.x=1",    true },
+		{"vault:*:*/*?kind=pki**", "vault:x:a/b",                   false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct job_secret_use use = use_of(rows[i].ref, DELIVER_FILE);
+		struct job_attempt a = plain();
+		struct policy_verdict v;
+		struct policy_set *s;
+		char deny[200];
+
+		a.secrets = &use;
+		a.n_secrets = 1;
+		(void)snprintf(deny, sizeof(deny),
+			       "rules:\n  - deny: { secrets: [\"%s\"] }\n",
+			       rows[i].pattern);
+		s = set_of(ALL, deny);
+		policy_decide(s, &a, &v);
+		if (v.allowed == rows[i].denied)
+			fail_msg("%s %s", rows[i].pattern, rows[i].ref);
+		assert_true(v.allowed || !v.would[0][0]);
+		policy_set_free(s);
+	}
+}
+
+/* A lease that outlives its attempt; a certificate may. */
+static void leases_that_are_kept(void **state)
+{
+	static const char yes[] = "rules:\n  - allow: { keep_leases: true }\n";
+	static const char no[] = "rules:\n  - allow: { keep_leases: false }\n";
+	static const struct {
+		const char *ref, *more;
+		bool allowed;
+	} rows[] = {
+		{"vault:v:db/creds/x?kind=read",                 NULL, false},
+		{"vault:v:db/creds/x?kind=read",                 no,   false},
+		{"vault:v:db/creds/x?kind=read",                 yes,  true },
+		{"vault:v:pki/issue/x?kind=pki&p.common_name=a", NULL, true },
+		{"vault:v:pki/issue/x?kind=pkix",                NULL, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct job_secret_use use = use_of(rows[i].ref, DELIVER_FILE);
+		struct policy_set *s = set_of(ALL, rows[i].more);
+		struct job_attempt a = plain();
+		struct policy_verdict v;
+
+		use.keep = true;
+		a.secrets = &use;
+		a.n_secrets = 1;
+		policy_decide(s, &a, &v);
+		if (v.allowed != rows[i].allowed)
+			fail_msg("%s", rows[i].ref);
+		if (!v.allowed && !rows[i].more)
+			assert_string_equal(v.would[0],
+					    "allow: { keep_leases: true }");
+		policy_set_free(s);
+	}
 }
 
 static void nothing_denies(void **state)
@@ -108,11 +229,6 @@ static void nothing_denies(void **state)
 	assert_int_equal(v.n_reasons, 2); /* profile, network */
 	policy_set_free(s);
 }
-
-#define ALL                                                                    \
-	"rules:\n"                                                             \
-	"  - allow: { profiles: ['*'], networks: ['*'], secrets: ['**'], "     \
-	"deliver: ['*'] }\n"
 
 static void deny_wins(void **state)
 {
@@ -272,9 +388,15 @@ static void as_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_default), cmocka_unit_test(nothing_denies),
-		cmocka_unit_test(deny_wins),  cmocka_unit_test(for_whom),
-		cmocka_unit_test(limits),     cmocka_unit_test(bad_files),
+		cmocka_unit_test(by_default),
+		cmocka_unit_test(nothing_denies),
+		cmocka_unit_test(what_would_allow_it),
+		cmocka_unit_test(deny_of_a_place),
+		cmocka_unit_test(leases_that_are_kept),
+		cmocka_unit_test(deny_wins),
+		cmocka_unit_test(for_whom),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(bad_files),
 		cmocka_unit_test(as_text),
 	};
 
