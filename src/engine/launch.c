@@ -192,6 +192,10 @@ static void make_grant(const struct run *r, size_t i, struct grant *gr)
 		gr->refs[k].ref =
 			hash_sha256(a->secrets[k].ref.p, a->secrets[k].ref.len);
 		gr->refs[k].deliver = a->secrets[k].deliver;
+		gr->refs[k].flags =
+			(uint8_t)((a->secrets[k].keep ? GRANT_REF_KEEP : 0) |
+				  (a->secrets[k].refresh ? GRANT_REF_REFRESH :
+							   0));
 		gr->n_refs++;
 	}
 	gr->workspace_kind = a->workspace_kind;

@@ -79,7 +79,7 @@ static int to_stdin(struct run *r, size_t i, bool *taken)
  * of several lines, and nothing large. */
 static int fit_for_env(struct run *r, size_t i)
 {
-	struct secret_view v = secret_bytes(r->values[i]);
+	struct secret_view v = secret_bytes(r->given[i].value);
 
 	if (v.n_bytes > ENV_VALUE_MAX)
 		return failed(r, i,
