@@ -140,9 +140,9 @@ static void expect(const struct redact_set *set, const uint8_t *p, size_t n,
 	}
 }
 
-static void sink(void *ctx, const void *p, size_t len)
+static void sink(void *ctx, struct redacted_str s)
 {
-	buf_put(ctx, p, len);
+	buf_str(ctx, s.clean);
 }
 
 static const char *const alphabets[] = {

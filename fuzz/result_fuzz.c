@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	for (size_t i = 0; i < r->n_artifacts; i++)
 		if (str_has(r->artifacts[i].staged, '/') ||
-		    str_has(r->artifacts[i].file, '/') ||
+		    str_has(r->artifacts[i].file.clean, '/') ||
 		    r->artifacts[i].staged.p[0] == '.')
 			abort();
 	if (!job_result_encode(r, &one))

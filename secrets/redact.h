@@ -21,6 +21,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/redacted.h"
 #include "secrets/secret.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -85,7 +86,7 @@ struct redact_counts {
 };
 
 /* Takes redacted bytes, borrowed during the call.  Must not call back. */
-typedef void redact_sink_fn(void *ctx, const void *p, size_t len);
+typedef void redact_sink_fn(void *ctx, struct redacted_str s);
 
 struct redact_stream;
 
@@ -118,6 +119,21 @@ uint64_t redact_stream_total(const struct redact_stream *s);
  */
 MUST_USE int redact_buf(const struct redact_set *set, const void *p, size_t len,
 			bool cut, struct buf *out);
+
+/*
+ * The same for a text that is shown to people.  set NULL: no secret is known
+ * yet, the text is taken as it is.
+ *
+ * room  empty, what *ret is in, until the caller is done with it
+ *
+ * Returns as redact_buf() does.
+ */
+MUST_USE int redact_text(const struct redact_set *set, struct str s, bool cut,
+			 struct buf *room, struct redacted_str *ret);
+/* The text itself when there is no secret in it (0), else the number of one
+ * that is (1 and *ret_secret); *ret is in s. */
+MUST_USE int redact_clear(const struct redact_set *set, struct str s,
+			  struct redacted_str *ret, size_t *ret_secret);
 
 /*
  * Only tells what passes: for pipes between tasks, and for stdout and stderr

@@ -49,7 +49,8 @@ static void text(struct redact_stream *s, size_t to)
 {
 	if (to <= s->emitted)
 		return;
-	s->sink(s->ctx, s->scan.buf + s->emitted, to - s->emitted);
+	s->sink(s->ctx, redacted_vouch(str_n((char *)s->scan.buf + s->emitted,
+					     to - s->emitted)));
 	s->emitted = to;
 	s->open = false;
 }
@@ -60,7 +61,7 @@ static void mark(struct redact_stream *s, size_t to)
 	if (to <= s->emitted)
 		return;
 	if (!s->open) {
-		s->sink(s->ctx, REDACT_MARK, sizeof(REDACT_MARK) - 1);
+		s->sink(s->ctx, REDACTED(REDACT_MARK));
 		s->scan.counts.marks++;
 	}
 	s->emitted = to;
@@ -119,8 +120,7 @@ static void finish(struct redact_stream *s, bool cut)
 	if (cut && scan->hold_kept >= REDACT_MIN) {
 		emit(s, scan->hold_at);
 		if (s->emitted < scan->hold_end) {
-			s->sink(s->ctx, REDACT_MARK_PARTIAL,
-				sizeof(REDACT_MARK_PARTIAL) - 1);
+			s->sink(s->ctx, REDACTED(REDACT_MARK_PARTIAL));
 			scan->counts.marks++;
 			scan->counts.partial++;
 			s->emitted = scan->hold_end;
@@ -169,9 +169,9 @@ struct redact_watch *redact_watch_after(const struct redact_stream *s)
 	return w;
 }
 
-static void to_buf(void *ctx, const void *p, size_t len)
+static void to_buf(void *ctx, struct redacted_str s)
 {
-	buf_put(ctx, p, len);
+	buf_str(ctx, s.clean);
 }
 
 int redact_buf(const struct redact_set *set, const void *p, size_t len,
@@ -189,4 +189,16 @@ int redact_buf(const struct redact_set *set, const void *p, size_t len,
 	if (out->failed)
 		return -1;
 	return marks > INT32_MAX ? INT32_MAX : (int)marks;
+}
+
+int redact_text(const struct redact_set *set, struct str s, bool cut,
+		struct buf *room, struct redacted_str *ret)
+{
+	int marks = set              ? redact_buf(set, s.p, s.len, cut, room) :
+		    buf_str(room, s) ? 0 :
+				       -1;
+
+	if (marks >= 0)
+		*ret = redacted_vouch(buf_view(room));
+	return marks;
 }

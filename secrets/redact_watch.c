@@ -58,3 +58,21 @@ void redact_watch_skip(struct redact_watch *w)
 {
 	redact_scan_drop(&w->scan, w->scan.len);
 }
+
+int redact_clear(const struct redact_set *set, struct str s,
+		 struct redacted_str *ret, size_t *ret_secret)
+{
+	struct redact_watch *w = redact_watch_new(set);
+	uint64_t seen = redact_watch_write(w, s.p, s.len);
+	size_t i = 0;
+
+	while (seen && i < set->n && !redact_watch_seen(w, i))
+		i++;
+	redact_watch_free(w);
+	if (seen) {
+		*ret_secret = i;
+		return 1;
+	}
+	*ret = redacted_vouch(s);
+	return 0;
+}

@@ -4,6 +4,7 @@
 #include "cli/connect.h"
 #include "cli/verbs.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -161,6 +162,29 @@ static void put_task(struct table *t, const struct doc_node *x)
 	table_cell(t, "%u", artifacts ? artifacts->n : 0);
 }
 
+/* Which secrets were seen, and so blotted out, in what the task wrote. */
+static void put_secrets(const struct doc_node *task)
+{
+	const struct doc_node *list = doc_get(task, "secrets");
+	struct str name = cli_text(task, "name");
+
+	for (const struct doc_node *s = list ? list->first : NULL; s;
+	     s = s->next) {
+		struct str secret = cli_text(s, "name");
+		int64_t seen = 0, joined = 0;
+
+		(void)!doc_as_i64(doc_get(s, "seen"), &seen);
+		(void)!doc_as_i64(doc_get(s, "joined"), &joined);
+		printf("\n" STR_FMT ": secret \"" STR_FMT
+		       "\" was printed and redacted: %" PRId64 "\n",
+		       STR_ARG(name), STR_ARG(secret), seen - joined);
+		if (joined)
+			printf("  and could be read from both streams "
+			       "together: %" PRId64 "\n",
+			       joined);
+	}
+}
+
 int verb_show(int argc, char **argv, const struct verb *v)
 {
 	static const char *const heads[] = {"TASK", "STATE",  "EXIT",
@@ -209,6 +233,9 @@ int verb_show(int argc, char **argv, const struct verb *v)
 			putchar('\n');
 			report_why(cli_text(x, "name"), why, hint);
 		}
+		for (const struct doc_node *x = tasks ? tasks->first : NULL; x;
+		     x = x->next)
+			put_secrets(x);
 	}
 	doc_free(d);
 	http_answer_done(&a);

@@ -83,6 +83,7 @@ struct instance {
 	int64_t cache_used;             /* of the store: to be marked as used */
 	struct store_cache *cache_made; /* to be saved; in the run's arena */
 	struct approval *approval;      /* NULL: not asked for yet */
+	struct str seen; /* secrets that it let be seen, for the audit */
 };
 
 struct run {

@@ -12,6 +12,7 @@
 #include "engine/internal.h"
 #include "job/cache.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define DAY_US ((uint64_t)24 * 3600 * 1000000)
@@ -122,7 +123,7 @@ static int take_artifact(struct instance *in,
 		   STR_ARG(r->plan->instances[in->index].name),
 		   STR_ARG(a->name));
 	row.name = live_str(r, buf_view(&name));
-	row.file = live_str(r, a->file);
+	row.file = live_str(r, a->file.clean);
 	if (!retain)
 		retain = gate_retention(r->g, r->row.project).artifact_days *
 			 DAY_US;
@@ -183,13 +184,14 @@ static int take_outputs(struct instance *in, const struct job_result *x,
 
 	buf_putc(&b, '{');
 	for (size_t k = 0; k < x->n_outputs; k++) {
-		const struct job_pair *o = &x->outputs[k];
+		const struct job_result_output *o = &x->outputs[k];
+		struct str value = o->value.clean;
 		const struct doc_node *node = declared(in, "outputs", o->name);
 		bool wrong = !node, bare;
 
 		bare = node &&
-		       is_bare(job_text(doc_get(node, "type"), "string"),
-			       o->value, &wrong);
+		       is_bare(job_text(doc_get(node, "type"), "string"), value,
+			       &wrong);
 		if (wrong)
 			return err_set(e, ERR_INVALID,
 				       "output \"" STR_FMT "\" is not what was "
@@ -199,12 +201,12 @@ static int take_outputs(struct instance *in, const struct job_result *x,
 		buf_json(&b, o->name);
 		buf_puts(&b, bare ? "\":" : "\":\"");
 		if (bare)
-			buf_str(&b, o->value);
+			buf_str(&b, value);
 		else
-			buf_json(&b, o->value);
+			buf_json(&b, value);
 		if (!bare)
 			buf_putc(&b, '"');
-		live_keep_output(in->run, in->index, o->name, o->value);
+		live_keep_output(in->run, in->index, o->name, value);
 	}
 	if (!buf_putc(&b, '}'))
 		return err_set(e, ERR_LIMIT, "the outputs are too large");
@@ -213,6 +215,40 @@ static int take_outputs(struct instance *in, const struct job_result *x,
 }
 
 /* --- the attempt's row -------------------------------------------------- */
+
+/* A name of the definition, counts: nothing of a value. */
+static struct str secrets_json(struct run *r, const struct job_result *x)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(RESULT_JSON_MAX);
+
+	buf_putc(&b, '[');
+	for (size_t i = 0; i < x->n_secrets; i++) {
+		buf_puts(&b, i ? ",{\"name\":\"" : "{\"name\":\"");
+		buf_json(&b, x->secrets[i].name);
+		buf_printf(&b,
+			   "\",\"seen\":%" PRIu64 ",\"joined\":%" PRIu64 "}",
+			   x->secrets[i].seen, x->secrets[i].joined);
+	}
+	buf_putc(&b, ']');
+	return live_str(r, b.failed ? STR("[]") : buf_view(&b));
+}
+
+/* For the audit: RUN/TASK/ATTEMPT and how often which. */
+static struct str seen_text(const struct instance *in,
+			    const struct job_result *x)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(RESULT_JSON_MAX);
+	struct run *r = in->run;
+
+	if (!x->n_secrets)
+		return STR("");
+	buf_printf(&b, "%s/" STR_FMT "/%" PRIu32, r->row.ulid.s,
+		   STR_ARG(r->plan->instances[in->index].name), in->attempt);
+	for (size_t i = 0; i < x->n_secrets; i++)
+		buf_printf(&b, " " STR_FMT "=%" PRIu64,
+			   STR_ARG(x->secrets[i].name), x->secrets[i].seen);
+	return live_str(r, b.failed ? STR("") : buf_view(&b));
+}
 
 static void fill_row(struct instance *in, const struct ended *end,
 		     const struct job_result *x)
@@ -237,8 +273,10 @@ static void fill_row(struct instance *in, const struct ended *end,
 	row->log_bytes = x->log_bytes;
 	row->redactions = x->redactions;
 	row->log_truncated = x->log_truncated;
-	row->error = live_str(in->run, x->error);
-	row->hint = live_str(in->run, x->hint);
+	row->error = live_str(in->run, x->error.clean);
+	row->hint = live_str(in->run, x->hint.clean);
+	row->secrets = secrets_json(in->run, x);
+	in->seen = seen_text(in, x);
 }
 
 static void fail_row(struct instance *in, enum fail_kind kind, struct str why)

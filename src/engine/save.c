@@ -61,6 +61,11 @@ static int save_tasks(struct run *r, struct err *e)
 		if (in->attempt_dirty &&
 		    store_attempt_put(r->g->store, r->row.id, &in->row, e))
 			return -1;
+		if (in->seen.len &&
+		    store_audit_add(r->g->store, in->row.finished_us,
+				    r->row.submitter, STR("secret.seen"),
+				    in->seen, e))
+			return -1;
 	}
 	return 0;
 }
@@ -96,6 +101,7 @@ void save_done(struct run *r)
 			r->inst[i].attempt_undone = false;
 		r->inst[i].cache_used = 0;
 		r->inst[i].cache_made = NULL;
+		r->inst[i].seen = STR("");
 	}
 	r->row_dirty = r->tasks_dirty = r->source_dirty = false;
 	r->n_artifacts = r->n_events = 0;

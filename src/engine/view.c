@@ -224,6 +224,9 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 		   ",\"truncated\":%s,\"redactions\":%" PRIu64 "},",
 		   a->log_bytes, a->log_truncated ? "true" : "false",
 		   a->redactions);
+	buf_puts(b, "\"secrets\":");
+	buf_str(b, a->secrets.len ? a->secrets : STR("[]"));
+	buf_putc(b, ',');
 	return 0;
 }
 

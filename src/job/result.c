@@ -40,15 +40,15 @@ bool job_result_encode(const struct job_result *r, struct buf *b)
 	number(b, "log_truncated", r->log_truncated);
 	number(b, "secrets_away", r->secrets_away);
 	buf_putc(b, ',');
-	text(b, "error", r->error);
+	text(b, "error", r->error.clean);
 	buf_putc(b, ',');
-	text(b, "hint", r->hint);
+	text(b, "hint", r->hint.clean);
 	buf_puts(b, ",\"outputs\":{");
 	for (size_t i = 0; i < r->n_outputs; i++) {
 		buf_puts(b, i ? ",\"" : "\"");
 		buf_json(b, r->outputs[i].name);
 		buf_puts(b, "\":\"");
-		buf_json(b, r->outputs[i].value);
+		buf_json(b, r->outputs[i].value.clean);
 		buf_puts(b, "\"");
 	}
 	buf_puts(b, "},\"artifacts\":[");
@@ -60,10 +60,20 @@ bool job_result_encode(const struct job_result *r, struct buf *b)
 		buf_putc(b, ',');
 		text(b, "staged", a->staged);
 		buf_putc(b, ',');
-		text(b, "file", a->file);
+		text(b, "file", a->file.clean);
 		buf_putc(b, ',');
 		text(b, "sha256", str_from(a->sha256));
 		number(b, "size", (int64_t)a->size);
+		buf_putc(b, '}');
+	}
+	buf_puts(b, "],\"secrets\":[");
+	for (size_t i = 0; i < r->n_secrets; i++) {
+		const struct job_result_secret *s = &r->secrets[i];
+
+		buf_puts(b, i ? ",{" : "{");
+		text(b, "name", s->name);
+		number(b, "seen", (int64_t)s->seen);
+		number(b, "joined", (int64_t)s->joined);
 		buf_putc(b, '}');
 	}
 	return buf_puts(b, "]}\n");
@@ -83,6 +93,19 @@ static int get_text(const struct doc_node *map, const char *key, size_t max,
 	if (!copy)
 		return err_set(e, ERR_LIMIT, "result: too large");
 	*ret = str_n(copy, s.len);
+	return 0;
+}
+
+/* The runner has redacted it. */
+static int get_clean(const struct doc_node *map, const char *key, size_t max,
+		     struct job_result *r, struct redacted_str *ret,
+		     struct err *e)
+{
+	struct str s;
+
+	if (get_text(map, key, max, r, &s, e))
+		return -1;
+	*ret = redacted_vouch(s);
 	return 0;
 }
 
@@ -159,16 +182,17 @@ static int get_outputs(const struct doc_node *root, struct job_result *r,
 		return err_set(e, ERR_INVALID, "result: outputs");
 	r->outputs = arena_alloc(r->arena, map->n * sizeof(*r->outputs));
 	for (const struct doc_node *n = map->first; n; n = n->next) {
-		struct job_pair *p = &r->outputs[r->n_outputs++];
+		struct job_result_output *p = &r->outputs[r->n_outputs++];
 		struct str value;
+		char *copy;
 
 		if (doc_as_string(n, &value) || value.len > 6 * 65536)
 			return err_set(e, ERR_INVALID, "result: an output");
 		p->name = str_n(arena_strndup(r->arena, n->key.p, n->key.len),
 				n->key.len);
-		p->value = str_n(arena_strndup(r->arena, value.p, value.len),
-				 value.len);
-		if (!p->name.p || !p->value.p)
+		copy = arena_strndup(r->arena, value.p, value.len);
+		p->value = redacted_vouch(str_n(copy, value.len));
+		if (!p->name.p || !copy)
 			return err_set(e, ERR_LIMIT, "result: too large");
 	}
 	return 0;
@@ -197,15 +221,39 @@ static int get_artifacts(const struct doc_node *root, struct job_result *r,
 
 		if (get_text(n, "name", 63, r, &a->name, e) ||
 		    get_text(n, "staged", 255, r, &a->staged, e) ||
-		    get_text(n, "file", 255, r, &a->file, e) ||
+		    get_clean(n, "file", 255, r, &a->file, e) ||
 		    get_text(n, "sha256", HASH_HEX_LEN, r, &hex, e) ||
 		    get_num(n, "size", 0, INT64_MAX, &size, e))
 			return -1;
-		if (!plain_name(a->staged) || !plain_name(a->file) ||
+		if (!plain_name(a->staged) || !plain_name(a->file.clean) ||
 		    hex_decode(hex, sum.b, HASH_LEN))
 			return err_set(e, ERR_INVALID, "result: an artifact");
 		hash_hex(&sum, a->sha256);
 		a->size = (uint64_t)size;
+	}
+	return 0;
+}
+
+static int get_secrets(const struct doc_node *root, struct job_result *r,
+		       struct err *e)
+{
+	const struct doc_node *list = doc_get(root, "secrets");
+
+	if (!list)
+		return 0; /* of a runner that did not count them yet */
+	if (list->kind != DOC_LIST || list->n > RESULT_LIST_MAX)
+		return err_set(e, ERR_INVALID, "result: secrets");
+	r->secrets = arena_alloc(r->arena, list->n * sizeof(*r->secrets));
+	for (const struct doc_node *n = list->first; n; n = n->next) {
+		struct job_result_secret *s = &r->secrets[r->n_secrets++];
+		int64_t seen = 0, joined = 0;
+
+		if (get_text(n, "name", GRANT_NAME_MAX + 1, r, &s->name, e) ||
+		    get_num(n, "seen", 0, INT64_MAX, &seen, e) ||
+		    get_num(n, "joined", 0, INT64_MAX, &joined, e))
+			return -1;
+		s->seen = (uint64_t)seen;
+		s->joined = (uint64_t)joined;
 	}
 	return 0;
 }
@@ -223,9 +271,10 @@ int job_result_decode(struct str json, struct job_result **ret, struct err *e)
 	r = mem_alloc(sizeof(*r));
 	r->arena = arena_new(RESULT_JSON_MAX);
 	bad = get_states(d->root, r, e) || get_numbers(d->root, r, e) ||
-	      get_text(d->root, "error", 4096, r, &r->error, e) ||
-	      get_text(d->root, "hint", 4096, r, &r->hint, e) ||
-	      get_outputs(d->root, r, e) || get_artifacts(d->root, r, e);
+	      get_clean(d->root, "error", 4096, r, &r->error, e) ||
+	      get_clean(d->root, "hint", 4096, r, &r->hint, e) ||
+	      get_outputs(d->root, r, e) || get_artifacts(d->root, r, e) ||
+	      get_secrets(d->root, r, e);
 	doc_free(d);
 	if (bad) {
 		job_result_free(r);

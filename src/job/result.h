@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/redacted.h"
 #include "job/attempt.h"
 #include "proto/edges.h"
 
@@ -15,11 +16,23 @@ enum {
 };
 
 struct job_result_artifact {
-	struct str name;   /* as declared */
-	struct str staged; /* file name in the staging directory */
-	struct str file;   /* file name to offer, e.g. app.tgz */
+	struct str name;          /* as declared */
+	struct str staged;        /* file name in the staging directory */
+	struct redacted_str file; /* file name to offer, e.g. app.tgz */
 	uint64_t size;
 	char sha256[HASH_HEX_LEN + 1];
+};
+
+struct job_result_output {
+	struct str name;
+	struct redacted_str value; /* the text that the task wrote */
+};
+
+/* A secret of the task that was seen in what it wrote. */
+struct job_result_secret {
+	struct str name;
+	uint64_t seen;   /* times */
+	uint64_t joined; /* of those, only in both streams read as one */
 };
 
 struct job_result {
@@ -31,17 +44,19 @@ struct job_result {
 	uint8_t signo;
 	int64_t started_us, finished_us; /* real time; started 0: never ran */
 	struct usage usage;
-	struct job_pair *outputs; /* value as JSON text */
+	struct job_result_output *outputs;
 	size_t n_outputs;
 	struct job_result_artifact *artifacts;
 	size_t n_artifacts;
+	struct job_result_secret *secrets;
+	size_t n_secrets;
 	uint64_t log_bytes, redactions;
 	bool log_truncated;
 	/* KIND_SECRET, and whoever has it was away: not this task's fault, it
 	 * may be had later */
 	bool secrets_away;
-	struct str error; /* redacted; "" when all went well */
-	struct str hint;
+	struct redacted_str error; /* "" when all went well */
+	struct redacted_str hint;
 };
 
 bool job_result_encode(const struct job_result *r, struct buf *b);

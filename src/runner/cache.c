@@ -40,10 +40,9 @@ struct pack {
 
 static void say(struct run *r, const char *what, struct str key)
 {
-	struct str clean = fetch_clean(r, key);
-
-	logfile_say(&r->log, "nfo: cache: %s \"" STR_FMT "\"", what,
-		    (int)(clean.len < SAY_MAX ? clean.len : SAY_MAX), clean.p);
+	key = fetch_clean(r, key).clean; /* whole, before it is cut */
+	run_say(r, "nfo: cache: %s \"" STR_FMT "\"", what,
+		(int)(key.len < SAY_MAX ? key.len : SAY_MAX), key.p);
 }
 
 void cache_restore(struct run *r)
@@ -65,8 +64,7 @@ void cache_restore(struct run *r)
 		say(r, "restored", c->hit);
 		return;
 	}
-	logfile_say(&r->log, "nfo: cache: not restored, or not all of it: %s",
-		    e.text);
+	run_say(r, "nfo: cache: not restored, or not all of it: %s", e.text);
 }
 
 /* --- packing ------------------------------------------------------------ */
@@ -301,7 +299,7 @@ static void record(struct pack *k, const struct hash *h)
 
 	*a = (struct job_result_artifact){.name = STR(CACHE_RESULT),
 					  .staged = STR("cache"),
-					  .file = STR("cache"),
+					  .file = REDACTED("cache"),
 					  .size = k->bytes};
 	hash_hex(h, a->sha256);
 }
@@ -329,14 +327,14 @@ void cache_save(struct run *r)
 	mask_unwatch(&r->mask, k.watch);
 	fd_close(&k.to);
 	if (bad) {
-		logfile_say(&r->log, "nfo: cache: not kept: %s", e.text);
+		run_say(r, "nfo: cache: not kept: %s", e.text);
 		return;
 	}
 	record(&k, &h);
 	say(r, "kept as", c->key);
 	if (k.left_out)
-		logfile_say(&r->log,
-			    "nfo: cache: %zu were left out: no files, or "
-			    "links that lead out of the workspace",
-			    k.left_out);
+		run_say(r,
+			"nfo: cache: %zu were left out: no files, or "
+			"links that lead out of the workspace",
+			k.left_out);
 }

@@ -39,17 +39,17 @@ struct capture {
 	bool killed;
 };
 
-static void sink_out(void *ctx, const void *p, size_t len)
+static void sink_out(void *ctx, struct redacted_str s)
 {
 	struct run *r = ctx;
 
 	if (r->a->log_mode != LOG_NONE)
-		logfile_write(&r->log, LOGIDX_STDOUT, p, len);
+		logfile_write(&r->log, LOGIDX_STDOUT, s);
 }
 
-static void sink_err(void *ctx, const void *p, size_t len)
+static void sink_err(void *ctx, struct redacted_str s)
 {
-	logfile_write(&((struct run *)ctx)->log, LOGIDX_STDERR, p, len);
+	logfile_write(&((struct run *)ctx)->log, LOGIDX_STDERR, s);
 }
 
 static void kill_now(struct capture *c)

@@ -118,17 +118,43 @@ static struct str chomp(struct str s)
 	return s;
 }
 
+static int leaks(struct run *r, const char *what, struct str name, int secret,
+		 const char *hint)
+{
+	return run_fail(r, KIND_LEAK, hint,
+			"%s \"" STR_FMT "\" holds secret \"" STR_FMT "\"", what,
+			STR_ARG(name), STR_ARG(r->a->secrets[secret].name));
+}
+
+static int keep_output(struct run *r, const struct job_output *o, struct str v)
+{
+	struct job_result_output *out = &r->outputs[r->result.n_outputs];
+	struct redacted_str clean = {0};
+	int secret = mask_clear(&r->mask, v, &clean);
+	char *room;
+
+	if (secret >= 0)
+		return leaks(r, "output", o->name, secret, "");
+	room = arena_alloc(r->result.arena, v.len + 1);
+	if (!room)
+		return run_fail(r, KIND_OUTPUT, "",
+				"the outputs are too large together");
+	out->name = o->name;
+	out->value = redacted_copy(room, clean);
+	r->result.n_outputs++;
+	return 0;
+}
+
 static int take_output(struct run *r, const struct job_output *o)
 {
-	struct buf b = BUF_INIT(o->max_bytes + 1), clean = BUF_INIT(1 << 20);
-	struct job_pair *pair = &r->outputs[r->result.n_outputs];
+	struct buf b = BUF_INIT(o->max_bytes + 1);
 	char path[80];
 	CLEANUP_FD int fd = -1;
 	const char *why;
 	struct stat st;
 	struct str v;
 	struct err e;
-	int bad;
+	int bad = 0;
 
 	(void)snprintf(path, sizeof(path), STR_FMT, STR_ARG(o->name));
 	fd = open_file(r, path, CTL_OPEN_OUTPUTS, &st, &why);
@@ -144,24 +170,14 @@ static int take_output(struct run *r, const struct job_output *o)
 				STR_ARG(o->name), o->max_bytes);
 	}
 	v = chomp(buf_view(&b));
-	bad = 0;
 	if (!fits_type(o->type, v) || !fits_pattern(o->pattern, v))
 		bad = run_fail(r, KIND_OUTPUT, "see `outputs` of the task",
 			       "output \"" STR_FMT "\" has the wrong type or "
 			       "does not match its pattern",
 			       STR_ARG(o->name));
-	else if (redact_buf(r->mask.set, v.p, v.len, false, &clean) != 0)
-		bad = run_fail(r, KIND_LEAK, "",
-			       "output \"" STR_FMT "\" holds a secret",
-			       STR_ARG(o->name));
-	if (!bad) {
-		pair->name = o->name;
-		pair->value = str_n(arena_strndup(r->result.arena, v.p, v.len),
-				    v.len);
-		r->result.n_outputs++;
-	}
+	else
+		bad = keep_output(r, o, v);
 	buf_wipe(&b);
-	buf_wipe(&clean);
 	return bad;
 }
 
@@ -185,9 +201,9 @@ static int put(struct copy *c, const void *p, size_t len)
 				" bytes",
 				STR_ARG(c->x->name), c->max);
 	if (c->watch && redact_watch_write(c->watch, p, len))
-		return run_fail(c->r, KIND_LEAK, "allow_secret: true",
-				"artifact \"" STR_FMT "\" holds a secret",
-				STR_ARG(c->x->name));
+		return leaks(c->r, "artifact", c->x->name,
+			     mask_caught(&c->r->mask, c->watch),
+			     "allow_secret: true");
 	hash_update(c->hash, p, len);
 	if (fd_write_all(c->to, p, len))
 		return run_fail(c->r, KIND_ARTIFACT, "",
@@ -254,12 +270,16 @@ static int put_tar(struct copy *c, const struct glob_list *list)
 	return put(c, end.data, end.len);
 }
 
-/* What to offer it as: its last name, or NAME.tar. */
-static struct str offer(struct run *r, const struct job_artifact *x, bool tar,
-			const char *path)
+/* What to offer it as: its last name, or NAME.tar.  No file may be called as
+ * a secret, whatever may be in it. */
+static int offer(struct run *r, const struct job_artifact *x, bool tar,
+		 const char *path, struct redacted_str *ret)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT(255);
 	const char *slash = strrchr(path, '/');
+	struct redacted_str clean = {0};
+	char *room;
+	int secret;
 
 	if (tar) {
 		buf_str(&b, x->name);
@@ -271,10 +291,19 @@ static struct str offer(struct run *r, const struct job_artifact *x, bool tar,
 		buf_reset(&b);
 		buf_str(&b, x->name);
 	}
-	return str_n(arena_strndup(r->result.arena, b.data, b.len), b.len);
+	secret = mask_clear(&r->mask, buf_view(&b), &clean);
+	if (secret >= 0)
+		return leaks(r, "the file name of artifact", x->name, secret,
+			     "");
+	room = arena_alloc(r->result.arena, b.len + 1);
+	if (!room)
+		return run_fail(r, KIND_ARTIFACT, "",
+				"the names are too long together");
+	*ret = redacted_copy(room, clean);
+	return 0;
 }
 
-static void record(struct run *r, struct str name, struct str file,
+static void record(struct run *r, struct str name, struct redacted_str file,
 		   const char *staged, uint64_t size, const struct hash *h)
 {
 	struct job_result_artifact *a = &r->artifacts[r->result.n_artifacts++];
@@ -293,6 +322,7 @@ static int keep(struct run *r, const struct job_artifact *x,
 {
 	bool tar = x->many || list->n > 1;
 	struct copy c = {.r = r, .x = x, .to = -1};
+	struct redacted_str file = {0};
 	char staged[96];
 	struct hash h;
 	int bad;
@@ -310,14 +340,14 @@ static int keep(struct run *r, const struct job_artifact *x,
 	c.hash = hash_begin();
 	c.watch = r->a->n_secrets && !x->allow_secret ? mask_watch(&r->mask) :
 							NULL;
-	bad = tar ? put_tar(&c, list) : put_one(&c, list->paths[0], false);
+	bad = offer(r, x, tar, list->paths[0], &file) ||
+	      (tar ? put_tar(&c, list) : put_one(&c, list->paths[0], false));
 	h = hash_end(c.hash);
 	mask_unwatch(&r->mask, c.watch);
 	if (!bad)
-		record(r, x->name, offer(r, x, tar, list->paths[0]), staged,
-		       c.bytes, &h);
+		record(r, x->name, file, staged, c.bytes, &h);
 	fd_close(&c.to);
-	return bad;
+	return bad ? -1 : 0;
 }
 
 static int take_artifact(struct run *r, const struct job_artifact *x)
@@ -354,8 +384,8 @@ static void take_stdout(struct run *r)
 	fd = openat(r->fds[LAUNCH_STAGING], "stdout",
 		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd >= 0 && !hash_fd(fd, &h, &len))
-		record(r, r->a->stdout_artifact, r->a->stdout_file, "stdout",
-		       len, &h);
+		record(r, r->a->stdout_artifact,
+		       fetch_clean(r, r->a->stdout_file), "stdout", len, &h);
 }
 
 void collect(struct run *r)

@@ -241,8 +241,7 @@ static void share_strictness(struct run *r)
 
 static void say_status(void *ctx, const char *name, const char *status)
 {
-	logfile_say(&((struct run *)ctx)->log, "nfo: secret \"%s\": %s", name,
-		    status);
+	run_say(ctx, "nfo: secret \"%s\": %s", name, status);
 }
 
 int fetch_mask(struct run *r, const struct mask_value *v, size_t n,
@@ -283,14 +282,14 @@ void fetch_done(struct run *r)
 	r->n_given = 0;
 }
 
-struct str fetch_clean(struct run *r, struct str s)
+struct redacted_str fetch_clean(struct run *r, struct str s)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
-	char *copy;
+	struct redacted_str clean;
+	char *room;
 
-	if (r->mask.set ? redact_buf(r->mask.set, s.p, s.len, true, &b) < 0 :
-			  !buf_str(&b, s))
-		return STR("(too long to show)");
-	copy = arena_strndup(r->result.arena, b.data, b.len);
-	return str_n(copy ? copy : "", copy ? b.len : 0);
+	if (redact_text(r->mask.set, s, true, &b, &clean) < 0)
+		return REDACTED("(too long to show)");
+	room = arena_alloc(r->result.arena, clean.clean.len + 1);
+	return room ? redacted_copy(room, clean) : REDACTED("");
 }

@@ -55,12 +55,16 @@ struct run {
 
 	/* of files that were kept (collect.c) */
 	struct job_result_artifact artifacts[RESULT_LIST_MAX];
-	struct job_pair outputs[RESULT_LIST_MAX];
+	struct job_result_output outputs[RESULT_LIST_MAX];
+	struct job_result_secret seen[GRANT_REFS_MAX];
 };
 
 /* Record how it failed, once: the first is the reason.  Returns -1. */
 int run_fail(struct run *r, enum fail_kind kind, const char *hint,
 	     const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* A line of ours in the log, redacted like all others. */
+void run_say(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* fetch.c: every secret from the keeper; then the redactor. */
 MUST_USE int fetch_secrets(struct run *r);
@@ -70,7 +74,7 @@ MUST_USE int fetch_mask(struct run *r, const struct mask_value *v, size_t n,
 			struct err *e);
 void fetch_done(struct run *r);
 /* Text that may hold a secret, made fit to be stored; in r's arena. */
-struct str fetch_clean(struct run *r, struct str s);
+struct redacted_str fetch_clean(struct run *r, struct str s);
 
 /* lay.c: a sandbox, and everything the task needs in it. */
 MUST_USE int lay_sandbox(struct run *r);

@@ -7,8 +7,6 @@
 #include "base/mem.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -128,9 +126,12 @@ static void frames(struct logfile *l, enum logidx_stream stream, const char *p,
 	}
 }
 
-void logfile_write(struct logfile *l, enum logidx_stream stream, const void *p,
-		   size_t len)
+void logfile_write(struct logfile *l, enum logidx_stream stream,
+		   struct redacted_str s)
 {
+	const char *p = s.clean.p;
+	size_t len = s.clean.len;
+
 	if (l->cut || !len)
 		return;
 	if (!l->max_bytes || len <= l->max_bytes - l->bytes) {
@@ -142,21 +143,16 @@ void logfile_write(struct logfile *l, enum logidx_stream stream, const void *p,
 	frame(l, LOGIDX_SYSTEM, "", 0, LOGIDX_CUT);
 }
 
-void logfile_say(struct logfile *l, const char *fmt, ...)
+void logfile_say(struct logfile *l, struct redacted_str line)
 {
-	char line[1024];
-	va_list ap;
-	int n;
+	char text[LOGFILE_SAY_MAX + 1];
+	size_t n = line.clean.len;
 
-	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line) - 1, fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		return;
-	if ((size_t)n > sizeof(line) - 2)
-		n = sizeof(line) - 2;
-	line[n++] = '\n';
-	frame(l, LOGIDX_SYSTEM, line, (size_t)n, 0);
+	if (n > LOGFILE_SAY_MAX)
+		n = LOGFILE_SAY_MAX;
+	memcpy(text, line.clean.p, n);
+	text[n++] = '\n';
+	frame(l, LOGIDX_SYSTEM, text, n, 0);
 }
 
 int logfile_sync(struct logfile *l, struct err *e)

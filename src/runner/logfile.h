@@ -8,9 +8,14 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/redacted.h"
 #include "proto/logidx.h"
 
 #include <stdbool.h>
+
+enum {
+	LOGFILE_SAY_MAX = 1024
+};
 
 struct logfile {
 	int data_fd, idx_fd; /* borrowed, opened for appending */
@@ -33,10 +38,11 @@ void logfile_init(struct logfile *l, int data_fd, int idx_fd,
 		  uint64_t max_bytes);
 void logfile_done(struct logfile *l); /* what is gathered is lost */
 /* Append what the redactor let through.  Never fails: see l->failed. */
-void logfile_write(struct logfile *l, enum logidx_stream stream, const void *p,
-		   size_t len);
-/* A line of ours ("nfo: ..."); not counted against the limit. */
-void logfile_say(struct logfile *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void logfile_write(struct logfile *l, enum logidx_stream stream,
+		   struct redacted_str s);
+/* A line of ours without its end ("nfo: ..."), of at most LOGFILE_SAY_MAX
+ * bytes; not counted against the limit. */
+void logfile_say(struct logfile *l, struct redacted_str line);
 /* Let readers see all of it; no error, see l->failed. */
 void logfile_flush(struct logfile *l);
 /* Flushed and durable; of an empty log nothing has to be. */

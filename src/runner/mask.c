@@ -194,9 +194,13 @@ struct redact_watch *mask_watch(struct mask *m)
 
 void mask_unwatch(struct mask *m, struct redact_watch *w)
 {
-	for (size_t i = 0; w && i < MASK_WATCHES; i++)
+	if (!w)
+		return;
+	for (size_t i = 0; i < MASK_WATCHES; i++)
 		if (m->watches[i] == w)
 			m->watches[i] = NULL;
+	for (size_t i = 0; i < n_of(m); i++)
+		m->seen[i] += redact_watch_seen(w, i);
 	redact_watch_free(w);
 }
 
@@ -208,10 +212,14 @@ int mask_caught(const struct mask *m, const struct redact_watch *w)
 	return -1;
 }
 
-void mask_count(struct mask *m, const struct redact_watch *w)
+int mask_clear(struct mask *m, struct str s, struct redacted_str *ret)
 {
-	for (size_t i = 0; i < n_of(m); i++)
-		m->seen[i] += redact_watch_seen(w, i);
+	size_t i;
+
+	if (!redact_clear(m->set, s, ret, &i))
+		return -1;
+	m->seen[i]++;
+	return (int)m->use[i];
 }
 
 /* --- counts ------------------------------------------------------------- */

@@ -62,7 +62,8 @@ void mask_close(struct mask *m, size_t i);
 bool mask_write(struct mask *m, size_t i, const void *p, size_t len);
 
 struct redact_watch *mask_watch(struct mask *m);
-void mask_unwatch(struct mask *m, struct redact_watch *w); /* NULL is fine */
+/* What it saw is counted; NULL is fine. */
+void mask_unwatch(struct mask *m, struct redact_watch *w);
 /* A secret that the watch has seen: its number in the task; -1: none. */
 int mask_caught(const struct mask *m, const struct redact_watch *w);
 
@@ -70,5 +71,6 @@ int mask_caught(const struct mask *m, const struct redact_watch *w);
  * only by reading both streams as one. */
 uint64_t mask_seen(const struct mask *m, size_t use);
 uint64_t mask_joined(const struct mask *m, size_t use);
-/* It was seen in a whole value (an output, a name, an error). */
-void mask_count(struct mask *m, const struct redact_watch *w);
+/* A whole value (an output, a name): the number of a secret of the task that is
+ * in it, which then counts as seen; else -1, and *ret is the value. */
+int mask_clear(struct mask *m, struct str s, struct redacted_str *ret);

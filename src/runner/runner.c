@@ -31,8 +31,19 @@ int run_fail(struct run *r, enum fail_kind kind, const char *hint,
 	r->result.kind = kind;
 	/* The text may quote what the task wrote. */
 	r->result.error = fetch_clean(r, str_from(text));
-	r->result.hint = str_from(hint);
+	r->result.hint = fetch_clean(r, str_from(hint));
 	return -1;
+}
+
+void run_say(struct run *r, const char *fmt, ...)
+{
+	char text[LOGFILE_SAY_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	logfile_say(&r->log, fetch_clean(r, str_from(text)));
 }
 
 /* --- before ------------------------------------------------------------- */
@@ -192,6 +203,19 @@ static void sync_log(struct run *r)
 		log_warn("attempt %s: %s", r->g->attempt.s, e.text);
 }
 
+static void tell_seen(struct run *r)
+{
+	struct job_result *x = &r->result;
+
+	x->secrets = r->seen;
+	for (size_t i = 0; r->a && i < r->a->n_secrets; i++)
+		if (mask_seen(&r->mask, i))
+			r->seen[x->n_secrets++] = (struct job_result_secret){
+				.name = r->a->secrets[i].name,
+				.seen = mask_seen(&r->mask, i),
+				.joined = mask_joined(&r->mask, i)};
+}
+
 /* Not synced: what it says is durable when the engine has committed it.  Should
  * the machine lose its power before, the attempt is lost, as it is known. */
 static int write_result(struct run *r)
@@ -202,6 +226,7 @@ static int write_result(struct run *r)
 	x->finished_us = clock_real_us();
 	x->outputs = r->outputs;
 	x->artifacts = r->artifacts;
+	tell_seen(r);
 	x->log_bytes = r->log.bytes;
 	x->log_truncated = r->log.cut;
 	sync_log(r);

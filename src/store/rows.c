@@ -106,6 +106,7 @@ void db_get_attempt(struct query *q, struct store_attempt *a)
 	a->error = query_get_str(q);
 	a->hint = query_get_str(q);
 	get_ulid(q, &a->child);
+	a->secrets = query_get_str(q);
 }
 
 void db_get_artifact(struct query *q, struct store_artifact *a)

@@ -231,8 +231,12 @@ static const char v13[] =
 static const char v14[] =
 	"ALTER TABLE runs ADD COLUMN logs_gone INTEGER NOT NULL DEFAULT 0;";
 
-static const char *const versions[] = {v1, v2, v3,  v4,  v5,  v6,  v7,
-				       v8, v9, v10, v11, v12, v13, v14};
+/* Which secrets were seen in what an attempt wrote. */
+static const char v15[] =
+	"ALTER TABLE attempts ADD COLUMN secrets TEXT NOT NULL DEFAULT '';";
+
+static const char *const versions[] = {v1, v2,  v3,  v4,  v5,  v6,  v7, v8,
+				       v9, v10, v11, v12, v13, v14, v15};
 
 int db_migrate(struct db *db, struct err *e)
 {

@@ -7,7 +7,7 @@
 	"fence,idx,number,ulid,state,kind,exit_code,signo,shared,uid_slot,"    \
 	"workspace,started_us,finished_us,cpu_us,memory_peak_bytes,log_bytes," \
 	"redactions,pids_peak,not_enforced,log_truncated,outputs,error,hint,"  \
-	"child"
+	"child,secrets"
 
 #define JOB_COLUMNS                                                            \
 	"v.id,v.project,v.job,v.digest,v.syntax,"                              \
@@ -68,7 +68,7 @@ const char *const db_sql[N_DB_STMTS] = {
 		     "FROM tasks WHERE run=? ORDER BY idx",
 	[DB_ATTEMPT_PUT] =
 		"INSERT OR REPLACE INTO attempts(run," ATTEMPT_COLUMNS ") "
-		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[DB_ATTEMPTS_DROP] =
 		"DELETE FROM attempts WHERE run=? AND idx=? AND number>?",
 	[DB_ATTEMPTS] = "SELECT " ATTEMPT_COLUMNS

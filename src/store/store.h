@@ -85,6 +85,7 @@ struct store_attempt {
 	uint32_t pids_peak, not_enforced;
 	bool log_truncated;
 	struct str outputs; /* JSON object */
+	struct str secrets; /* JSON list: which were seen; "": none */
 	struct str error, hint;
 	struct ulid child; /* the run that it has called; all zero: none */
 };

@@ -218,6 +218,7 @@ int store_attempt_put(struct store *s, int64_t run,
 	query_str(&q, a->error);
 	query_str(&q, a->hint);
 	query_str(&q, str_from(a->child.s));
+	query_str(&q, a->secrets);
 	return query_run(&q, e);
 }
 

@@ -84,3 +84,26 @@ def test_dangerous_calls():
             if never.search(re.sub(r'"(\\.|[^"\\])*"', '""', line)):
                 bad.append(f"{f.relative_to(tree.TOP)}:{number}: {line.strip()}")
     assert not bad, "\n".join(bad)
+
+
+# Who may say that a text has been looked at, and why.
+VOUCHERS = {
+    "base/redacted.h": "the type itself",
+    "secrets/redact_stream.c": "the redactor",
+    "secrets/redact_watch.c": "the redactor: nothing was found",
+    "src/job/result.c": "reads what the runner wrote, which took the type",
+}
+
+
+def test_who_makes_redacted_text():
+    makes = re.compile(
+        r"\bredacted_vouch\s*\(|\(struct redacted_str\)\s*\{|"
+        r"\bstruct redacted_str \w+ = \{(?!0\})|\.clean\s*=[^=]|"
+        r"REDACTED\((?!\"|REDACT_MARK|literal)")
+    found = {}
+    for f in tree.tracked("*.c", "*.h"):
+        name = str(f.relative_to(tree.TOP))
+        if not name.startswith(("tests/", "fuzz/", "bench/")) and \
+                makes.search(f.read_text()):
+            found[name] = True
+    assert set(found) == set(VOUCHERS)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What a task that knows its secret does to get it past the redactor."""
+import json
 import random
+import sqlite3
 
 import pytest
 
@@ -47,3 +49,45 @@ def test_both_streams_as_one(nfo, key, script):
     assert nfo.tasks(run)["t"]["kind"] == "leak", run
     run = nfo.run(job(script))
     assert run["state"] == "succeeded", run
+    (seen,) = nfo.tasks(run)["t"]["secrets"]
+    # Half of it is a line of a hex dump, and masked by itself.
+    assert seen["seen"] >= 1 and (seen["joined"] or script == HALVES)
+
+
+def test_counts(nfo, key):
+    """How often which secret was seen: in the run, for people, in the
+    audit; a secret that is not printed is not named."""
+    other = value_of(2)
+    nfo("secret", "put", "other", stdin=other)
+    run = nfo.run(job('cat "$key"; echo .; cat "$key"; echo; base64 -w0 "$key" >&2',
+                      "key: { store: key }, other: { store: other }")
+                  .replace("secrets: [key]", "secrets: [key, other]"))
+    assert nfo.tasks(run)["t"]["secrets"] == \
+        [{"name": "key", "seen": 3, "joined": 0}]
+    assert 't: secret "key" was printed and redacted: 3' in \
+        nfo("show", run["id"]).out
+    with sqlite3.connect(f"file:{nfo.state}/server/nfo.db?mode=ro", uri=True) as db:
+        rows = db.execute("SELECT what FROM audit WHERE action=?",
+                          ("secret.seen",)).fetchall()
+    assert rows == [(f"{run['id'][4:]}/t/1 key=3",)]
+    assert "nfo_redactions_total" in nfo.get("/metrics").body.decode()
+
+
+@pytest.mark.parametrize("path", ["'*'", "['*', 'x*']"], ids=["one", "tar"])
+def test_an_artifact_called_as_a_secret(nfo, path):
+    value = value_of(3).replace("/", "_")
+    nfo("secret", "put", "key", stdin=value)
+    run = nfo.run(job('touch "$(cat "$key")"',
+                      more=f"    artifacts: {{ a: {{ path: {path} }} }}\n"))
+    task = nfo.tasks(run)["t"]
+    assert task["kind"] == "leak" and '"key"' in task["error"]
+    assert value not in json.dumps(run)
+    assert nfo.fresh(run)["tasks"][0]["artifacts"] == []
+
+
+def test_an_output_that_holds_one(nfo, key):
+    run = nfo.run(job('cp "$key" "$NFO_OUTPUT/x"',
+                      more="    outputs: { x: {} }\n"))
+    task = nfo.tasks(run)["t"]
+    assert (task["kind"], task["outputs"]) == ("leak", {})
+    assert task["secrets"] == [{"name": "key", "seen": 1, "joined": 0}]

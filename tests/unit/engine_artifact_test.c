@@ -26,13 +26,13 @@ static void stage(const struct launch *l, const char *name, const char *text)
 static void end_with_artifact(struct world *w, struct launch *l,
 			      const char *content)
 {
-	struct job_pair out[] = {
-		{STR("v"), STR("1.2\"")},
-                {STR("n"), STR("42")   }
+	struct job_result_output out[] = {
+		{STR("v"), REDACTED("1.2\"")},
+                {STR("n"), REDACTED("42")   }
         };
 	struct job_result_artifact art = {.name = STR("bin"),
 					  .staged = STR("s"),
-					  .file = STR("app.tgz"),
+					  .file = REDACTED("app.tgz"),
 					  .size = strlen(content)};
 	struct hash h = hash_sha256(content, strlen(content));
 	struct job_result x = {.outputs = out,
@@ -146,7 +146,7 @@ static void test_bad_artifact_of_failed(void **state)
 {
 	struct world *w = *state;
 	struct job_result_artifact art = {
-		.name = STR("bin"), .staged = STR("s"), .file = STR("f")};
+		.name = STR("bin"), .staged = STR("s"), .file = REDACTED("f")};
 	struct job_result x = {.artifacts = &art,
 			       .n_artifacts = 1,
 			       .state = STATE_FAILED,
@@ -178,8 +178,8 @@ static void test_bad_artifact_of_failed(void **state)
 static void test_undeclared(void **state)
 {
 	struct world *w = *state;
-	struct job_pair out = {STR("nope"), STR("1")};
-	struct job_pair odd = {STR("n"), STR("1]}")};
+	struct job_result_output out = {STR("nope"), REDACTED("1")};
+	struct job_result_output odd = {STR("n"), REDACTED("1]}")};
 	struct job_result x = {
 		.outputs = &out, .n_outputs = 1, .state = STATE_SUCCEEDED};
 	struct launch l;

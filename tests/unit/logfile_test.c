@@ -62,10 +62,10 @@ static void pieces_become_one_frame(void **state)
 
 	(void)state;
 	logfile_init(&l, scratch(), scratch(), 0);
-	logfile_write(&l, LOGIDX_STDOUT, "ab", 2);
-	logfile_write(&l, LOGIDX_STDOUT, "c", 1);
-	logfile_write(&l, LOGIDX_STDERR, "d", 1);
-	logfile_write(&l, LOGIDX_STDOUT, "ef", 2);
+	logfile_write(&l, LOGIDX_STDOUT, REDACTED("ab"));
+	logfile_write(&l, LOGIDX_STDOUT, REDACTED("c"));
+	logfile_write(&l, LOGIDX_STDERR, REDACTED("d"));
+	logfile_write(&l, LOGIDX_STDOUT, REDACTED("ef"));
 	assert_int_equal(size(l.data_fd), 0);
 	assert_int_equal(size(l.idx_fd), 0);
 	logfile_flush(&l);
@@ -75,7 +75,7 @@ static void pieces_become_one_frame(void **state)
 	assert_int_equal(pread(l.data_fd, text, 6, 0), 6);
 	assert_memory_equal(text, "abcdef", 6);
 	/* A frame that a reader has seen does not grow. */
-	logfile_write(&l, LOGIDX_STDOUT, "g", 1);
+	logfile_write(&l, LOGIDX_STDOUT, REDACTED("g"));
 	logfile_flush(&l);
 	assert_int_equal(read_back(&l), 4);
 	close(l.data_fd);
@@ -97,12 +97,12 @@ static void small_and_large_keep_their_order(void **state)
 		size_t n = piece < len - at ? piece : len - at;
 
 		logfile_write(&l, i % 3 ? LOGIDX_STDOUT : LOGIDX_STDERR,
-			      text + at, n);
+			      redacted_vouch(str_n(text + at, n)));
 		at += n;
 	}
 	for (unsigned i = 0; i < 1000; i++) /* more than are gathered */
-		logfile_write(&l, i % 2 ? LOGIDX_STDOUT : LOGIDX_STDERR, "x",
-			      1);
+		logfile_write(&l, i % 2 ? LOGIDX_STDOUT : LOGIDX_STDERR,
+			      REDACTED("x"));
 	logfile_flush(&l);
 	assert_true(read_back(&l) > 1000);
 	assert_int_equal(size(l.data_fd), len + 1000);
@@ -122,10 +122,10 @@ static void the_limit_cuts_once(void **state)
 
 	(void)state;
 	logfile_init(&l, scratch(), scratch(), 5);
-	logfile_write(&l, LOGIDX_STDOUT, "abc", 3);
-	logfile_write(&l, LOGIDX_STDOUT, "defg", 4);
-	logfile_write(&l, LOGIDX_STDOUT, "h", 1);
-	logfile_say(&l, "nfo: said");
+	logfile_write(&l, LOGIDX_STDOUT, REDACTED("abc"));
+	logfile_write(&l, LOGIDX_STDOUT, REDACTED("defg"));
+	logfile_write(&l, LOGIDX_STDOUT, REDACTED("h"));
+	logfile_say(&l, REDACTED("nfo: said"));
 	assert_int_equal(logfile_sync(&l, &e), 0);
 	assert_true(l.cut);
 	assert_int_equal(read_back(&l), 3);
@@ -144,7 +144,7 @@ static void a_full_disk_is_said(void **state)
 
 	(void)state;
 	logfile_init(&l, scratch(), open("/dev/full", O_WRONLY | O_CLOEXEC), 0);
-	logfile_write(&l, LOGIDX_STDOUT, "abc", 3);
+	logfile_write(&l, LOGIDX_STDOUT, REDACTED("abc"));
 	assert_int_equal(l.bytes, 3);
 	logfile_flush(&l);
 	assert_true(l.failed);

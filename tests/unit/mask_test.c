@@ -135,6 +135,7 @@ static void test_added_while_open(void **state)
 	assert_true(put_in(1, OTHER + 5, strlen(OTHER) - 5));
 	assert_int_equal(mask_joined(&mask, 0), 1);
 	mask_unwatch(&mask, w);
+	assert_int_equal(mask_seen(&mask, 0), 4);
 	ends(0, "before " OTHER "\n[REDACTED] [REDACTED]\n[REDACTED:partial]");
 }
 

@@ -24,9 +24,9 @@ struct fixture {
 	struct redact_stream *s;
 };
 
-static inline void sink(void *ctx, const void *p, size_t len)
+static inline void sink(void *ctx, struct redacted_str s)
 {
-	assert_true(buf_put(ctx, p, len));
+	assert_true(buf_str(ctx, s.clean));
 }
 
 static inline struct redact_set *set_of(const struct redact_set *old,

@@ -9,14 +9,18 @@
 #include <cmocka.h>
 
 static struct job_result_artifact artifact = {
-	.name = {"bin",     3},
-	.staged = {"a0",      2},
-	.file = {"app.tgz", 7},
+	.name = {"bin", 3},
+	.staged = {"a0",     2},
+	.file = {{"app.tgz", 7}},
 	.size = 9,
 };
-static struct job_pair output = {
-	{"v",     1},
-        {"\"1\"", 3}
+static struct job_result_output output = {
+	{"v", 1},
+        {{"\"1\"", 3}  }
+};
+static struct job_result_secret secret = {
+	{"key", 3},
+        5, 2
 };
 
 static struct job_result full(void)
@@ -39,8 +43,10 @@ static struct job_result full(void)
 		.redactions = 1,
 		.log_truncated = true,
 		.secrets_away = true,
-		.error = STR("it \"failed\"\n"),
-		.hint = STR("try"),
+		.secrets = &secret,
+		.n_secrets = 1,
+		.error = REDACTED("it \"failed\"\n"),
+		.hint = REDACTED("try"),
 	};
 }
 
@@ -66,11 +72,15 @@ static void round_trip(void **state)
 	assert_int_equal(b->exit_code, -1);
 	assert_int_equal(b->signo, 9);
 	assert_int_equal(b->usage.memory_peak_bytes, 8);
-	assert_true(str_eq(b->error, a.error) && b->log_truncated &&
+	assert_true(str_eq(b->error.clean, a.error.clean) && b->log_truncated &&
 		    b->secrets_away);
-	assert_true(str_is(b->outputs[0].value, "\"1\""));
-	assert_true(str_is(b->artifacts[0].file, "app.tgz"));
+	assert_true(str_is(b->outputs[0].value.clean, "\"1\""));
+	assert_true(str_is(b->artifacts[0].file.clean, "app.tgz"));
 	assert_string_equal(b->artifacts[0].sha256, artifact.sha256);
+	assert_int_equal(b->n_secrets, 1);
+	assert_true(str_is(b->secrets[0].name, "key"));
+	assert_int_equal(b->secrets[0].seen, 5);
+	assert_int_equal(b->secrets[0].joined, 2);
 	job_result_free(b);
 }
 
@@ -89,9 +99,9 @@ static void refused(void **state)
 		assert_int_equal(through(&a, &b), -1);
 	}
 	artifact.staged = STR("a0");
-	artifact.file = STR("x/y");
+	artifact.file = REDACTED("x/y");
 	assert_int_equal(through(&a, &b), -1);
-	artifact.file = STR("app.tgz");
+	artifact.file = REDACTED("app.tgz");
 	a = full();
 	memset(artifact.sha256, 'g', HASH_HEX_LEN);
 	assert_int_equal(through(&a, &b), -1);
