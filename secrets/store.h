@@ -29,6 +29,9 @@ enum {
 	SECRET_STORE_MAX = 100000          /* secrets, removed ones as well */
 };
 
+/* A project that no reference and no request can name: the keeper's own. */
+#define SECRET_STORE_OWN "_keeper"
+
 struct secret_store_opts {
 	/* The database.  Beside it: PATH.lock, PATH-wal; while it is made
 	 * PATH.new. */

@@ -15,7 +15,7 @@ struct found {
 
 static int check_names(struct str project, struct str name, struct err *e)
 {
-	if (!secret_name_valid(project))
+	if (!secret_name_valid(project) && !str_is(project, SECRET_STORE_OWN))
 		return err_set(e, ERR_INVALID, "not the name of a project");
 	if (!secret_name_valid(name))
 		return err_set(e, ERR_INVALID,

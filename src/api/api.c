@@ -105,7 +105,8 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 	list_init(&a->followers);
 	slow_begin(a);
 	list_init(&a->under_way);
-	a->keeper = keeper_new(a->loop, o->keeper_fd);
+	wellknown_load(a);
+	a->keeper = keeper_new(a->loop, o->keeper_fd, wellknown_took, a);
 	a->control = control_new(a->loop, o->control_fd, reload_take, a);
 	a->beat = loop_timer_new(a->loop, on_beat, a);
 	loop_timer_set(a->beat, clock_mono_us() + BEAT_US);
@@ -139,6 +140,7 @@ void api_free(struct api *a)
 	eventbatch_free(a->batches);
 	store_reader_close(a->reader);
 	identity_free(&a->identity);
+	wellknown_done(&a->wellknown);
 	mem_free(a->metrics);
 	reload_end(a);
 	loop_timer_free(a->drained);

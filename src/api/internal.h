@@ -10,6 +10,7 @@
 #include "api/keeper.h"
 #include "api/oidc.h"
 #include "api/slow.h"
+#include "api/wellknown.h"
 #include "base/list.h"
 #include "config/config.h"
 #include "hook/limit.h"
@@ -44,6 +45,7 @@ struct api {
 	struct auth auth;
 	struct identity identity;
 	struct oidc oidc;
+	struct wellknown wellknown;
 	struct fetcher *fetcher;
 	struct slow slow;               /* answers to wrong tokens */
 	struct hook_limit hooks;        /* right calls of each */

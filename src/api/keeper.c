@@ -25,6 +25,8 @@ struct keeper {
 	size_t n_providers;
 	keeper_provider_fn *watch;
 	void *watch_ctx;
+	keeper_public_fn *public_fn;
+	void *public_ctx;
 };
 
 static void finish(struct pending *p, const struct keeper_answer *a)
@@ -122,6 +124,17 @@ static int on_provider(struct keeper *k, struct chan_msg *msg)
 	return 0;
 }
 
+static int on_public(struct keeper *k, struct chan_msg *msg)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	struct public_keys keys;
+
+	if (public_keys_decode(&r, &keys))
+		return -1;
+	k->public_fn(k->public_ctx, &keys);
+	return 0;
+}
+
 static int on_answer(struct keeper *k, struct chan_msg *msg)
 {
 	CLEANUP_BUF struct buf json = BUF_INIT(KEEPER_LIST_MAX);
@@ -137,9 +150,12 @@ static int on_answer(struct keeper *k, struct chan_msg *msg)
 
 static int on_msg(void *ctx, struct chan_msg *msg)
 {
-	return msg->type == MSG_PROVIDER_STATE ? on_provider(ctx, msg) :
-						 on_answer(ctx, msg);
+	if (msg->type == MSG_PROVIDER_STATE)
+		return on_provider(ctx, msg);
+	return msg->type == MSG_PUBLIC_KEYS ? on_public(ctx, msg) :
+					      on_answer(ctx, msg);
 }
+
 static void on_close(void *ctx, const struct err *why)
 {
 	struct keeper *k = ctx;
@@ -153,11 +169,14 @@ static void on_close(void *ctx, const struct err *why)
 
 static const struct chan_ops ops = {on_msg, on_close};
 
-struct keeper *keeper_new(struct loop *l, int fd)
+struct keeper *keeper_new(struct loop *l, int fd, keeper_public_fn *fn,
+			  void *ctx)
 {
 	struct keeper *k = mem_alloc(sizeof(*k));
 
 	list_init(&k->pending);
+	k->public_fn = fn;
+	k->public_ctx = ctx;
 	k->chan = chan_new(l, fd, &ops, k);
 	return k;
 }

@@ -23,8 +23,12 @@ struct keeper_answer {
 };
 typedef void keeper_fn(void *ctx, const struct keeper_answer *a);
 
+/* The keeper's public keys: when it is new, and when they change. */
+typedef void keeper_public_fn(void *ctx, const struct public_keys *k);
+
 /* Takes fd. */
-struct keeper *keeper_new(struct loop *l, int fd);
+struct keeper *keeper_new(struct loop *l, int fd, keeper_public_fn *fn,
+			  void *ctx);
 void keeper_free(struct keeper *k); /* what waits gets ERR_UNAVAILABLE */
 bool keeper_up(const struct keeper *k);
 

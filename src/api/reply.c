@@ -61,6 +61,17 @@ void reply_header(struct request *r, const char *name, const char *value)
 		(void)MHD_add_response_header(r->reply, name, value);
 }
 
+void reply_cached(struct request *r, unsigned seconds)
+{
+	char value[48];
+
+	if (!r->reply)
+		return;
+	(void)MHD_del_response_header(r->reply, "Cache-Control", "no-store");
+	(void)snprintf(value, sizeof(value), "public, max-age=%u", seconds);
+	reply_header(r, "Cache-Control", value);
+}
+
 void reply_location(struct request *r, const char *path)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT(8192);

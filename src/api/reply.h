@@ -26,6 +26,8 @@ int reply_file(struct request *r, int fd, const char *type, const char *etag,
 	       const char *disposition);
 /* A header of the answer that is set already. */
 void reply_header(struct request *r, const char *name, const char *value);
+/* It may be kept by anybody for so long (RFC 9111); else nobody keeps one. */
+void reply_cached(struct request *r, unsigned seconds);
 /* Location, of a path that begins with /v1: as whoever asks has to write it. */
 void reply_location(struct request *r, const char *path);
 

@@ -28,6 +28,13 @@ static const struct {
 	{"Version",       "{\"type\":\"object\",\"required\":[\"version\",\"api\"],"
 		    "\"properties\":{\"version\":" STRING ",\"api\":" STRING
 		    ",\"format\":" INTEGER "}}"},
+	{"OpenidConfiguration",
+	 "{\"type\":\"object\",\"required\":[\"issuer\",\"jwks_uri\"],"
+	 "\"properties\":{\"issuer\":" STRING ",\"jwks_uri\":" STRING "}}"},
+	{"Jwks", "{\"type\":\"object\",\"required\":[\"keys\"],\"properties\":{"
+		 "\"keys\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+		 "\"required\":[\"kty\",\"crv\",\"x\",\"y\",\"kid\",\"use\","
+		 "\"alg\"]}}}}"},
 	{"Config", "{\"type\":\"object\",\"required\":[\"file\",\"settings\"],"
 		   "\"properties\":{\"file\":" MAYBE("string") ",\"settings\":{"
 		   "\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["

@@ -116,8 +116,9 @@ static int start(const struct config *c, const char *file,
 	static struct start s;
 	CLEANUP_BUF struct buf state = BUF_INIT(PATH_MAX);
 	CLEANUP_BUF struct buf program = BUF_INIT(PATH_MAX);
+	CLEANUP_BUF struct buf issuer = BUF_INIT(2048);
 	char policies[PATH_MAX + 16], socket[PATH_MAX + 16], attempts[24],
-		stop[24];
+		stop[24], rotate[24];
 
 	if (state_of(c, &state, e) ||
 	    connect_program("nfo-monitor", &program, e) ||
@@ -131,6 +132,8 @@ static int start(const struct config *c, const char *file,
 		       (long long)c->max_attempts);
 	(void)snprintf(stop, sizeof(stop), "%lld",
 		       (long long)c->timeouts.stop_us / 1000);
+	(void)snprintf(rotate, sizeof(rotate), "%lld",
+		       (long long)c->identity.rotate_us / 1000000);
 	add(&s, buf_cstr(&program), NULL);
 	add(&s, "--state", buf_cstr(&state));
 	add(&s, "--policy", c->policy.len ? c->policy.p : policies);
@@ -138,6 +141,9 @@ static int start(const struct config *c, const char *file,
 	    c->cgroups == CONFIG_CGROUPS_PREFER ? "prefer" : "require");
 	add(&s, "--max-attempts", attempts);
 	add(&s, "--stop-ms", stop);
+	(void)config_issuer(c, &issuer);
+	add(&s, "--issuer", buf_cstr(&issuer));
+	add(&s, "--identity-rotate", rotate);
 	if (!c->sockets.n)
 		add(&s, "--socket", socket);
 	add_all(&s, "--socket", &c->sockets);

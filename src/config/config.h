@@ -119,6 +119,12 @@ struct config_retention {
 	bool keep_last_success;
 };
 
+/* Tokens of attempts (src/identity). */
+struct config_identity {
+	struct str issuer; /* "": config_issuer() makes one */
+	int64_t rotate_us;
+};
+
 /* Where a value is from. */
 enum config_source {
 	CONFIG_DEFAULT,
@@ -144,6 +150,7 @@ struct config {
 	/* Not a setting: files that it names, as they were when it was read. */
 	struct config_pairs attached;
 	struct config_retention retention;
+	struct config_identity identity;
 
 	/* By row of the table: where its value is from, and its place. */
 	unsigned char source[CONFIG_KEYS_MAX];
@@ -198,6 +205,10 @@ bool config_value_json(const struct config *c, const struct config_key *k,
 
 /* A setting of its own: no map, and not within a list. */
 bool config_key_is_told(const struct config_key *k);
+
+/* The `iss` of attempts' tokens, where the API is: the setting, else of hosts,
+ * tls_listen and base_path. */
+bool config_issuer(const struct config *c, struct buf *b);
 
 /* Is it one, as base_path of the file? */
 bool config_base_path_ok(struct str s);

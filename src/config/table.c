@@ -147,6 +147,21 @@ const struct config_key config_keys[] = {
 	 .help = "Days that it is kept who did what; of the server alone.",
 	 .example = "1100"},
 
+	{"", "identity", CONFIG_MAP, .help = "Tokens of attempts "
+					     "(docs/identity.md)."},
+	{"identity", "issuer", CONFIG_TEXT, AT(identity.issuer),
+	 .restart = true, .wrong = value_issuer,
+	 .help = "The `iss` of its tokens, where others reach the API; default "
+		 "https:// with the first of `hosts`, the port of `tls_listen` "
+		 "and base_path.",
+	 .example = "https://ci.example.org"},
+	{"identity", "rotate", CONFIG_DURATION, AT(identity.rotate_us),
+	 .restart = true, .fallback = "30d", .min = 3600 * SECOND,
+	 .max = INT64_C(366) * 86400 * SECOND,
+	 .help = "How long they are signed with one key; the next one is "
+		 "published all the time.",
+	 .example = "7d"},
+
 	{"", "timeouts", CONFIG_MAP, .help = "How long what may take."},
 	{"timeouts", "header", CONFIG_DURATION, AT(timeouts.header_us),
 	 .fallback = "30s", .min = SECOND, .max = 3600 * SECOND,
@@ -255,6 +270,20 @@ const struct config_key *config_key_find(struct str path)
 			return &config_keys[i];
 	}
 	return NULL;
+}
+
+bool config_issuer(const struct config *c, struct buf *b)
+{
+	struct str at = c->tls_listen.n ? c->tls_listen.items[0] : STR("");
+	const char *colon = at.len ? memrchr(at.p, ':', at.len) : NULL;
+
+	if (c->identity.issuer.len)
+		return buf_str(b, c->identity.issuer);
+	buf_puts(b, "https://");
+	buf_str(b, c->hosts.n ? c->hosts.items[0] : STR("localhost"));
+	if (colon && strcmp(colon, ":443") != 0)
+		buf_puts(b, colon);
+	return buf_str(b, c->base_path);
 }
 
 bool config_key_is_told(const struct config_key *k)

@@ -71,6 +71,17 @@ const char *value_url(struct str s)
 	return host.len && !str_has(host, '@') ? NULL : want;
 }
 
+/* OpenID Connect Discovery 1.0, section 3 */
+const char *value_issuer(struct str s)
+{
+	return s.len > 255 || !str_starts(s, STR("https://")) ||
+			       str_ends(s, STR("/")) || str_has(s, '?') ||
+			       value_url(s) ?
+		       "https://HOST or https://HOST/PATH is wanted, at most "
+		       "255 bytes, without a slash at its end" :
+		       NULL;
+}
+
 const char *value_jwt_alg(struct str s)
 {
 	return str_is(s, "ES256") || str_is(s, "RS256") || str_is(s, "EdDSA") ?

@@ -7,6 +7,8 @@
 /* What is wrong with it; NULL: nothing. */
 const char *value_name(struct str s);      /* [a-z][a-z0-9_-]{0,62} */
 const char *value_url(struct str s);       /* https, http to loopback */
+const char *value_issuer(struct str s);    /* https, no query, no slash at
+					     * the end, at most 255 bytes */
 const char *value_jwt_alg(struct str s);   /* ES256, RS256, EdDSA */
 const char *value_path(struct str s);      /* absolute */
 const char *value_listen(struct str s);    /* ADDRESS:PORT */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "engine/internal.h"
 #include "engine/paths.h"
+#include "store/jobs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -174,6 +175,47 @@ static void fill_group(const struct run *r, size_t i, struct grant *gr)
 	gr->group_size = index;
 }
 
+static void line_into(char *to, size_t max, struct str s)
+{
+	(void)snprintf(to, max + 1, STR_FMT, STR_ARG(s));
+}
+
+/* Only a job that gets secrets may have to say who it is; where the store does
+ * not answer, it is nobody's stored job. */
+static uint8_t definition_from(const struct run *r, const struct job_attempt *a)
+{
+	struct err e;
+
+	return a->n_secrets && store_job_has(r->g->store, r->row.project,
+					     r->row.job,
+					     r->row.definition_digest, &e) > 0 ?
+		       GRANT_STORED :
+		       GRANT_SENT;
+}
+
+static void fill_who(const struct run *r, size_t i, struct grant_who *w)
+{
+	const struct job_instance *in = &r->plan->instances[i];
+	const struct store_run *row = &r->row;
+
+	name_into(w->job, row->job);
+	name_into(w->task, r->plan->job->tasks[in->task].name);
+	w->run = row->ulid;
+	(void)!hex_decode(row->definition_digest, w->definition.b, HASH_LEN);
+	w->definition_from = definition_from(r, r->inst[i].job);
+	line_into(w->submitter, GRANT_SUBMITTER_MAX, row->submitter);
+	name_into(w->trigger, row->trigger);
+	if (row->git_url.len) {
+		w->source = GRANT_SOURCE_GIT;
+		line_into(w->url, GRANT_URL_MAX, row->git_url);
+		line_into(w->ref, GRANT_GITREF_MAX, row->git_ref);
+		line_into(w->commit, GRANT_COMMIT_MAX, row->commit);
+	} else if (row->source.len) {
+		w->source = GRANT_SOURCE_UPLOAD;
+		(void)!hex_decode(row->source, w->source_digest.b, HASH_LEN);
+	}
+}
+
 static void make_grant(const struct run *r, size_t i, struct grant *gr)
 {
 	const struct instance *in = &r->inst[i];
@@ -206,6 +248,7 @@ static void make_grant(const struct run *r, size_t i, struct grant *gr)
 	gr->timeout_us = v.timeout_us ? v.timeout_us : a->timeout_us;
 	gr->grace_us = a->grace_us;
 	fill_group(r, i, gr);
+	fill_who(r, i, &gr->who);
 }
 
 static int send(struct run *r, size_t i, struct err *e)

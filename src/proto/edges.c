@@ -159,6 +159,23 @@ int verify_decode(struct wire_reader *r, struct verify *ret)
 	return 0;
 }
 
+void public_keys_encode(const struct public_keys *m, struct wire_writer *w)
+{
+	wire_str(w, m->issuer);
+	wire_str(w, m->jwks);
+}
+
+int public_keys_decode(struct wire_reader *r, struct public_keys *ret)
+{
+	struct public_keys m = {.issuer = wire_get_str(r, ISSUER_MAX)};
+
+	m.jwks = wire_get_str(r, PUBLIC_KEYS_MAX);
+	if (!wire_end(r) || !m.issuer.len || !m.jwks.len)
+		return -1;
+	*ret = m;
+	return 0;
+}
+
 void usage_encode(const struct usage *m, struct wire_writer *w)
 {
 	wire_u64(w, m->cpu_us);
@@ -195,6 +212,8 @@ void role_init_encode(const struct role_init *m, struct wire_writer *w)
 	wire_u8(w, m->cgroups_required);
 	wire_u8(w, m->first_start);
 	wire_u8(w, m->landlock_optional);
+	wire_str(w, str_from(m->issuer));
+	wire_u32(w, m->identity_rotate_s);
 	wire_u32(w, m->tls_listeners);
 	wire_u8(w, m->n_tls_fds);
 	wire_u8(w, m->log_format);
@@ -211,7 +230,7 @@ static bool init_sane(const struct role_init *m)
 
 int role_init_decode(struct wire_reader *r, struct role_init *ret)
 {
-	struct str state = wire_get_str(r, INIT_PATH_MAX);
+	struct str state = wire_get_str(r, INIT_PATH_MAX), issuer;
 
 	memset(ret, 0, sizeof(*ret));
 	if (str_has(state, '\0'))
@@ -224,6 +243,10 @@ int role_init_decode(struct wire_reader *r, struct role_init *ret)
 	ret->cgroups_required = wire_get_u8(r);
 	ret->first_start = wire_get_u8(r);
 	ret->landlock_optional = wire_get_u8(r);
+	issuer = wire_get_str(r, ISSUER_MAX);
+	if (issuer.len)
+		memcpy(ret->issuer, issuer.p, issuer.len);
+	ret->identity_rotate_s = wire_get_u32(r);
 	ret->tls_listeners = wire_get_u32(r);
 	ret->n_tls_fds = wire_get_u8(r);
 	ret->log_format = wire_get_u8(r);

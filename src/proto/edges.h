@@ -151,6 +151,9 @@ enum msg_type {
 	 * providers, then at each change */
 	MSG_PROVIDER_STATE = 144, /* name str ("": the local store), state u8,
 				   text str */
+	/* keeper -> server, when it is new and when they change: the public
+	 * halves of its own keys.  No tag: nobody asked. */
+	MSG_PUBLIC_KEYS, /* struct public_keys */
 };
 
 /* What a fetched secret is. */
@@ -286,6 +289,16 @@ struct verify {
 	struct str token;                  /* VERIFY_TOKEN */
 };
 
+enum {
+	ISSUER_MAX = 255,
+	PUBLIC_KEYS_MAX = 4096
+};
+
+struct public_keys {
+	struct str issuer; /* of the tokens; borrowed from the message */
+	struct str jwks;   /* JSON: what they are signed with */
+};
+
 /*
  * MSG_INIT.  Every role gets the same body and takes what is its own; the
  * descriptors, in this order:
@@ -332,8 +345,10 @@ struct role_init {
 	uint32_t max_attempts;
 	uint32_t idle_exit_s; /* server: asks to STOP after so long; 0 never */
 	uint8_t cgroups_required;
-	uint8_t first_start;       /* server: nothing can be alive */
-	uint8_t landlock_optional; /* goes on where the kernel has none */
+	uint8_t first_start;         /* server: nothing can be alive */
+	uint8_t landlock_optional;   /* goes on where the kernel has none */
+	char issuer[ISSUER_MAX + 1]; /* keeper: of the tokens it signs */
+	uint32_t identity_rotate_s;  /* keeper: how long with one key */
 	/* what follows is the server's */
 	uint32_t tls_listeners; /* bit i: the i-th listening socket is TLS */
 	uint8_t n_tls_fds;      /* 0, 2 or, with a client CA, 3 */
@@ -351,5 +366,7 @@ void make_encode(const struct make *m, struct wire_writer *w);
 MUST_USE int make_decode(struct wire_reader *r, struct make *ret);
 void verify_encode(const struct verify *m, struct wire_writer *w);
 MUST_USE int verify_decode(struct wire_reader *r, struct verify *ret);
+void public_keys_encode(const struct public_keys *m, struct wire_writer *w);
+MUST_USE int public_keys_decode(struct wire_reader *r, struct public_keys *ret);
 void usage_encode(const struct usage *m, struct wire_writer *w);
 MUST_USE int usage_decode(struct wire_reader *r, struct usage *ret);

@@ -38,6 +38,79 @@ static int get_ulid(struct wire_reader *r, struct ulid *u)
 	return ulid_valid(str_n(u->s, ULID_LEN)) ? 0 : -1;
 }
 
+/* --- who it is ---------------------------------------------------------- */
+
+bool grant_audience_ok(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '"' ||
+		    s.p[i] == '\'' || s.p[i] == '\\')
+			return false;
+	return s.len && s.len <= GRANT_AUDIENCE_MAX;
+}
+
+static void put_who(const struct grant_who *g, struct wire_writer *w)
+{
+	put_name(w, g->job);
+	put_name(w, g->task);
+	put_ulid(w, &g->run);
+	wire_bytes(w, g->definition.b, HASH_LEN);
+	wire_u8(w, g->definition_from);
+	wire_str(w, str_from(g->submitter));
+	put_name(w, g->trigger);
+	wire_u8(w, g->source);
+	wire_bytes(w, g->source_digest.b, HASH_LEN);
+	wire_str(w, str_from(g->url));
+	wire_str(w, str_from(g->ref));
+	wire_str(w, str_from(g->commit));
+}
+
+/* Text for people and programs: UTF-8 on one line. */
+static int get_line(struct wire_reader *r, char *out, size_t max)
+{
+	struct str s = wire_get_str(r, max);
+
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return -1;
+	if (!str_utf8_valid(s))
+		return -1;
+	if (s.len)
+		memcpy(out, s.p, s.len);
+	out[s.len] = '\0';
+	return 0;
+}
+
+static bool commit_ok(const char *s)
+{
+	return strspn(s, "0123456789abcdef") == strlen(s);
+}
+
+static int get_who(struct wire_reader *r, struct grant_who *g)
+{
+	if (get_name(r, g->job) || get_name(r, g->task) || get_ulid(r, &g->run))
+		return -1;
+	wire_get_bytes(r, g->definition.b, HASH_LEN);
+	g->definition_from = wire_get_u8(r);
+	if (get_line(r, g->submitter, GRANT_SUBMITTER_MAX) ||
+	    get_name(r, g->trigger))
+		return -1;
+	g->source = wire_get_u8(r);
+	wire_get_bytes(r, g->source_digest.b, HASH_LEN);
+	if (get_line(r, g->url, GRANT_URL_MAX) ||
+	    get_line(r, g->ref, GRANT_GITREF_MAX) ||
+	    get_line(r, g->commit, GRANT_COMMIT_MAX))
+		return -1;
+	return g->definition_from > GRANT_STORED ||
+			       g->source > GRANT_SOURCE_GIT ||
+			       !commit_ok(g->commit) ||
+			       (g->source == GRANT_SOURCE_GIT) != !!g->url[0] ?
+		       -1 :
+		       0;
+}
+
+/* --- all of it ---------------------------------------------------------- */
+
 void grant_encode(const struct grant *g, struct wire_writer *w)
 {
 	put_ulid(w, &g->attempt);
@@ -69,6 +142,7 @@ void grant_encode(const struct grant *g, struct wire_writer *w)
 	wire_u8(w, g->group_size);
 	wire_u8(w, g->group_index);
 	wire_u8(w, g->stdin_from);
+	put_who(&g->who, w);
 }
 
 static int get_refs(struct wire_reader *r, struct grant *g)
@@ -127,6 +201,8 @@ int grant_decode(struct wire_reader *r, struct grant *ret)
 	g.group_size = wire_get_u8(r);
 	g.group_index = wire_get_u8(r);
 	g.stdin_from = wire_get_u8(r);
+	if (get_who(r, &g.who))
+		return -1;
 	if (r->failed || !group_ok(&g) || g.workspace_kind > WORKSPACE_MEMORY ||
 	    g.network > NETWORK_HOST || g.cgroups_required > 1 ||
 	    g.uid_slot > GRANT_UID_SLOT_MAX || !g.timeout_us ||

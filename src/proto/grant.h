@@ -18,7 +18,12 @@ enum {
 enum {
 	GRANT_REFS_MAX = 64,
 	GRANT_GROUP_MAX = 16,
-	GRANT_NAME_MAX = 63
+	GRANT_NAME_MAX = 63,
+	GRANT_SUBMITTER_MAX = 511,
+	GRANT_URL_MAX = 2048,
+	GRANT_GITREF_MAX = 255,
+	GRANT_COMMIT_MAX = 64,
+	GRANT_AUDIENCE_MAX = 255
 };
 
 enum grant_workspace {
@@ -52,6 +57,37 @@ struct grant_limits {
 	uint32_t pids, cpu_milli, open_files;
 };
 
+/* Where the definition is from. */
+enum grant_from {
+	GRANT_SENT,  /* whoever made the run sent it along */
+	GRANT_STORED /* a revision that the project keeps under that name */
+};
+
+/* What its files are from. */
+enum grant_source {
+	GRANT_SOURCE_NONE,
+	GRANT_SOURCE_UPLOAD,
+	GRANT_SOURCE_GIT
+};
+
+/* Who it is: all that a token of its own may say, and what an author of a job
+ * cannot choose freely but for the names, which policy binds. */
+struct grant_who {
+	char job[GRANT_NAME_MAX + 1];
+	char task[GRANT_NAME_MAX + 1]; /* of the job's; not the instance */
+	struct ulid run;
+	struct hash definition;  /* of the canonical job */
+	uint8_t definition_from; /* enum grant_from */
+	char submitter[GRANT_SUBMITTER_MAX + 1];
+	char trigger[GRANT_NAME_MAX + 1]; /* "api", "schedule", ... */
+	uint8_t source;                   /* enum grant_source */
+	struct hash source_digest;        /* of an upload */
+	/* of git; the commit is what was fetched */
+	char url[GRANT_URL_MAX + 1];
+	char ref[GRANT_GITREF_MAX + 1];
+	char commit[GRANT_COMMIT_MAX + 1];
+};
+
 struct grant {
 	struct ulid attempt;
 	uint64_t fence;
@@ -78,11 +114,16 @@ struct grant {
 	struct ulid group; /* of a lone attempt: its own id */
 	uint8_t group_size, group_index;
 	uint8_t stdin_from; /* index of the writer in the group; 255: none */
+	struct grant_who who;
 };
 
 enum {
 	GRANT_NO_STDIN = 255
 };
+
+/* Whom a token may be for: 1 to GRANT_AUDIENCE_MAX bytes of printable ASCII
+ * without space, quotes and backslash. */
+bool grant_audience_ok(struct str s);
 
 void grant_encode(const struct grant *g, struct wire_writer *w);
 /* Checks every range and name; -1 when anything is out of bounds. */

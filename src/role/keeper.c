@@ -39,6 +39,7 @@ static int on_monitor(void *ctx, struct chan_msg *msg)
 		chan_free(k->server);
 		k->server = chan_new(k->loop, chan_msg_take(msg, 0),
 				     &server_ops, k);
+		keeper_identity_wake(k);
 		return 0;
 	case MSG_STOP:
 		loop_stop(k->loop);
@@ -91,14 +92,17 @@ int main(void)
 	role_confine(ROLE_KEEPER, &start);
 	list_init(&k.attempts);
 	if (secret_process_harden(&e) || secret_store_heap_init(&e) ||
-	    unseal(&k, start.init.state, &e) || loop_new(&k.loop, &e))
+	    loop_new(&k.loop, &e) || keeper_identity_new(&k, &start.init, &e) ||
+	    unseal(&k, start.init.state, &e))
 		role_failed(&e);
+	keeper_identity_wake(&k);
 	k.scanner = scanner_new(k.store);
 	k.monitor = chan_new(k.loop, ROLE_FD, &monitor_ops, &k);
 	role_ready();
 	if (loop_run(k.loop, &e))
 		log_error("%s", e.text);
 	scanner_free(k.scanner);
+	keeper_identity_free(&k);
 	secret_store_close(k.store);
 	return 0;
 }

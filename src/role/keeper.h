@@ -6,12 +6,15 @@
 #include "role/role.h"
 #include "secrets/store.h"
 
+struct keeper_identity;
+
 struct keeper {
 	struct loop *loop;
 	struct chan *monitor, *server;
 	struct secret_store *store;
 	struct scanner *scanner;
 	struct link attempts;
+	struct keeper_identity *identity;
 	int64_t scan_second; /* the second that scans were counted in */
 	unsigned scans;
 	int64_t verify_second; /* the same for what strangers sign */
@@ -34,3 +37,34 @@ int keeper_versions(struct keeper *k, uint64_t tag, struct wire_reader *r);
 /* keeper_verify.c: MSG_VERIFY. */
 int keeper_verify(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		  struct chan_msg *msg);
+
+/*
+ * keeper_identity.c: the keeper's own keys, in a place of the store that no
+ * request reaches, and the tokens of attempts.
+ *
+ * New: before the store is open.  Wake: after it was opened; makes the keys
+ * where there are none, and tells the server; to be called again when there is
+ * a new server.  Seal: the store closes; the keys are wiped.
+ */
+MUST_USE int keeper_identity_new(struct keeper *k, const struct role_init *init,
+				 struct err *e);
+void keeper_identity_free(struct keeper *k);
+void keeper_identity_wake(struct keeper *k);
+void keeper_identity_seal(struct keeper *k);
+
+/*
+ * A token that says whose the grant is, for one audience.
+ *
+ * ttl_s     0: as usual; at most TOKEN_TTL_MAX_S are given
+ * ends_us   real time at which the attempt ends at the latest; the token does,
+ *           too.  INT64_MAX: not known
+ * ret       the caller frees; a secret
+ * ret_expires_us  real time; may be NULL
+ *
+ * Fails with ERR_UNAVAILABLE while the store is sealed, ERR_INVALID for an
+ * audience that is none, ERR_DENIED when the attempt's time is over.
+ */
+MUST_USE int keeper_mint(struct keeper *k, const struct grant *g,
+			 struct str audience, uint32_t ttl_s, int64_t ends_us,
+			 struct secret **ret, int64_t *ret_expires_us,
+			 struct err *e);

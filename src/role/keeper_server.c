@@ -151,12 +151,20 @@ static int scan(struct keeper *k, uint64_t tag, struct wire_reader *r)
 	return chan_post(k->server, MSG_SCANNED, &w, NULL, 0, &e);
 }
 
+/* Whoever asks for what is ours is no server. */
+static bool is_ours(struct wire_reader r)
+{
+	return str_is(wire_get_str(&r, WIRE_MAX), SECRET_STORE_OWN);
+}
+
 int keeper_on_server(void *ctx, struct chan_msg *msg)
 {
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
 	uint64_t tag = wire_get_u64(&r);
 	struct keeper *k = ctx;
 
+	if (is_ours(r))
+		return -1;
 	switch (msg->type) {
 	case MSG_PUT:
 		return put(k, tag, &r, msg);

@@ -49,6 +49,7 @@ struct role_process {
 
 struct monitor_opts {
 	const char *state, *policy;
+	const char *issuer;                 /* of attempts' tokens */
 	const char *config;                 /* a file; NULL: none */
 	const char *settings[SETTINGS_MAX]; /* "KEY=VALUE", for the server */
 	size_t n_settings;
@@ -72,7 +73,7 @@ struct monitor_opts {
 	enum log_format log_format;
 	enum log_level log_level;
 	bool log_journal;
-	uint32_t idle_exit_s, max_attempts, stop_ms;
+	uint32_t idle_exit_s, max_attempts, stop_ms, identity_rotate_s;
 	int ready_fd;
 };
 

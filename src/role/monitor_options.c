@@ -48,6 +48,8 @@ static const struct {
 	{"log-level",             IS_LOG_LEVEL,  0                     },
 	{"idle-exit",             IS_NUMBER,     AT(idle_exit_s)       },
 	{"stop-ms",               IS_NUMBER,     AT(stop_ms)           },
+	{"issuer",                IS_TEXT,       AT(issuer)            },
+	{"identity-rotate",       IS_NUMBER,     AT(identity_rotate_s) },
 	{"max-attempts",          IS_NUMBER,     AT(max_attempts)      },
 	{"ready-fd",              IS_NUMBER,     AT(ready_fd)          },
 	{"allow-no-landlock",     IS_FLAG,       AT(landlock_optional) },
@@ -179,6 +181,8 @@ void options_parse(struct monitor_opts *o, int argc, char **argv)
 	o->ready_fd = -1;
 	o->max_attempts = 256;
 	o->stop_ms = 10000;
+	o->issuer = "https://localhost";
+	o->identity_rotate_s = 30 * 86400;
 	o->log_level = LOG_LEVEL_INFO;
 	o->log_journal = log_is_journal();
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -189,6 +193,8 @@ void options_parse(struct monitor_opts *o, int argc, char **argv)
 	if (!o->state || !o->policy)
 		wrong("--state and --policy are needed (start it with `nfo "
 		      "serve`)");
+	if (strlen(o->issuer) > ISSUER_MAX || !o->identity_rotate_s)
+		wrong("--issuer, --identity-rotate: out of range");
 	check_tls(o);
 	if (o->ready_fd >= 0)
 		(void)fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC);

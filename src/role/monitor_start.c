@@ -107,6 +107,7 @@ static int send_init(struct role_process *p, struct err *e)
 		.cgroups_required = m->o.cgroups_required,
 		.first_start = p->role == ROLE_SERVER && !m->server_started,
 		.landlock_optional = m->o.landlock_optional,
+		.identity_rotate_s = m->o.identity_rotate_s,
 		.tls_listeners = m->tls_listeners,
 		.log_format = (uint8_t)m->o.log_format,
 		.log_level = (uint8_t)m->o.log_level,
@@ -117,6 +118,7 @@ static int send_init(struct role_process *p, struct err *e)
 	size_t n = 0;
 
 	memcpy(init.state, m->state, sizeof(init.state));
+	memcpy(init.issuer, m->o.issuer, strlen(m->o.issuer));
 	while (init.n_tls_fds < N_TLS_FDS && m->tls.fds[init.n_tls_fds] >= 0)
 		init.n_tls_fds++;
 	role_init_encode(&init, &w);

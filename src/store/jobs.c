@@ -127,6 +127,19 @@ int store_job_get(struct store *s, struct str project, struct str name,
 	return one(&s->db, project, name, STR(""), fn, ctx, e);
 }
 
+int store_job_has(struct store *s, struct str project, struct str name,
+		  struct str digest, struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+
+	if (query_start(&s->db, DB_REVISION_HAS, &q, e))
+		return -1;
+	query_str(&q, project);
+	query_str(&q, name);
+	query_str(&q, digest);
+	return query_step(&q, e);
+}
+
 int store_jobs(struct store *s, struct str project, uint32_t limit,
 	       store_job_fn *fn, void *ctx, struct err *e)
 {

@@ -34,6 +34,9 @@ MUST_USE int store_job_delete(struct store *s, struct str project,
 /* The current one; ERR_NOT_FOUND. */
 MUST_USE int store_job_get(struct store *s, struct str project, struct str name,
 			   store_job_fn *fn, void *ctx, struct err *e);
+/* Is the digest that of one of its revisions?  1 yes, 0 no, -1 error. */
+MUST_USE int store_job_has(struct store *s, struct str project, struct str name,
+			   struct str digest, struct err *e);
 
 /* The current ones that have schedules, whole. */
 MUST_USE int store_jobs_scheduled(struct store *s, store_job_fn *fn, void *ctx,

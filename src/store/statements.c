@@ -162,6 +162,8 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_REVISION_GET] =
 		"SELECT " JOB_COLUMNS ",v.text,v.canonical" JOB_TABLES
 		"WHERE v.project=? AND v.job=? AND v.digest=?",
+	[DB_REVISION_HAS] = "SELECT 1 FROM revisions WHERE project=? AND "
+			    "job=? AND digest=?",
 	[DB_JOBS] = "SELECT " JOB_COLUMNS JOB_TABLES
 		    "WHERE j.project=? AND j.revision<? AND j.revision=v.id "
 		    "ORDER BY j.revision DESC LIMIT ?",

@@ -26,13 +26,23 @@ static struct grant a_grant(void)
 		.workspace_kind = WORKSPACE_SHARED,
 		.network = NETWORK_HOST,
 		.cgroups_required = 1,
-		.limits = {1, 2, 3, 4, 5, 6},
+		.limits = {1,				  2, 3, 4, 5, 6},
 		.timeout_us = 3600000000,
 		.grace_us = 10000000,
 		.group = two,
 		.group_size = 3,
 		.group_index = 2,
-		.stdin_from = 1
+		.stdin_from = 1,
+		.who = { .job = "release",
+			   .task = "publish",
+			   .run = two,
+			   .definition_from = GRANT_STORED,
+			   .submitter = "oidc:corp:jos\u00e9",
+			   .trigger = "api",
+			   .source = GRANT_SOURCE_GIT,
+			   .url = "https://git.example/web/app.git",
+			   .ref = "refs/heads/main",
+			   .commit = "0123456789abcdef"}
         };
 
 	memset(g.run_digest.b, 0xa5, HASH_LEN);
