@@ -184,3 +184,18 @@ int crypto_hkdf(const unsigned char *key, size_t key_len, struct str salt,
 	mem_wipe(out, out_len);
 	return failed("HKDF-SHA256", e);
 }
+
+int crypto_scrypt(const unsigned char *pass, size_t pass_len, struct str salt,
+		  unsigned log_n, unsigned char *out, struct err *e)
+{
+	/* 128 * r * (N + p), and what OpenSSL counts beside it */
+	uint64_t mem = (uint64_t)(128 * 8) * ((1ULL << log_n) + 4);
+
+	if (log_n <= CRYPTO_SCRYPT_MAX &&
+	    EVP_PBE_scrypt((const char *)pass, pass_len,
+			   (const unsigned char *)salt.p, salt.len,
+			   1ULL << log_n, 8, 1, mem, out, CRYPTO_KEY_LEN) == 1)
+		return 0;
+	mem_wipe(out, CRYPTO_KEY_LEN);
+	return failed("scrypt", e);
+}

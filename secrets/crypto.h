@@ -51,6 +51,19 @@ MUST_USE int crypto_xaes_open(const unsigned char *key,
 			      const unsigned char *tag, unsigned char *out,
 			      struct err *e);
 
+/*
+ * scrypt (RFC 7914) with r = 8 and p = 1, 32 bytes out; log_n at most
+ * CRYPTO_SCRYPT_MAX, which needs 1 GiB.
+ *
+ * Fails with ERR_INTERNAL, also when there is no memory.
+ */
+enum {
+	CRYPTO_SCRYPT_MAX = 20
+};
+MUST_USE int crypto_scrypt(const unsigned char *pass, size_t pass_len,
+			   struct str salt, unsigned log_n, unsigned char *out,
+			   struct err *e);
+
 /* HKDF-SHA256 (RFC 5869), extract and expand; out_len at most 255 * 32.
  * Fails with ERR_INTERNAL. */
 MUST_USE int crypto_hkdf(const unsigned char *key, size_t key_len,

@@ -146,7 +146,8 @@ static int sync_dir_of(const char *path, struct err *e)
 }
 
 /* The root key is made here; nobody knows it but the slot. */
-static int fill(struct secret_store *s, const struct secret *key, struct err *e)
+static int fill(struct secret_store *s, const struct secret_opener *by,
+		struct err *e)
 {
 	struct hash empty = hash_sha256("", 0);
 	struct sstore_tx tx CLEANUP_TX = {0};
@@ -158,9 +159,9 @@ static int fill(struct secret_store *s, const struct secret *key, struct err *e)
 	for (size_t i = 0; i < SSTORE_BUCKETS; i++)
 		s->buckets[i] = empty;
 	if (sstore_keys_derive(s, e) || sstore_epoch_create(s, e) ||
-	    sstore_tx_begin(s, &tx, e) || sstore_slot_add(s, key, e))
+	    sstore_tx_begin(s, &tx, e) || sstore_slot_add(s, 1, by, e))
 		return -1;
-	tx.making = true;
+	tx.making = tx.side = true;
 	return sstore_tx_commit(&tx, e);
 }
 
@@ -169,7 +170,7 @@ static int fill(struct secret_store *s, const struct secret *key, struct err *e)
  * is opened for the first time, so that a creation that died can be repeated.
  */
 static int build(struct secret_store *s, const char *path,
-		 const struct secret *key, struct err *e)
+		 const struct secret_opener *by, struct err *e)
 {
 	struct path made, journal;
 
@@ -179,7 +180,7 @@ static int build(struct secret_store *s, const char *path,
 	(void)unlink(made.s);
 	(void)unlink(journal.s);
 	if (make_file(made.s, e) || ssql_create(&s->sql, made.s, e) ||
-	    fill(s, key, e))
+	    fill(s, by, e))
 		return -1;
 	ssql_close(&s->sql);
 	if (rename(made.s, path))
@@ -188,7 +189,7 @@ static int build(struct secret_store *s, const char *path,
 }
 
 int secret_store_create(const struct secret_store_opts *o,
-			const struct secret *key, struct err *e)
+			const struct secret_opener *by, struct err *e)
 {
 	struct secret_store *s CLEANUP(store_cleanup) = NULL;
 	struct stat st;
@@ -199,7 +200,7 @@ int secret_store_create(const struct secret_store_opts *o,
 		return err_set(e, ERR_CONFLICT, "%s exists already", o->path);
 	if (errno != ENOENT)
 		return err_sys(e, errno, "%s", o->path);
-	return build(s, o->path, key, e);
+	return build(s, o->path, by, e);
 }
 
 /* --- unsealing ----------------------------------------------------------- */
@@ -219,32 +220,51 @@ static int check_file(const char *path, struct err *e)
 	return 0;
 }
 
+/* A manifest of the first format is written anew, with the slots in it. */
+static int renew_manifest(struct secret_store *s, struct err *e)
+{
+	struct sstore_tx tx CLEANUP_TX = {0};
+
+	if (s->format == SSTORE_MANIFEST)
+		return 0;
+	return sstore_tx_begin(s, &tx, e) || sstore_tx_commit(&tx, e) ? -1 : 0;
+}
+
 int secret_store_open(const struct secret_store_opts *o,
-		      const struct secret *key, struct secret_store **ret,
-		      struct err *e)
+		      const struct secret_opener *by, size_t n_by,
+		      struct secret_store **ret, struct err *e)
 {
 	struct secret_store *s CLEANUP(store_cleanup) = NULL;
 
 	/* The order is the argument: nothing is believed before its key. */
 	if (check_file(o->path, e) || prepare(o, &s, e) ||
 	    ssql_open(&s->sql, o->path, e) || sstore_manifest_read(s, e) ||
-	    sstore_slot_open(s, key, e) || sstore_keys_derive(s, e) ||
-	    sstore_manifest_load(s, e) ||
-	    sstore_epoch_check(s, o->accept_rollback, e))
+	    sstore_slot_open(s, by, n_by, e) || sstore_keys_derive(s, e) ||
+	    sstore_keyring_load(s, e) || sstore_manifest_load(s, e) ||
+	    sstore_epoch_check(s, o->accept_rollback, e) ||
+	    renew_manifest(s, e))
 		return -1;
 	*ret = s;
 	s = NULL;
 	return 0;
 }
 
-void secret_store_status(const struct secret_store *s,
+void secret_store_status(struct secret_store *s,
 			 struct secret_store_status *ret)
 {
+	uint64_t old = 0;
+	struct err e;
+
+	if (sstore_count_old(s, &old, &e))
+		old = s->n_heads; /* what cannot be read is not done */
 	*ret = (struct secret_store_status){
 		.term = s->term,
 		.epoch = s->epoch,
 		.secrets = s->n_heads,
+		.old = old,
 		.epoch_stale = s->epoch_stale,
 		.locked = secret_locked(s->keys_mem),
+		.old_root = s->root_from != 0,
+		.created_us = s->created_us,
 	};
 }

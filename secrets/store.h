@@ -22,11 +22,18 @@
 struct secret_store;
 
 enum {
-	SECRET_STORE_KEY_LEN = 32,         /* bytes of an unsealing key */
-	SECRET_STORE_NAME_MAX = 63,        /* bytes of a project or name */
-	SECRET_STORE_VALUE_MAX = 64 << 10, /* bytes */
-	SECRET_STORE_VERSIONS_MAX = 100,   /* kept of one secret */
-	SECRET_STORE_MAX = 100000          /* secrets, removed ones as well */
+	SECRET_STORE_KEY_LEN = 32,          /* bytes of an unsealing key */
+	SECRET_STORE_NAME_MAX = 63,         /* bytes of a project or name */
+	SECRET_STORE_VALUE_MAX = 64 << 10,  /* bytes */
+	SECRET_STORE_VERSIONS_MAX = 100,    /* kept of one secret */
+	SECRET_STORE_DESCRIPTION_MAX = 256, /* bytes */
+	SECRET_STORE_SLOTS_MAX = 8,
+	SECRET_STORE_PASSPHRASE_MIN = 8, /* bytes */
+	SECRET_STORE_PASSPHRASE_MAX = 1024,
+	SECRET_STORE_SCRYPT_MIN = 16, /* N is 2 to the power of this */
+	SECRET_STORE_SCRYPT = 17,     /* 128 MiB, a third of a second */
+	SECRET_STORE_SCRYPT_MAX = 20,
+	SECRET_STORE_MAX = 100000 /* secrets, removed ones as well */
 };
 
 /* A project that no reference and no request can name: the keeper's own. */
@@ -47,6 +54,29 @@ struct secret_store_opts {
 	bool accept_rollback;
 };
 
+/* What opens the store; each has slots of its own kind. */
+enum secret_slot_kind {
+	SECRET_SLOT_KEYFILE,
+	SECRET_SLOT_PASSPHRASE,
+	SECRET_SLOT_CREDENTIAL, /* of systemd */
+	SECRET_SLOT_TRANSIT,    /* a key that Vault unwraps */
+	N_SECRET_SLOT_KINDS
+};
+const char *secret_slot_kind_name(enum secret_slot_kind k);
+
+/*
+ * A key of SECRET_STORE_KEY_LEN bytes, or a passphrase; it is not needed after
+ * the call.
+ *
+ * log_n  of a slot to be: how hard a passphrase is to guess; 0:
+ *        SECRET_STORE_SCRYPT
+ */
+struct secret_opener {
+	enum secret_slot_kind kind;
+	const struct secret *key;
+	unsigned log_n;
+};
+
 /*
  * Make SQLite overwrite its heap when it frees.  Once, before anything else in
  * the process uses SQLite.
@@ -56,17 +86,17 @@ struct secret_store_opts {
 MUST_USE int secret_store_heap_init(struct err *e);
 
 /*
- * Make an empty store that key (SECRET_STORE_KEY_LEN bytes, as keyfile_read()
- * gives) opens.  The directories have to exist.
+ * Make an empty store with one slot.  The directories have to exist.
  *
  * Fails with ERR_CONFLICT when there is a store already, or an epoch file says
  * that there was one, or another process has the store.
  */
 MUST_USE int secret_store_create(const struct secret_store_opts *o,
-				 const struct secret *key, struct err *e);
+				 const struct secret_opener *by, struct err *e);
 
 /*
- * Unseal the store.  key is not needed afterwards.
+ * Unseal the store with the first of n_by that opens a slot.  A passphrase is
+ * tried on each of its slots, a third of a second each.
  *
  * Fails with ERR_NOT_FOUND when there is none, ERR_DENIED for a wrong key,
  * ERR_CONFLICT "rollback suspected: ..." for an older database or a missing
@@ -74,10 +104,55 @@ MUST_USE int secret_store_create(const struct secret_store_opts *o,
  * pid), ERR_INTERNAL when it is damaged.
  */
 MUST_USE int secret_store_open(const struct secret_store_opts *o,
-			       const struct secret *key,
+			       const struct secret_opener *by, size_t n_by,
 			       struct secret_store **ret, struct err *e);
 /* Seal: wipes every key.  NULL is fine. */
 void secret_store_close(struct secret_store *s);
+
+/* --- slots --------------------------------------------------------------- */
+
+struct secret_slot {
+	uint64_t id;
+	enum secret_slot_kind kind;
+	int64_t created_us; /* since 1970 */
+	unsigned log_n;     /* of a passphrase */
+};
+
+/* ret has SECRET_STORE_SLOTS_MAX. */
+MUST_USE int secret_store_slots(struct secret_store *s, struct secret_slot *ret,
+				size_t *ret_n, struct err *e);
+/*
+ * Another slot; *ret_id is its number.
+ *
+ * Fails with ERR_LIMIT when there are SECRET_STORE_SLOTS_MAX, ERR_INVALID for a
+ * key or passphrase of the wrong length or a log_n out of bounds, ERR_CONFLICT
+ * when a slot opens with it already.
+ */
+MUST_USE int secret_store_slot_add(struct secret_store *s,
+				   const struct secret_opener *by,
+				   uint64_t *ret_id, struct err *e);
+/*
+ * Whoever knew what opened it and has an older copy of the database still has
+ * the root key: see secret_store_rekey().
+ *
+ * Fails with ERR_NOT_FOUND, ERR_CONFLICT for the last one.
+ */
+MUST_USE int secret_store_slot_remove(struct secret_store *s, uint64_t id,
+				      struct err *e);
+/*
+ * A new root key in a new term, in one transaction; secrets follow by
+ * secret_store_rewrap(), after which the old root key is gone.
+ *
+ * by  what opens the slots: all of them are wrapped anew
+ *
+ * Fails with ERR_CONFLICT when a slot is opened by none of them (the text names
+ * it), or secrets are still wrapped by the root key before.
+ */
+MUST_USE int secret_store_rekey(struct secret_store *s,
+				const struct secret_opener *by, size_t n_by,
+				uint64_t *ret_term, struct err *e);
+
+/* --- secrets ------------------------------------------------------------- */
 
 enum secret_value_type {
 	SECRET_VALUE_BYTES = 1,
@@ -98,6 +173,8 @@ struct secret_meta {
 	unsigned versions; /* how many are kept; 0: removed */
 	bool deleted;      /* the newest version is deleted or removed */
 	int64_t created_us, updated_us;
+	unsigned keep; /* versions; 0: as many as the store keeps */
+	char description[SECRET_STORE_DESCRIPTION_MAX + 1];
 };
 
 #define SECRET_STORE_ANY UINT64_MAX
@@ -157,6 +234,15 @@ MUST_USE int secret_store_delete(struct secret_store *s, struct str project,
 				 bool deleted, struct err *e);
 
 /*
+ * What is noted of a secret beside its values: printable text of at most
+ * SECRET_STORE_DESCRIPTION_MAX bytes, in the clear, and how many versions are
+ * kept from the next put on (0: as many as the store keeps).
+ */
+MUST_USE int secret_store_describe(struct secret_store *s, struct str project,
+				   struct str name, struct str description,
+				   unsigned keep, struct err *e);
+
+/*
  * Destroy one version, or with 0 all of them: the wrapped key and the value
  * are overwritten in the database and its log.  Copies made before (backups)
  * are readable as long as the term they were wrapped in.
@@ -182,10 +268,13 @@ MUST_USE int secret_store_verify(struct secret_store *s, struct err *e);
 
 struct secret_store_status {
 	uint64_t term, epoch, secrets; /* removed secrets count */
+	uint64_t old;                  /* not in this term yet */
 	/* The epoch file could not be written after the last change; the next
 	 * change is refused unless it can. */
 	bool epoch_stale;
-	bool locked; /* the keys are locked in memory */
+	bool locked;   /* the keys are locked in memory */
+	bool old_root; /* secrets are still wrapped by the root key before */
+	int64_t created_us;
 };
-void secret_store_status(const struct secret_store *s,
+void secret_store_status(struct secret_store *s,
 			 struct secret_store_status *ret);

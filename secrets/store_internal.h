@@ -2,19 +2,21 @@
 /*
  * How the secret store is built; only store_*.c include this.
  *
- *   unsealing key --HKDF "nfo/slot-kek"--> wraps the root key (slot)
+ *   unsealing key --HKDF "nfo/slot-kek"--> wraps the root key (slot); of a
+ *                                          passphrase it is scrypt's
  *   root key RK   --HKDF "nfo/kek"|term--> wraps the key of each version
  *                 --HKDF "nfo/mac"|term--> MACs heads and manifest
  *                 --HKDF "nfo/idx"-------> path = HMAC(project, name)
  *                 --HKDF "nfo/epoch"-----> MACs the epoch file
+ *                 --HKDF "nfo/keyring"---> wraps the root key before it
  *   DEK, random, of one version: AES-256-GCM with the fixed nonce 0...01,
  *   since it encrypts one message only
  *
  * Wraps are XAES-256-GCM with random nonces.  What a row says about itself is
  * the additional data of value and wrap, so it cannot be moved or edited.  The
  * head of a secret MACs the digest of its version rows, the manifest MACs the
- * digest of all heads and the epoch, which grows with each change and is kept
- * outside the database too.  So an old row, an old head, an old manifest and
+ * digest of all heads, slots and the keyring, and the epoch, which grows with
+ * each change and is kept outside the database too.  So an old row, an old head, an old manifest and
  * an old database are all noticed, each by the level above it.
  *
  * Every salt is the store's uuid.
@@ -27,7 +29,8 @@
 #include "secrets/store_sql.h"
 
 enum {
-	SSTORE_FORMAT = 1,
+	SSTORE_FORMAT = 1,   /* of values */
+	SSTORE_MANIFEST = 2, /* of the manifest; 1 left out slots and keyring */
 	SSTORE_UUID_LEN = 16,
 	SSTORE_DEK_ID_LEN = 16,
 	SSTORE_BUCKETS = 256,
@@ -43,9 +46,11 @@ struct sstore_keys {
 	unsigned char root[CRYPTO_KEY_LEN];
 	unsigned char idx[CRYPTO_KEY_LEN];
 	unsigned char epoch[CRYPTO_KEY_LEN];
-	unsigned char kek[CRYPTO_KEY_LEN]; /* of kek_term */
-	unsigned char mac[CRYPTO_KEY_LEN]; /* of mac_term */
-	unsigned char dek[CRYPTO_KEY_LEN]; /* of the call */
+	unsigned char old_root[CRYPTO_KEY_LEN];  /* of terms below root_from */
+	unsigned char old_epoch[CRYPTO_KEY_LEN]; /* hangs on it */
+	unsigned char kek[CRYPTO_KEY_LEN];       /* of kek_term */
+	unsigned char mac[CRYPTO_KEY_LEN];       /* of mac_term */
+	unsigned char dek[CRYPTO_KEY_LEN];       /* of the call */
 };
 
 struct secret_store {
@@ -53,6 +58,7 @@ struct secret_store {
 	struct secret *keys_mem; /* holds *keys */
 	struct sstore_keys *keys;
 	uint64_t kek_term, mac_term; /* which are derived; 0: none */
+	uint64_t root_from;          /* first term of the root key; 0: all */
 	int lock_fd, epoch_dir_fd;
 	unsigned keep_versions;
 	bool epoch_stale;
@@ -61,13 +67,15 @@ struct secret_store {
 	int64_t created_us;
 	uint64_t term, epoch;
 	uint64_t n_heads;
+	unsigned format;                     /* of the manifest that is there */
 	struct hash buckets[SSTORE_BUCKETS]; /* by the path's first byte */
+	struct hash side;                    /* slots and keyring */
 };
 
 /* --- length-prefixed fields: tag, u32 length, bytes (big-endian) --------- */
 
 enum {
-	TLV_MAX = 640
+	TLV_MAX = 1024
 };
 
 enum tlv_tag {
@@ -95,6 +103,8 @@ enum tlv_tag {
 	TLV_SLOT,
 	TLV_KIND,
 	TLV_PARAMS,
+	TLV_DESCRIPTION,
+	TLV_KEEP,
 };
 
 struct tlv {
@@ -121,12 +131,31 @@ MUST_USE int sstore_mac(struct secret_store *s, uint64_t term,
 			const struct tlv *t, struct hash *ret, struct err *e);
 struct hash sstore_path(const struct secret_store *s, struct str project,
 			struct str name);
-/* Wrap the root key for an unsealing key, into a new row of the slots. */
-MUST_USE int sstore_slot_add(struct secret_store *s, const struct secret *key,
+/* A key of its own for another use, from the root key. */
+MUST_USE int sstore_derive(const struct secret_store *s, const char *label,
+			   unsigned char *out, struct err *e);
+/* Keys that the root key wraps; before anything is compared. */
+MUST_USE int sstore_keyring_load(struct secret_store *s, struct err *e);
+MUST_USE int sstore_keyring_digest(struct secret_store *s, struct hash_ctx *c,
+				   struct err *e);
+/* Another root key from that term on, with the old one kept for the terms
+ * before; s->keys has changed whatever comes of it. */
+MUST_USE int sstore_root_new(struct secret_store *s, uint64_t from_term,
 			     struct err *e);
-/* The root key, from the slot that key opens. */
-MUST_USE int sstore_slot_open(struct secret_store *s, const struct secret *key,
+MUST_USE int sstore_old_root_drop(struct secret_store *s, struct err *e);
+void sstore_old_root_forget(struct secret_store *s); /* after the commit */
+
+/* --- slots: store_slots.c ------------------------------------------------ */
+
+/* Wrap the root key for an opener, into a new row of the slots. */
+MUST_USE int sstore_slot_add(struct secret_store *s, uint64_t id,
+			     const struct secret_opener *by, struct err *e);
+/* The root key, from the first slot that one of them opens. */
+MUST_USE int sstore_slot_open(struct secret_store *s,
+			      const struct secret_opener *by, size_t n_by,
 			      struct err *e);
+MUST_USE int sstore_slots_digest(struct secret_store *s, struct hash_ctx *c,
+				 struct err *e);
 
 /* --- rows: store_rows.c -------------------------------------------------- */
 
@@ -139,6 +168,8 @@ struct sstore_head {
 	uint64_t term;      /* of the mac */
 	struct hash digest; /* over the version rows */
 	struct hash mac;
+	char description[SECRET_STORE_DESCRIPTION_MAX + 1];
+	uint64_t keep; /* versions; 0: as many as the store keeps */
 };
 
 struct sstore_version {
@@ -189,6 +220,10 @@ MUST_USE int sstore_value_rewrap(struct secret_store *s,
 				 const struct sstore_head *h,
 				 struct sstore_version *v, struct err *e);
 
+/* Secrets that are not in the current term. */
+MUST_USE int sstore_count_old(struct secret_store *s, uint64_t *ret,
+			      struct err *e);
+
 /* --- manifest, epoch, transactions: store_manifest.c, store_epoch.c ------ */
 
 /* Read the manifest without believing it: uuid, created, term, epoch. */
@@ -202,6 +237,7 @@ struct sstore_tx {
 	struct secret_store *s;
 	bool open;
 	bool making; /* leave the epoch file alone */
+	bool side;   /* slots or keyring change */
 	bool touched[SSTORE_BUCKETS];
 	uint64_t term;    /* of the manifest to be written */
 	uint64_t n_heads; /* afterwards */

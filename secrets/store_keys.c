@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The secret store's keys: slots, the root key and what is derived from it. */
+/* The secret store's keys: what is derived from the root key, and the keyring. */
 #include "secrets/store_internal.h"
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
-
-#define SLOT_KEYFILE "keyfile"
 
 int sstore_keys_new(struct secret_store *s, struct err *e)
 {
@@ -19,23 +16,29 @@ int sstore_keys_new(struct secret_store *s, struct err *e)
 	return 0;
 }
 
-static struct str salt_of(const struct secret_store *s)
+static int derive(const struct secret_store *s, const unsigned char *root,
+		  struct str info, unsigned char *out, struct err *e)
 {
-	return str_n((const char *)s->uuid, SSTORE_UUID_LEN);
-}
+	struct str salt = str_n((const char *)s->uuid, SSTORE_UUID_LEN);
 
-static int derive(const struct secret_store *s, struct str info,
-		  unsigned char *out, struct err *e)
-{
-	return crypto_hkdf(s->keys->root, CRYPTO_KEY_LEN, salt_of(s), info, out,
+	return crypto_hkdf(root, CRYPTO_KEY_LEN, salt, info, out,
 			   CRYPTO_KEY_LEN, e);
 }
 
 int sstore_keys_derive(struct secret_store *s, struct err *e)
 {
-	if (derive(s, STR("nfo/idx"), s->keys->idx, e))
+	const unsigned char *root = s->keys->root;
+
+	s->root_from = s->kek_term = s->mac_term = 0;
+	if (derive(s, root, STR("nfo/idx"), s->keys->idx, e))
 		return -1;
-	return derive(s, STR("nfo/epoch"), s->keys->epoch, e);
+	return derive(s, root, STR("nfo/epoch"), s->keys->epoch, e);
+}
+
+int sstore_derive(const struct secret_store *s, const char *label,
+		  unsigned char *out, struct err *e)
+{
+	return derive(s, s->keys->root, str_from(label), out, e);
 }
 
 static int derive_term(struct secret_store *s, const char *label, uint64_t term,
@@ -45,7 +48,9 @@ static int derive_term(struct secret_store *s, const char *label, uint64_t term,
 
 	tlv_str(&info, TLV_LABEL, label);
 	tlv_u64(&info, TLV_TERM, term);
-	return derive(s, tlv_view(&info), out, e);
+	return derive(s,
+		      term < s->root_from ? s->keys->old_root : s->keys->root,
+		      tlv_view(&info), out, e);
 }
 
 int sstore_kek(struct secret_store *s, uint64_t term, const unsigned char **ret,
@@ -85,150 +90,161 @@ struct hash sstore_path(const struct secret_store *s, struct str project,
 	return hash_hmac_sha256(s->keys->idx, CRYPTO_KEY_LEN, t.b, t.len);
 }
 
-/* --- slots --------------------------------------------------------------- */
+/* --- the keyring --------------------------------------------------------- */
 
-struct slot {
-	uint64_t id;
+/*
+ * Beside the slots, which hold the root key: keys that are wrapped by it.
+ *
+ *   idx       what paths are made with: it outlives every root key, since
+ *             names are no secret and paths must stay
+ *   old-root  the root key before this one, for the terms below before_term,
+ *             until nothing is wrapped in them any more
+ */
+#define KEY_IDX      "idx"
+#define KEY_OLD_ROOT "old-root"
+
+struct kept_key {
 	char kind[16];
-	struct str params; /* borrowed */
-	int64_t created_us;
-	struct hash commitment;
+	uint64_t before_term;
 	unsigned char nonce[CRYPTO_XNONCE_LEN];
 	unsigned char wrap[CRYPTO_KEY_LEN + CRYPTO_TAG_LEN];
 };
 
-static int slot_aad(const struct secret_store *s, const struct slot *slot,
-		    struct tlv *ret, struct err *e)
+static void kept_aad(const struct secret_store *s, const struct kept_key *k,
+		     struct tlv *ret)
 {
-	if (slot->params.len > 256)
-		return sstore_damaged("a slot", e);
-	tlv_start(ret, "nfo/slot", s->uuid);
-	tlv_u64(ret, TLV_SLOT, slot->id);
-	tlv_str(ret, TLV_KIND, slot->kind);
-	tlv_put(ret, TLV_PARAMS, slot->params.p, slot->params.len);
-	tlv_u64(ret, TLV_CREATED, (uint64_t)slot->created_us);
-	return 0;
+	tlv_start(ret, "nfo/keyring", s->uuid);
+	tlv_str(ret, TLV_KIND, k->kind);
+	tlv_u64(ret, TLV_TERM, k->before_term);
 }
 
-/*
- * GCM alone lets one ciphertext open under several keys.  The commitment does
- * not: it is a hash of the key, compared before anything is decrypted.
- */
-static int slot_keys(const struct secret_store *s, const struct secret *key,
-		     const struct tlv *aad, unsigned char *kek,
-		     struct hash *ret_commitment, struct err *e)
+static int kept_read(struct ssql_query *q, struct kept_key *k, struct err *e)
 {
-	struct secret_view v = secret_bytes(key);
-	unsigned char commit[CRYPTO_KEY_LEN];
-
-	if (v.n_bytes != SECRET_STORE_KEY_LEN)
-		return err_set(e, ERR_INVALID, "a key of %zu bytes, not %d",
-			       v.n_bytes, SECRET_STORE_KEY_LEN);
-	if (crypto_hkdf(v.bytes, v.n_bytes, salt_of(s), STR("nfo/slot-kek"),
-			kek, CRYPTO_KEY_LEN, e) ||
-	    crypto_hkdf(v.bytes, v.n_bytes, salt_of(s), STR("nfo/slot-commit"),
-			commit, sizeof(commit), e)) {
-		mem_wipe(kek, CRYPTO_KEY_LEN);
-		return -1;
-	}
-	*ret_commitment =
-		hash_hmac_sha256(commit, sizeof(commit), aad->b, aad->len);
-	mem_wipe(commit, sizeof(commit));
-	return 0;
+	ssql_get_text(q, k->kind, sizeof(k->kind) - 1);
+	k->before_term = ssql_get_u64(q);
+	ssql_get_blob(q, k->nonce, sizeof(k->nonce));
+	ssql_get_blob(q, k->wrap, sizeof(k->wrap));
+	return q->bad ? sstore_damaged("the form of the keyring", e) : 0;
 }
 
-int sstore_slot_add(struct secret_store *s, const struct secret *key,
-		    struct err *e)
+static int kept_open(struct secret_store *s, const struct kept_key *k,
+		     unsigned char *out, struct err *e)
 {
-	struct slot slot = {
-		.id = 1,
-		.kind = SLOT_KEYFILE,
-		.params = STR(""),
-		.created_us = clock_real_us(),
-	};
-	struct ssql_query q CLEANUP_SSQL = {0};
 	unsigned char kek[CRYPTO_KEY_LEN];
 	struct tlv aad;
 	int rc;
 
-	random_bytes(slot.nonce, sizeof(slot.nonce));
-	if (slot_aad(s, &slot, &aad, e) ||
-	    slot_keys(s, key, &aad, kek, &slot.commitment, e))
+	kept_aad(s, k, &aad);
+	if (sstore_derive(s, "nfo/keyring", kek, e))
 		return -1;
-	rc = crypto_xaes_seal(kek, slot.nonce, tlv_view(&aad), s->keys->root,
-			      CRYPTO_KEY_LEN, slot.wrap,
-			      slot.wrap + CRYPTO_KEY_LEN, e);
+	rc = crypto_xaes_open(kek, k->nonce, tlv_view(&aad), k->wrap,
+			      CRYPTO_KEY_LEN, k->wrap + CRYPTO_KEY_LEN, out, e);
 	mem_wipe(kek, sizeof(kek));
-	if (rc || ssql_start(&s->sql, SSQL_SLOT_PUT, &q, e))
+	return rc ? sstore_damaged("the keyring", e) : 0;
+}
+
+static int kept_put(struct secret_store *s, const char *kind, uint64_t before,
+		    const unsigned char *key, struct err *e)
+{
+	struct ssql_query q CLEANUP_SSQL = {0};
+	struct kept_key k = {.before_term = before};
+	unsigned char kek[CRYPTO_KEY_LEN];
+	struct tlv aad;
+	int rc;
+
+	memcpy(k.kind, kind, strlen(kind) + 1);
+	random_bytes(k.nonce, sizeof(k.nonce));
+	kept_aad(s, &k, &aad);
+	if (sstore_derive(s, "nfo/keyring", kek, e))
 		return -1;
-	ssql_u64(&q, slot.id);
-	ssql_text(&q, slot.kind);
-	ssql_blob(&q, slot.params.p, slot.params.len);
-	ssql_i64(&q, slot.created_us);
-	ssql_blob(&q, slot.commitment.b, HASH_LEN);
-	ssql_blob(&q, slot.nonce, sizeof(slot.nonce));
-	ssql_blob(&q, slot.wrap, sizeof(slot.wrap));
+	rc = crypto_xaes_seal(kek, k.nonce, tlv_view(&aad), key, CRYPTO_KEY_LEN,
+			      k.wrap, k.wrap + CRYPTO_KEY_LEN, e);
+	mem_wipe(kek, sizeof(kek));
+	if (rc || ssql_start(&s->sql, SSQL_KEYRING_PUT, &q, e))
+		return -1;
+	ssql_text(&q, k.kind);
+	ssql_u64(&q, k.before_term);
+	ssql_blob(&q, k.nonce, sizeof(k.nonce));
+	ssql_blob(&q, k.wrap, sizeof(k.wrap));
 	return ssql_step(&q, e);
 }
 
-static int slot_read(struct ssql_query *q, struct slot *ret, struct err *e)
-{
-	ret->id = ssql_get_u64(q);
-	ssql_get_text(q, ret->kind, sizeof(ret->kind) - 1);
-	ret->params = ssql_view_blob(q);
-	ret->created_us = ssql_get_i64(q);
-	ssql_get_blob(q, ret->commitment.b, HASH_LEN);
-	ssql_get_blob(q, ret->nonce, sizeof(ret->nonce));
-	ssql_get_blob(q, ret->wrap, sizeof(ret->wrap));
-	return q->bad ? sstore_damaged("a slot", e) : 0;
-}
-
-/* 1: opened; 0: this key is not for this slot. */
-static int slot_try(struct secret_store *s, const struct slot *slot,
-		    const struct secret *key, struct err *e)
-{
-	unsigned char kek[CRYPTO_KEY_LEN];
-	struct hash commitment;
-	struct tlv aad;
-	int rc;
-
-	if (slot_aad(s, slot, &aad, e) ||
-	    slot_keys(s, key, &aad, kek, &commitment, e))
-		return -1;
-	if (!hash_eq(&commitment, &slot->commitment)) {
-		mem_wipe(kek, sizeof(kek));
-		return 0;
-	}
-	rc = crypto_xaes_open(kek, slot->nonce, tlv_view(&aad), slot->wrap,
-			      CRYPTO_KEY_LEN, slot->wrap + CRYPTO_KEY_LEN,
-			      s->keys->root, e);
-	mem_wipe(kek, sizeof(kek));
-	return rc ? sstore_damaged("the slot of this key", e) : 1;
-}
-
-int sstore_slot_open(struct secret_store *s, const struct secret *key,
-		     struct err *e)
+int sstore_keyring_load(struct secret_store *s, struct err *e)
 {
 	struct ssql_query q CLEANUP_SSQL = {0};
-	struct slot slot;
+	struct kept_key k;
 	int row;
 
-	if (ssql_start(&s->sql, SSQL_SLOTS, &q, e))
+	if (ssql_start(&s->sql, SSQL_KEYRING, &q, e))
 		return -1;
 	while ((row = ssql_step(&q, e)) > 0) {
-		int rc;
-
-		if (slot_read(&q, &slot, e))
+		if (kept_read(&q, &k, e))
 			return -1;
-		if (strcmp(slot.kind, SLOT_KEYFILE))
-			continue;
-		rc = slot_try(s, &slot, key, e);
-		if (rc)
-			return rc < 0 ? -1 : 0;
+		if (!strcmp(k.kind, KEY_IDX)) {
+			if (kept_open(s, &k, s->keys->idx, e))
+				return -1;
+		} else if (!strcmp(k.kind, KEY_OLD_ROOT)) {
+			if (kept_open(s, &k, s->keys->old_root, e) ||
+			    derive(s, s->keys->old_root, STR("nfo/epoch"),
+				   s->keys->old_epoch, e))
+				return -1;
+			s->root_from = k.before_term;
+		} else {
+			return sstore_damaged("the keyring", e);
+		}
 	}
-	if (row < 0)
+	return row;
+}
+
+int sstore_keyring_digest(struct secret_store *s, struct hash_ctx *c,
+			  struct err *e)
+{
+	struct ssql_query q CLEANUP_SSQL = {0};
+	struct kept_key k;
+	struct tlv t;
+	int row;
+
+	if (ssql_start(&s->sql, SSQL_KEYRING, &q, e))
 		return -1;
-	return err_set(e, ERR_DENIED,
-		       "the key does not open the secret store (or its slot is "
-		       "damaged)");
+	while ((row = ssql_step(&q, e)) > 0) {
+		if (kept_read(&q, &k, e))
+			return -1;
+		kept_aad(s, &k, &t);
+		tlv_put(&t, TLV_NONCE, k.nonce, sizeof(k.nonce));
+		tlv_put(&t, TLV_WRAP, k.wrap, sizeof(k.wrap));
+		hash_update(c, t.b, t.len);
+	}
+	return row;
+}
+
+int sstore_root_new(struct secret_store *s, uint64_t from_term, struct err *e)
+{
+	struct sstore_keys *k = s->keys;
+
+	memcpy(k->old_root, k->root, sizeof(k->root));
+	memcpy(k->old_epoch, k->epoch, sizeof(k->epoch));
+	random_bytes(k->root, sizeof(k->root));
+	s->root_from = from_term;
+	s->kek_term = s->mac_term = 0;
+	if (derive(s, k->root, STR("nfo/epoch"), k->epoch, e) ||
+	    kept_put(s, KEY_IDX, 0, k->idx, e))
+		return -1;
+	return kept_put(s, KEY_OLD_ROOT, from_term, k->old_root, e);
+}
+
+int sstore_old_root_drop(struct secret_store *s, struct err *e)
+{
+	struct ssql_query q CLEANUP_SSQL = {0};
+
+	if (ssql_start(&s->sql, SSQL_KEYRING_DROP, &q, e))
+		return -1;
+	ssql_text(&q, KEY_OLD_ROOT);
+	return ssql_step(&q, e);
+}
+
+void sstore_old_root_forget(struct secret_store *s)
+{
+	s->root_from = 0;
+	mem_wipe(s->keys->old_root, sizeof(s->keys->old_root));
+	mem_wipe(s->keys->old_epoch, sizeof(s->keys->old_epoch));
 }

@@ -9,9 +9,27 @@
 
 #include <string.h>
 
-static struct hash buckets_digest(const struct hash *buckets)
+/* What the manifest stands for; format 1 knew the heads alone. */
+static struct hash digest_of(unsigned format, const struct hash *buckets,
+			     const struct hash *side)
 {
-	return hash_sha256(buckets, SSTORE_BUCKETS * sizeof(*buckets));
+	struct hash_ctx *c = hash_begin();
+
+	hash_update(c, buckets, SSTORE_BUCKETS * sizeof(*buckets));
+	if (format > 1)
+		hash_update(c, side, sizeof(*side));
+	return hash_end(c);
+}
+
+static int side_digest(struct secret_store *s, struct hash *ret, struct err *e)
+{
+	struct hash_ctx *c = hash_begin();
+	int rc = sstore_slots_digest(s, c, e);
+
+	if (!rc)
+		rc = sstore_keyring_digest(s, c, e);
+	*ret = hash_end(c);
+	return rc;
 }
 
 struct manifest {
@@ -21,13 +39,14 @@ struct manifest {
 	struct hash digest, mac;
 };
 
-static int manifest_mac(struct secret_store *s, const struct manifest *m,
-			struct hash *ret, struct err *e)
+static int manifest_mac(struct secret_store *s, unsigned format,
+			const struct manifest *m, struct hash *ret,
+			struct err *e)
 {
 	struct tlv t;
 
 	tlv_start(&t, "nfo-manifest-v1", m->uuid);
-	tlv_u64(&t, TLV_SCHEMA, SSTORE_FORMAT);
+	tlv_u64(&t, TLV_SCHEMA, format);
 	tlv_u64(&t, TLV_CREATED, (uint64_t)m->created_us);
 	tlv_u64(&t, TLV_TERM, m->term);
 	tlv_u64(&t, TLV_EPOCH, m->epoch);
@@ -107,7 +126,7 @@ static int manifest_same(struct secret_store *s, struct hash *ret_digest,
 	struct manifest m;
 	struct hash mac;
 
-	if (manifest_get(s, &m, e) || manifest_mac(s, &m, &mac, e))
+	if (manifest_get(s, &m, e) || manifest_mac(s, s->format, &m, &mac, e))
 		return -1;
 	if (!hash_eq(&m.mac, &mac) || m.term != s->term ||
 	    m.epoch != s->epoch || memcmp(m.uuid, s->uuid, sizeof(m.uuid)))
@@ -116,16 +135,30 @@ static int manifest_same(struct secret_store *s, struct hash *ret_digest,
 	return 0;
 }
 
+/* An old one is believed if its MAC is right; a newer store's old manifest
+ * has an old epoch. */
+static int find_format(struct secret_store *s, struct hash *ret_digest,
+		       struct err *e)
+{
+	s->format = SSTORE_MANIFEST;
+	if (!manifest_same(s, ret_digest, e))
+		return 0;
+	s->format = 1;
+	return manifest_same(s, ret_digest, e);
+}
+
 int sstore_manifest_load(struct secret_store *s, struct err *e)
 {
 	struct hash digest, expected;
 
-	if (manifest_same(s, &digest, e) || load_buckets(s, e))
+	if (find_format(s, &digest, e) || load_buckets(s, e) ||
+	    side_digest(s, &s->side, e))
 		return -1;
-	expected = buckets_digest(s->buckets);
+	expected = digest_of(s->format, s->buckets, &s->side);
 	if (!hash_eq(&digest, &expected))
-		return sstore_damaged("its secrets are not those of the "
-				      "manifest: removed, added or put back",
+		return sstore_damaged("its secrets or slots are not those "
+				      "of the manifest: removed, added or put "
+				      "back",
 				      e);
 	return 0;
 }
@@ -176,12 +209,15 @@ int sstore_bucket_check(struct secret_store *s, const struct hash *path,
 
 int sstore_manifest_check(struct secret_store *s, struct err *e)
 {
-	struct hash digest, expected = buckets_digest(s->buckets);
+	struct hash digest, side;
+	struct hash expected = digest_of(s->format, s->buckets, &s->side);
 
-	if (manifest_same(s, &digest, e))
+	if (manifest_same(s, &digest, e) || side_digest(s, &side, e))
 		return -1;
 	if (!hash_eq(&digest, &expected))
 		return sstore_damaged("the manifest", e);
+	if (!hash_eq(&side, &s->side))
+		return sstore_damaged("its slots", e);
 	for (unsigned i = 0; i < SSTORE_BUCKETS; i++) {
 		struct hash path = {{(unsigned char)i}};
 
@@ -241,7 +277,7 @@ static int write_manifest(struct sstore_tx *tx, const struct hash *digest,
 	};
 
 	memcpy(m.uuid, s->uuid, sizeof(m.uuid));
-	if (manifest_mac(s, &m, &m.mac, e) ||
+	if (manifest_mac(s, SSTORE_MANIFEST, &m, &m.mac, e) ||
 	    ssql_start(&s->sql, SSQL_MANIFEST_PUT, &q, e))
 		return -1;
 	ssql_blob(&q, m.uuid, sizeof(m.uuid));
@@ -260,7 +296,7 @@ static int write_manifest(struct sstore_tx *tx, const struct hash *digest,
 int sstore_tx_commit(struct sstore_tx *tx, struct err *e)
 {
 	struct secret_store *s = tx->s;
-	struct hash buckets[SSTORE_BUCKETS], digest;
+	struct hash buckets[SSTORE_BUCKETS], digest, side = s->side;
 	struct err later;
 
 	memcpy(buckets, s->buckets, sizeof(buckets));
@@ -269,11 +305,15 @@ int sstore_tx_commit(struct sstore_tx *tx, struct err *e)
 		    bucket_digest(s, (unsigned char)i, &buckets[i], e))
 			return -1;
 	}
-	digest = buckets_digest(buckets);
+	if (tx->side && side_digest(s, &side, e))
+		return -1;
+	digest = digest_of(SSTORE_MANIFEST, buckets, &side);
 	if (write_manifest(tx, &digest, e) || ssql_run(&s->sql, SSQL_COMMIT, e))
 		return -1;
 	tx->open = false;
 	memcpy(s->buckets, buckets, sizeof(buckets));
+	s->side = side;
+	s->format = SSTORE_MANIFEST;
 	s->term = tx->term;
 	s->n_heads = tx->n_heads;
 	s->epoch++;

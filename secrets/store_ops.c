@@ -47,7 +47,10 @@ static int pick(struct found *f, uint64_t version, struct sstore_version **ret,
 			return 0;
 		}
 	}
-	return err_set(e, ERR_NOT_FOUND, "no version %llu of this secret",
+	return err_set(e, ERR_NOT_FOUND,
+		       version && version <= f->h.current ?
+			       "version %llu of this secret is destroyed" :
+			       "no version %llu of this secret",
 		       (unsigned long long)version);
 }
 
@@ -70,6 +73,8 @@ static void describe_head(const struct sstore_head *h, struct secret_meta *ret)
 		.created_us = h->created_us,
 		.updated_us = h->updated_us,
 	};
+	ret->keep = (unsigned)h->keep;
+	memcpy(ret->description, h->description, sizeof(h->description));
 	memcpy(ret->project, h->project, sizeof(h->project));
 	memcpy(ret->name, h->name, sizeof(h->name));
 }
@@ -227,6 +232,7 @@ int secret_store_put(struct secret_store *s, struct str project,
 	struct sstore_tx tx CLEANUP_TX = {0};
 	struct sstore_version v = {.type = type};
 	struct found f;
+	uint64_t keep;
 
 	if (check_value(value, type, e) || sstore_tx_begin(s, &tx, e) ||
 	    find_or_new(&tx, project, name, &f, e) ||
@@ -237,8 +243,8 @@ int secret_store_put(struct secret_store *s, struct str project,
 	f.h.flags = 0;
 	if (sstore_value_seal(s, &f.h, &v, value, e))
 		return -1;
-	if (v.version > s->keep_versions &&
-	    drop(s, &f.path, 0, v.version - s->keep_versions, e))
+	keep = f.h.keep ? f.h.keep : s->keep_versions;
+	if (v.version > keep && drop(s, &f.path, 0, v.version - keep, e))
 		return -1;
 	if (sstore_head_put(s, &f.h, e) || sstore_tx_commit(&tx, e))
 		return -1;
@@ -272,6 +278,43 @@ int secret_store_delete(struct secret_store *s, struct str project,
 	    sstore_head_put(s, &f.h, e))
 		return -1;
 	return sstore_tx_commit(&tx, e);
+}
+
+/* UTF-8 without control characters, as it is shown in terminals. */
+static bool printable(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return false;
+	return str_utf8_valid(s);
+}
+
+int secret_store_describe(struct secret_store *s, struct str project,
+			  struct str name, struct str description,
+			  unsigned keep, struct err *e)
+{
+	struct sstore_tx tx CLEANUP_TX = {0};
+	struct found f;
+
+	if (description.len > SECRET_STORE_DESCRIPTION_MAX ||
+	    !printable(description))
+		return err_set(e, ERR_INVALID,
+			       "a description is one line of at most %d bytes",
+			       SECRET_STORE_DESCRIPTION_MAX);
+	if (keep > SECRET_STORE_VERSIONS_MAX)
+		return err_set(e, ERR_INVALID, "at most %d versions are kept",
+			       SECRET_STORE_VERSIONS_MAX);
+	if (sstore_tx_begin(s, &tx, e) || find(s, project, name, &f, e))
+		return -1;
+	if (!f.rows.n)
+		return err_set(e, ERR_NOT_FOUND, "the secret was removed");
+	if (sstore_tx_touch(&tx, &f.path, e))
+		return -1;
+	memset(f.h.description, 0, sizeof(f.h.description));
+	memcpy(f.h.description, description.p, description.len);
+	f.h.keep = keep;
+	f.h.updated_us = clock_real_us();
+	return sstore_head_put(s, &f.h, e) || sstore_tx_commit(&tx, e) ? -1 : 0;
 }
 
 static int remove_rows(struct secret_store *s, struct sstore_tx *tx,

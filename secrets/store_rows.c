@@ -24,6 +24,11 @@ static int head_mac(struct secret_store *s, const struct sstore_head *h,
 	tlv_u64(&t, TLV_UPDATED, (uint64_t)h->updated_us);
 	tlv_u64(&t, TLV_TERM, h->term);
 	tlv_put(&t, TLV_DIGEST, h->digest.b, HASH_LEN);
+	/* Left out where they are not set: stores had none once. */
+	if (h->description[0])
+		tlv_str(&t, TLV_DESCRIPTION, h->description);
+	if (h->keep)
+		tlv_u64(&t, TLV_KEEP, h->keep);
 	return sstore_mac(s, h->term, &t, ret, e);
 }
 
@@ -44,6 +49,8 @@ int sstore_head_read(struct secret_store *s, struct ssql_query *q,
 	h.term = ssql_get_u64(q);
 	ssql_get_blob(q, h.digest.b, HASH_LEN);
 	ssql_get_blob(q, h.mac.b, HASH_LEN);
+	ssql_get_text(q, h.description, SECRET_STORE_DESCRIPTION_MAX);
+	h.keep = ssql_get_u64(q);
 	if (q->bad)
 		return sstore_damaged("the form of a head", e);
 	path = sstore_path(s, str_from(h.project), str_from(h.name));
@@ -169,5 +176,7 @@ int sstore_head_put(struct secret_store *s, struct sstore_head *h,
 	ssql_u64(&q, h->term);
 	ssql_blob(&q, h->digest.b, HASH_LEN);
 	ssql_blob(&q, h->mac.b, HASH_LEN);
+	ssql_text(&q, h->description);
+	ssql_u64(&q, h->keep);
 	return ssql_step(&q, e);
 }

@@ -11,10 +11,15 @@ const char store_schema_pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
 				    "PRAGMA temp_store = MEMORY;"
 				    "PRAGMA mmap_size = 0;";
 
+#define KEYRING                                                                \
+	"CREATE TABLE keyring ("                                               \
+	" kind TEXT PRIMARY KEY, before_term INTEGER NOT NULL,"                \
+	" nonce BLOB NOT NULL, wrap BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+
 /* `value` is the last column, so that the others are read without it. */
 const char store_schema_tables[] =
 	"PRAGMA application_id = 0x4e464f53;"
-	"PRAGMA user_version = 1;"
+	"PRAGMA user_version = 2;"
 	"CREATE TABLE manifest ("
 	" id INTEGER PRIMARY KEY CHECK (id = 1),"
 	" uuid BLOB NOT NULL, created_us INTEGER NOT NULL,"
@@ -23,13 +28,15 @@ const char store_schema_tables[] =
 	"CREATE TABLE slots ("
 	" slot INTEGER PRIMARY KEY, kind TEXT NOT NULL, params BLOB NOT NULL,"
 	" created_us INTEGER NOT NULL, commitment BLOB NOT NULL,"
-	" nonce BLOB NOT NULL, wrap BLOB NOT NULL) STRICT;"
+	" nonce BLOB NOT NULL, wrap BLOB NOT NULL) STRICT;" KEYRING
 	"CREATE TABLE heads ("
 	" path BLOB PRIMARY KEY, project TEXT NOT NULL, name TEXT NOT NULL,"
 	" current INTEGER NOT NULL, n_versions INTEGER NOT NULL,"
 	" flags INTEGER NOT NULL, created_us INTEGER NOT NULL,"
 	" updated_us INTEGER NOT NULL, term INTEGER NOT NULL,"
-	" digest BLOB NOT NULL, mac BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+	" digest BLOB NOT NULL, mac BLOB NOT NULL,"
+	" description TEXT NOT NULL DEFAULT '',"
+	" keep INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;"
 	"CREATE UNIQUE INDEX heads_name ON heads (project, name);"
 	"CREATE INDEX heads_term ON heads (term);"
 	"CREATE TABLE versions ("
@@ -40,9 +47,15 @@ const char store_schema_tables[] =
 	" wrap_nonce BLOB NOT NULL, wrap BLOB NOT NULL, tag BLOB NOT NULL,"
 	" value BLOB NOT NULL, UNIQUE (path, version)) STRICT;";
 
+const char store_schema_upgrade[] =
+	"BEGIN IMMEDIATE;"
+	"ALTER TABLE heads ADD COLUMN description TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE heads ADD COLUMN keep INTEGER NOT NULL DEFAULT 0;" KEYRING
+	"PRAGMA user_version = 2; COMMIT;";
+
 #define HEAD                                                                   \
 	"path, project, name, current, n_versions, flags, created_us,"         \
-	" updated_us, term, digest, mac"
+	" updated_us, term, digest, mac, description, keep"
 #define VERSION                                                                \
 	"version, created_us, type, flags, term, dek_id, wrap_term,"           \
 	" wrap_nonce, wrap, tag"
@@ -62,19 +75,27 @@ const char *const store_schema_sql[N_SSQL] = {
 			      " digest = excluded.digest, mac = excluded.mac",
 	[SSQL_SLOTS] = "SELECT slot, kind, params, created_us, commitment,"
 		       " nonce, wrap FROM slots ORDER BY slot",
-	[SSQL_SLOT_PUT] = "INSERT INTO slots (slot, kind, params, created_us,"
-			  " commitment, nonce, wrap)"
-			  " VALUES (?, ?, ?, ?, ?, ?, ?)",
+	[SSQL_SLOT_DROP] = "DELETE FROM slots WHERE slot = ?",
+	[SSQL_KEYRING] = "SELECT kind, before_term, nonce, wrap FROM keyring"
+			 " ORDER BY kind",
+	[SSQL_KEYRING_PUT] = "INSERT OR REPLACE INTO keyring (kind,"
+			     " before_term, nonce, wrap) VALUES (?, ?, ?, ?)",
+	[SSQL_KEYRING_DROP] = "DELETE FROM keyring WHERE kind = ?",
+	[SSQL_SLOT_PUT] =
+		"INSERT OR REPLACE INTO slots (slot, kind, params, created_us,"
+		" commitment, nonce, wrap)"
+		" VALUES (?, ?, ?, ?, ?, ?, ?)",
 	[SSQL_HEAD_GET] = "SELECT " HEAD " FROM heads WHERE path = ?",
 	[SSQL_HEAD_PUT] = "INSERT OR REPLACE INTO heads (" HEAD ")"
-			  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[SSQL_HEAD_BUCKET] = "SELECT path, mac FROM heads"
 			     " WHERE path >= ? AND path <= ? ORDER BY path",
 	[SSQL_HEADS] = "SELECT " HEAD " FROM heads ORDER BY path",
 	[SSQL_HEADS_OF] = "SELECT " HEAD " FROM heads WHERE project = ?"
 			  " AND name > ? AND n_versions > 0"
 			  " ORDER BY name LIMIT ?",
-	[SSQL_HEADS_OLD] = "SELECT path FROM heads WHERE term < ? LIMIT ?",
+	[SSQL_HEADS_OLD] = "SELECT path FROM heads WHERE term < ?"
+			   " ORDER BY term, path LIMIT ?",
 	[SSQL_HEADS_OLD_COUNT] = "SELECT count(*) FROM heads WHERE term < ?",
 	[SSQL_VERSIONS] = "SELECT " VERSION " FROM versions WHERE path = ?"
 			  " ORDER BY version",

@@ -6,9 +6,11 @@
 
 enum {
 	STORE_SCHEMA_APPLICATION_ID = 0x4e464f53, /* "NFOS" */
-	STORE_SCHEMA_VERSION = 1
+	STORE_SCHEMA_VERSION = 2
 };
 
 extern const char store_schema_pragmas[];
 extern const char store_schema_tables[];
+/* From version 1 to 2. */
+extern const char store_schema_upgrade[];
 extern const char *const store_schema_sql[N_SSQL];

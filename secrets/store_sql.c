@@ -93,7 +93,9 @@ static int check_sound(struct ssql *sql, struct err *e)
 			       "store");
 	if (ask(sql, "PRAGMA user_version", &n, &ok, e))
 		return -1;
-	if (n != STORE_SCHEMA_VERSION)
+	if (n == 1 && run_text(sql, store_schema_upgrade, e))
+		return -1;
+	if (n < 1 || n > STORE_SCHEMA_VERSION)
 		return err_set(e, ERR_CONFLICT,
 			       "the secret store has format %lld, this program "
 			       "knows %d",
@@ -228,11 +230,12 @@ void ssql_get_text(struct ssql_query *q, char *out, size_t max)
 	size_t len = (size_t)sqlite3_column_bytes(q->stmt, at);
 
 	out[0] = 0;
-	if (!text || !p || len > max || memchr(p, 0, len)) {
+	if (!text || len > max || (p && memchr(p, 0, len))) {
 		q->bad = true;
 		return;
 	}
-	memcpy(out, p, len);
+	if (p) /* NULL for an empty one */
+		memcpy(out, p, len);
 	out[len] = 0;
 }
 

@@ -3,7 +3,7 @@
 #include "secrets/store_internal.h"
 
 enum {
-	REWRAP_MAX = 256 /* secrets in one transaction */
+	REWRAP_MAX = 1024 /* secrets in one transaction */
 };
 
 int secret_store_rotate(struct secret_store *s, uint64_t *ret_term,
@@ -40,7 +40,7 @@ static int old_heads(struct secret_store *s, struct hash *ret, size_t max,
 	return q.bad ? sstore_damaged("the form of a head", e) : 0;
 }
 
-static int count_old(struct secret_store *s, uint64_t *ret, struct err *e)
+int sstore_count_old(struct secret_store *s, uint64_t *ret, struct err *e)
 {
 	struct ssql_query q CLEANUP_SSQL = {0};
 
@@ -70,6 +70,21 @@ static int rewrap_one(struct sstore_tx *tx, const struct hash *path,
 	return sstore_head_put(s, &h, e);
 }
 
+/* Nothing is wrapped in its terms any more. */
+static int drop_old_root(struct secret_store *s, struct err *e)
+{
+	struct sstore_tx tx CLEANUP_TX = {0};
+
+	if (sstore_tx_begin(s, &tx, e) || sstore_manifest_check(s, e) ||
+	    sstore_old_root_drop(s, e))
+		return -1;
+	tx.side = true;
+	if (sstore_tx_commit(&tx, e))
+		return -1;
+	sstore_old_root_forget(s);
+	return ssql_run(&s->sql, SSQL_CHECKPOINT, e);
+}
+
 int secret_store_rewrap(struct secret_store *s, unsigned max_secrets,
 			uint64_t *ret_left, struct err *e)
 {
@@ -92,7 +107,11 @@ int secret_store_rewrap(struct secret_store *s, unsigned max_secrets,
 		if (rewrap_one(&tx, &paths[i], e))
 			return -1;
 	}
-	if ((n && sstore_tx_commit(&tx, e)) || count_old(s, &left, e))
+	if (n && sstore_tx_commit(&tx, e))
+		return -1;
+	sstore_tx_done(&tx);
+	if (sstore_count_old(s, &left, e) ||
+	    (!left && s->root_from && drop_old_root(s, e)))
 		return -1;
 	*ret_left = left;
 	return 0;

@@ -65,6 +65,7 @@ static int unseal(struct keeper *k, const char *state, struct err *e)
 	char db[INIT_PATH_MAX + 32], epoch[INIT_PATH_MAX + 32];
 	CLEANUP_SECRET struct secret *k32 = NULL;
 	struct secret_store_opts o = {.path = db, .epoch_dir = epoch};
+	struct secret_opener by = {.kind = SECRET_SLOT_KEYFILE};
 
 	(void)snprintf(dir, sizeof(dir), "%s/keeper", state);
 	(void)snprintf(key, sizeof(key), "%s/key", dir);
@@ -76,9 +77,10 @@ static int unseal(struct keeper *k, const char *state, struct err *e)
 		if (keyfile_create(key, e) || keyfile_read(key, &k32, e))
 			return -1;
 	}
-	if (access(db, F_OK) && secret_store_create(&o, k32, e))
+	by.key = k32;
+	if (access(db, F_OK) && secret_store_create(&o, &by, e))
 		return -1;
-	return secret_store_open(&o, k32, &k->store, e);
+	return secret_store_open(&o, &by, 1, &k->store, e);
 }
 
 int main(void)

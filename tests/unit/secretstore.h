@@ -28,6 +28,7 @@
 static char top[64], db[96], epoch_dir[96], epoch_file[128];
 static struct secret_store_opts opts;
 static struct secret *key;
+static struct secret_opener opener;
 
 static MAYBE_UNUSED int setup(void **state)
 {
@@ -43,10 +44,10 @@ static MAYBE_UNUSED int setup(void **state)
 	snprintf(epoch_file, sizeof(epoch_file), "%s/secrets.epoch", epoch_dir);
 	opts = (struct secret_store_opts){.path = db, .epoch_dir = epoch_dir};
 	if (mkdir(epoch_dir, 0700) ||
-	    secret_new(bytes, sizeof(bytes), 0, &key, &e) ||
-	    secret_store_create(&opts, key, &e))
+	    secret_new(bytes, sizeof(bytes), 0, &key, &e))
 		return -1;
-	return 0;
+	opener = (struct secret_opener){.key = key};
+	return secret_store_create(&opts, &opener, &e);
 }
 
 static MAYBE_UNUSED int teardown(void **state)
@@ -64,7 +65,7 @@ static MAYBE_UNUSED struct secret_store *open_store(void)
 	struct secret_store *s = NULL;
 	struct err e = {0};
 
-	if (secret_store_open(&opts, key, &s, &e))
+	if (secret_store_open(&opts, &opener, 1, &s, &e))
 		fail_msg("open: %s", e.text);
 	return s;
 }
@@ -75,7 +76,7 @@ static MAYBE_UNUSED struct secret_store *try_open(struct err *e)
 	struct secret_store *s = NULL;
 
 	*e = (struct err){0};
-	if (secret_store_open(&opts, key, &s, e))
+	if (secret_store_open(&opts, &opener, 1, &s, e))
 		assert_null(s);
 	return s;
 }

@@ -29,7 +29,8 @@ static void test_versions(void **state)
 	is(s, "a", 1, "one");
 	put(s, "a", "three");
 	put(s, "a", "four");
-	is_not(s, "a", 1, ERR_NOT_FOUND, "no version 1");
+	is_not(s, "a", 1, ERR_NOT_FOUND,
+	       "version 1 of this secret is destroyed");
 	is(s, "a", 2, "two");
 	is_not(s, "a", 5, ERR_NOT_FOUND, "no version 5");
 	assert_int_equal(secret_store_stat(s, P, STR("a"), &meta, &e), 0);
@@ -101,10 +102,11 @@ static void test_delete_and_remove(void **state)
 	assert_int_equal(secret_store_delete(s, P, STR("a"), 2, false, &e), 0);
 	is(s, "a", 0, "two");
 	assert_int_equal(secret_store_remove(s, P, STR("a"), 1, &e), 0);
-	is_not(s, "a", 1, ERR_NOT_FOUND, "no version 1");
+	is_not(s, "a", 1, ERR_NOT_FOUND,
+	       "version 1 of this secret is destroyed");
 	is(s, "a", 0, "two");
 	assert_int_equal(secret_store_remove(s, P, STR("a"), 0, &e), 0);
-	is_not(s, "a", 0, ERR_NOT_FOUND, "no version");
+	is_not(s, "a", 0, ERR_NOT_FOUND, "destroyed");
 	assert_int_equal(secret_store_stat(s, P, STR("a"), &meta, &e), -1);
 	assert_int_equal(e.code, ERR_NOT_FOUND);
 	assert_int_equal(secret_store_remove(s, P, STR("a"), 0, &e), -1);
@@ -191,17 +193,17 @@ static void test_rotate(void **state)
 static void test_keys(void **state)
 {
 	static const unsigned char other[SECRET_STORE_KEY_LEN] = "another";
-	struct secret *right = key, *wrong = NULL, *tiny = NULL;
+	struct secret *wrong = NULL, *tiny = NULL;
 	struct err e;
 
 	(void)state;
 	assert_int_equal(secret_new(other, sizeof(other), 0, &wrong, &e), 0);
 	assert_int_equal(secret_new(other, 31, 0, &tiny, &e), 0);
-	key = wrong;
+	opener.key = wrong;
 	open_refused(ERR_DENIED, "does not open");
-	key = tiny;
+	opener.key = tiny;
 	open_refused(ERR_INVALID, "31 bytes");
-	key = right;
+	opener.key = key;
 	secret_store_close(open_store());
 	secret_free(wrong);
 	secret_free(tiny);
@@ -212,16 +214,16 @@ static void test_create_twice(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(secret_store_create(&opts, key, &e), -1);
+	assert_int_equal(secret_store_create(&opts, &opener, &e), -1);
 	assert_int_equal(e.code, ERR_CONFLICT);
 	/* Never opened: it may be made again when it is gone. */
 	assert_int_equal(unlink(db), 0);
 	open_refused(ERR_NOT_FOUND, "no secret store");
-	assert_int_equal(secret_store_create(&opts, key, &e), 0);
+	assert_int_equal(secret_store_create(&opts, &opener, &e), 0);
 	secret_store_close(open_store());
 	/* Opened once: a missing database is no reason to begin anew. */
 	assert_int_equal(unlink(db), 0);
-	assert_int_equal(secret_store_create(&opts, key, &e), -1);
+	assert_int_equal(secret_store_create(&opts, &opener, &e), -1);
 	assert_int_equal(e.code, ERR_CONFLICT);
 	assert_non_null(strstr(e.text, "epoch file"));
 }
@@ -264,7 +266,7 @@ static void writer(int out)
 	char text[32];
 	uint64_t n = 0, v, left;
 
-	if (secret_store_open(&opts, key, &s, &e))
+	if (secret_store_open(&opts, &opener, 1, &s, &e))
 		_exit(9);
 	for (;; n++) {
 		struct secret *value = NULL;
@@ -283,6 +285,10 @@ static void writer(int out)
 			_exit(12);
 		if (n % 5 == 4 && secret_store_rewrap(s, 1, &left, &e))
 			_exit(13);
+		/* Refused as long as the one before is not done. */
+		if (n % 7 == 6 && secret_store_rekey(s, &opener, 1, &v, &e) &&
+		    e.code != ERR_CONFLICT)
+			_exit(14);
 	}
 }
 
