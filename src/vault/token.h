@@ -33,5 +33,14 @@ void token_put(struct token *t);                          /* done with it */
  * Returns true when that is worth trying: this one was not made just now. */
 bool token_refused(struct token *t);
 
+/* It is for nothing new any more: the next token_get() makes a new one. */
+void token_doom(struct place *p, const struct secret *value);
+/* Did we log in?  False for one that somebody gave us (a file): that is never
+ * revoked. */
+bool token_ours(const struct token *t);
+/* When there is no use for a token any more (there is a newer one, it is doomed,
+ * its attempt has ended, we leave) and nobody holds it, it is offered to
+ * lease_takes_login() (vault/lease.h), and revoked only when that says no. */
+
 /* The attempt has ended: a login of its own goes. */
 void token_attempt_ended(struct place *p, const struct ulid *attempt);
