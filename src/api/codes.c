@@ -47,6 +47,7 @@ static const char *const codes[] = {
 	"precondition-required",
 	"provider-unavailable",
 	"range",
+	"secret-missing",
 	"slow-down",
 	"source-missing",
 	"source-not-wanted",

@@ -5,6 +5,7 @@
 #include "api/follow.h"
 #include "api/handlers.h"
 #include "api/internal.h"
+#include "api/needs.h"
 #include "api/once.h"
 #include "api/reply.h"
 #include "api/upload.h"
@@ -29,6 +30,7 @@ enum {
 
 struct made {
 	struct request *r;
+	struct engine_order *order; /* until the engine has it */
 	struct follower f;
 	struct ulid run;
 	bool replayed, git;
@@ -43,6 +45,7 @@ static void made_free(void *state)
 
 	follower_del(&m->f);
 	loop_timer_free(m->timer);
+	engine_order_free(m->order);
 	mem_free(m);
 }
 
@@ -163,6 +166,25 @@ static void on_created(void *ctx, const struct engine_reply *a)
 	request_resume(r);
 }
 
+/* What it needs of secrets is there, as far as that can be known. */
+static void on_needs(void *ctx, const struct problems *ps)
+{
+	struct made *m = ctx;
+	struct engine_order *o = m->order;
+	struct err e;
+
+	if (ps->n) {
+		reply_problems(m->r, 422, "secret-missing", ps);
+		request_resume(m->r);
+		return;
+	}
+	m->order = NULL;
+	if (!engine_run(m->r->api->engine, o, on_created, m, &e))
+		return;
+	reply_err(m->r, &e);
+	request_resume(m->r);
+}
+
 /* Jobs of other projects that it calls: who asks must be an operator there. */
 static int calls_allowed(struct request *r, const struct job *j, struct str own)
 {
@@ -233,9 +255,9 @@ static int order(struct request *r, struct asked *q, int64_t wait_us,
 	m->until_us = wait_us ? clock_mono_us() + wait_us : 0;
 	r->state = m;
 	r->state_free = made_free;
-	if (engine_run(r->api->engine, o, on_created, m, &e))
-		return reply_err(r, &e);
+	m->order = o;
 	request_wait(r);
+	needs_check(r->api->keeper, engine_order_job(o), on_needs, m);
 	return 0;
 }
 

@@ -118,6 +118,8 @@ MUST_USE int engine_order_new(const struct policy_set *policies,
 			      struct engine_order **ret, struct problems *ps,
 			      struct err *e);
 void engine_order_free(struct engine_order *o);
+/* The job that it is of; borrowed. */
+const struct job *engine_order_job(const struct engine_order *o);
 
 /* --- commands ----------------------------------------------------------- */
 

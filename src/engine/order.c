@@ -164,6 +164,11 @@ int engine_order_new(const struct policy_set *policies,
 	return 0;
 }
 
+const struct job *engine_order_job(const struct engine_order *o)
+{
+	return o->plan->job;
+}
+
 void engine_order_free(struct engine_order *o)
 {
 	if (!o)

@@ -131,9 +131,32 @@ tasks:
     assert b"key" not in nfo.log(run, "without")
 
 
-def test_missing_secret_fails_with_its_kind(nfo):
-    run = nfo.run(job("true"))
-    assert nfo.tasks(run)["t"]["kind"] == "secret"
+def test_a_missing_secret_is_said_before_anything_starts(nfo):
+    a = nfo.submit("nfo: 1\nname: s" + job("true"))
+    assert (a.status, a.json["code"]) == (422, "secret-missing"), a
+    (error,) = a.json["errors"]
+    assert (error["code"], error["pointer"], error["line"]) == \
+        ("secret-missing", "/secrets/key/store", 3)
+    assert nfo.get("/v1/runs").json["items"] == []
+    # What no task is granted need not be there.
+    run = nfo.run("secrets: { key: { store: key } }\n"
+                  "tasks: { t: { run: 'true' } }\n")
+    assert run["state"] == "succeeded"
+
+
+def test_a_secret_that_goes_meanwhile_fails_with_its_kind(nfo):
+    """Asked for, and gone before it is its task's turn."""
+    put(nfo, "key", b"there for a moment")
+    run = nfo.run("secrets: { key: { store: key } }\n"
+                  "tasks:\n"
+                  "  ask: { approval: { from: [user/ann], not: nobody } }\n"
+                  "finally:\n"
+                  "  t: { secrets: [key], run: 'true' }\n", wait=None)
+    nfo.until_state(run, "blocked", "ask")
+    nfo("secret", "rm", "key")
+    nfo("cancel", run["id"])
+    nfo.until_state(run, "failed", "t")
+    assert nfo.tasks(nfo.fresh(run))["t"]["kind"] == "secret"
 
 
 @pytest.mark.parametrize("how", PRINTS)
