@@ -271,3 +271,20 @@ bool str_glob(struct str pat, struct str s, bool path)
 		i = ++deep_i;
 	}
 }
+
+int str_frame(struct str *s, struct str *ret_name, struct str *ret)
+{
+	struct str head = str_cut(s, '\n');
+	const char *space = head.len ? memrchr(head.p, ' ', head.len) : NULL;
+	uint64_t len;
+
+	if (!space || !s->p)
+		return -1;
+	*ret_name = str_n(head.p, (size_t)(space - head.p));
+	if (str_to_u64(str_from_at(head, ret_name->len + 1), s->len, &len) ||
+	    len == s->len || s->p[len] != '\n')
+		return -1;
+	*ret = str_n(s->p, (size_t)len);
+	*s = str_from_at(*s, (size_t)len + 1);
+	return 0;
+}

@@ -34,6 +34,10 @@ struct str str_from_at(struct str s, size_t from); /* clamped */
  * Without sep all of *s is returned and *s becomes {NULL, 0}. */
 struct str str_cut(struct str *s, char sep);
 
+/* Cut "NAME LENGTH\n", so many bytes and "\n" off the front; NAME may have
+ * spaces.  -1: there is none. */
+MUST_USE int str_frame(struct str *s, struct str *ret_name, struct str *ret);
+
 /* Decimal, all of s, within the bounds; -1 otherwise (*ret untouched). */
 MUST_USE int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret);
 MUST_USE int str_to_u64(struct str s, uint64_t max, uint64_t *ret);

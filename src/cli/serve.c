@@ -4,11 +4,14 @@
  * settings are checked here, before anything starts; the monitor gets as
  * options what it needs, and the file and our options to hand on.
  */
+#include "base/fd.h"
 #include "cli/connect.h"
 #include "cli/verbs.h"
 #include "sandbox/delegate.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +112,28 @@ static void add_providers(struct start *s, const struct config *c)
 	}
 }
 
+/* A list for the keeper, in memory: not everybody is to read our arguments. */
+static int add_secret_providers(struct start *s, const struct config *c,
+				struct err *e)
+{
+	CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
+	static char number[16];
+	int fd;
+
+	if (!config_providers(c, &b))
+		return err_set(e, ERR_LIMIT, "secret_providers: too much");
+	if (!b.len)
+		return 0;
+	fd = fd_memfd_sealed("providers", buf_view(&b), e);
+	if (fd < 0)
+		return -1;
+	if (fcntl(fd, F_SETFD, 0))
+		return err_sys(e, errno, "secret_providers");
+	(void)snprintf(number, sizeof(number), "%d", fd);
+	add(s, "--secret-providers", number);
+	return 0;
+}
+
 static int start(const struct config *c, const char *file,
 		 const struct opt_list *settings, struct err *e)
 {
@@ -162,6 +187,8 @@ static int start(const struct config *c, const char *file,
 	if (file)
 		add(&s, "--config", file);
 	add_providers(&s, c);
+	if (add_secret_providers(&s, c, e))
+		return -1;
 	for (size_t i = 0; i < settings->n; i++)
 		add(&s, "--set", settings->items[i]);
 	sandbox_delegate_exec((char *const *)(uintptr_t)s.args);

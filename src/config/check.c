@@ -10,9 +10,8 @@
 #include <string.h>
 
 /* At the setting, when it was given in the file. */
-static void wrong_at(struct problems *ps, const struct config *c,
-		     const char *path, const char *code, const char *hint,
-		     const char *text)
+void config_wrong(const struct config *c, struct problems *ps, const char *path,
+		  const char *code, const char *hint, const char *text)
 {
 	const struct config_key *k = config_key_find(str_from(path));
 
@@ -23,24 +22,25 @@ static void wrong_at(struct problems *ps, const struct config *c,
 static void client_limit(const struct config *c, struct problems *ps)
 {
 	if (c->limits.connections_per_client > c->limits.connections)
-		wrong_at(ps, c, "limits.connections_per_client", "out-of-range",
-			 NULL, "one client may not have more than all");
+		config_wrong(c, ps, "limits.connections_per_client",
+			     "out-of-range", NULL,
+			     "one client may not have more than all");
 }
 
 static void tls_files(const struct config *c, struct problems *ps)
 {
 	if (!c->tls.cert.len != !c->tls.key.len)
-		wrong_at(ps, c, c->tls.cert.len ? "tls.cert" : "tls.key",
-			 "incomplete", NULL, "cert and key go together");
+		config_wrong(c, ps, c->tls.cert.len ? "tls.cert" : "tls.key",
+			     "incomplete", NULL, "cert and key go together");
 	if (c->tls_listen.n && !c->tls.cert.len)
-		wrong_at(ps, c, "tls_listen", "incomplete", NULL,
-			 "tls.cert and tls.key are needed");
+		config_wrong(c, ps, "tls_listen", "incomplete", NULL,
+			     "tls.cert and tls.key are needed");
 	if (c->tls.client_ca.len && !c->tls.cert.len)
-		wrong_at(ps, c, "tls.client_ca", "incomplete", NULL,
-			 "tls.cert and tls.key are needed");
+		config_wrong(c, ps, "tls.client_ca", "incomplete", NULL,
+			     "tls.cert and tls.key are needed");
 	if (c->tls.client == CONFIG_CLIENT_REQUIRED && !c->tls.client_ca.len)
-		wrong_at(ps, c, "tls.client", "incomplete", NULL,
-			 "tls.client_ca is needed");
+		config_wrong(c, ps, "tls.client", "incomplete", NULL,
+			     "tls.client_ca is needed");
 }
 
 static void each_provider(const struct config *c, struct problems *ps)
@@ -48,20 +48,21 @@ static void each_provider(const struct config *c, struct problems *ps)
 	const struct config_oidc *all = c->oidc.items;
 
 	if (c->oidc.n > CONFIG_ATTACHED_MAX)
-		wrong_at(ps, c, "oidc", "too-many", NULL,
-			 "at most eight providers");
+		config_wrong(c, ps, "oidc", "too-many", NULL,
+			     "at most eight providers");
 
 	for (size_t i = 0; i < c->oidc.n; i++) {
 		if (!all[i].jwks_uri.len == !all[i].jwks_file.len)
-			wrong_at(
-				ps, c, "oidc", "missing-key", NULL,
+			config_wrong(
+				c, ps, "oidc", "missing-key", NULL,
 				"jwks_uri or jwks_file is wanted, one of them");
 		for (size_t k = 0; k < i; k++)
 			if (str_eq(all[k].name, all[i].name) ||
 			    str_eq(all[k].issuer, all[i].issuer))
-				wrong_at(ps, c, "oidc", "twice", NULL,
-					 "two providers have one name, or one "
-					 "issuer");
+				config_wrong(
+					c, ps, "oidc", "twice", NULL,
+					"two providers have one name, or one "
+					"issuer");
 	}
 }
 
@@ -69,6 +70,7 @@ static void (*const checks[])(const struct config *, struct problems *) = {
 	client_limit,
 	tls_files,
 	each_provider,
+	config_check_providers,
 };
 
 int config_check(const struct config *c, struct problems *ps)
@@ -81,24 +83,6 @@ int config_check(const struct config *c, struct problems *ps)
 }
 
 /* --- what passes the monitor -------------------------------------------- */
-
-/* "NAME LENGTH\n", so many bytes, "\n". */
-static int frame(struct str *rest, struct str *ret_name, struct str *ret)
-{
-	struct str head = str_cut(rest, '\n');
-	const char *space = head.len ? memrchr(head.p, ' ', head.len) : NULL;
-	uint64_t len;
-
-	if (!space || !rest->p)
-		return -1;
-	*ret_name = str_n(head.p, (size_t)(space - head.p));
-	if (str_to_u64(str_from_at(head, ret_name->len + 1), rest->len, &len) ||
-	    len == rest->len || rest->p[len] != '\n')
-		return -1;
-	*ret = str_n(rest->p, (size_t)len);
-	*rest = str_from_at(*rest, (size_t)len + 1);
-	return 0;
-}
 
 static int option(struct config *c, struct str text, struct problems *ps)
 {
@@ -139,7 +123,7 @@ static int decode(struct config *c, struct str rest, char name[CONFIG_TEXT_MAX],
 	int bad = 0;
 
 	while (rest.len) {
-		if (frame(&rest, &what, &text)) {
+		if (str_frame(&rest, &what, &text)) {
 			problem_add(ps, (struct doc_place){0, 0}, "malformed",
 				    NULL, "a bundle that is cut");
 			return -1;

@@ -112,6 +112,30 @@ struct config_oidc {
 	struct config_list roles; /* struct config_oidc_role */
 };
 
+/* In the order of `choices`; src/vault/provider.h has the same. */
+enum config_auth {
+	CONFIG_AUTH_TOKEN,
+	CONFIG_AUTH_APPROLE,
+	CONFIG_AUTH_JWT,
+	CONFIG_AUTH_KUBERNETES,
+	CONFIG_AUTH_CERT,
+	CONFIG_AUTH_IDENTITY,
+	N_CONFIG_AUTHS
+};
+
+/* Where secrets are besides the local store (src/vault). */
+struct config_provider {
+	struct str name, address, vault_namespace, tls_server_name;
+	struct str ca_file, client_cert, client_key;
+	unsigned auth; /* enum config_auth */
+	struct str auth_mount, auth_role, audience, role_id;
+	struct str token_file, secret_id_file, jwt_file;
+	bool secret_id_wrapped;
+	struct config_pairs kv; /* mount, version */
+	struct config_texts redirects;
+	int64_t timeout_us;
+};
+
 /* As src/engine/retention.h has it. */
 struct config_retention {
 	int64_t keep_days, keep_failed_days, keep_runs, keep_log_days;
@@ -146,7 +170,8 @@ struct config {
 	struct config_log log;
 	struct config_limits limits;
 	struct config_timeouts timeouts;
-	struct config_list oidc; /* struct config_oidc */
+	struct config_list oidc;             /* struct config_oidc */
+	struct config_list secret_providers; /* struct config_provider */
 	/* Not a setting: files that it names, as they were when it was read. */
 	struct config_pairs attached;
 	struct config_retention retention;
@@ -236,6 +261,15 @@ MUST_USE int config_check(const struct config *c, struct problems *ps);
  */
 MUST_USE int config_decode(struct str bundle, struct config **ret,
 			   char ret_name[CONFIG_TEXT_MAX], struct problems *ps);
+
+/* --- for the keeper ------------------------------------------------------ */
+
+/*
+ * What `nfo serve` gives the monitor, framed as above: "list" is the JSON that
+ * the keeper reads (src/vault/provider.h), then "N KEY" for each file that the
+ * N-th provider names, from 0, its content the path.  Empty: no providers.
+ */
+bool config_providers(const struct config *c, struct buf *b);
 
 /* --- telling ------------------------------------------------------------ */
 

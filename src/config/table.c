@@ -10,6 +10,7 @@
 #define AT(member)        .at = offsetof(struct config, member)
 #define OIDC(member)      .at = offsetof(struct config_oidc, member)
 #define OIDC_ROLE(member) .at = offsetof(struct config_oidc_role, member)
+#define PROVIDER(member)  .at = offsetof(struct config_provider, member)
 #define SECOND            INT64_C(1000000)
 
 /* A table this wide reads better as it is. */
@@ -247,6 +248,92 @@ const struct config_key config_keys[] = {
 	{"oidc.roles", "projects", CONFIG_TEXTS, OIDC_ROLE(projects),
 	 .required = true, .help = "Where; * is everywhere.",
 	 .example = "[web]"},
+
+	{"", "secret_providers", CONFIG_MAPS, AT(secret_providers),
+	 .restart = true, .size = sizeof(struct config_provider),
+	 .help = "Vault or OpenBao servers that jobs have secrets of."},
+	{"secret_providers", "name", CONFIG_TEXT, PROVIDER(name),
+	 .restart = true, .fallback = "default", .wrong = value_name,
+	 .help = "What jobs call it: `provider`.", .example = "prod"},
+	{"secret_providers", "address", CONFIG_TEXT, PROVIDER(address),
+	 .restart = true, .required = true, .wrong = value_provider,
+	 .help = "Where it is.", .example = "https://vault.example.com:8200"},
+	{"secret_providers", "namespace", CONFIG_TEXT,
+	 PROVIDER(vault_namespace), .restart = true, .wrong = value_mount,
+	 .help = "Which namespace of it.", .example = "teams/ci"},
+	{"secret_providers", "ca_file", CONFIG_TEXT, PROVIDER(ca_file),
+	 .restart = true, .wrong = value_path,
+	 .help = "Who may have signed its certificate, PEM; default whom the "
+		 "system trusts.",
+	 .example = "/etc/nfo/vault-ca.pem"},
+	{"secret_providers", "client_cert", CONFIG_TEXT,
+	 PROVIDER(client_cert), .restart = true, .wrong = value_path,
+	 .help = "Our certificate for it, PEM.",
+	 .example = "/etc/nfo/vault-client.pem"},
+	{"secret_providers", "client_key", CONFIG_TEXT, PROVIDER(client_key),
+	 .restart = true, .wrong = value_path,
+	 .help = "Its key, PEM, without a passphrase, closed to others.",
+	 .example = "/etc/nfo/vault-client.key"},
+	{"secret_providers", "tls_server_name", CONFIG_TEXT,
+	 PROVIDER(tls_server_name), .restart = true, .wrong = value_host,
+	 .help = "The name in its certificate, where that is not the one of "
+		 "the address.",
+	 .example = "vault.service.consul"},
+	{"secret_providers", "auth", CONFIG_CHOICE, PROVIDER(auth),
+	 .restart = true, .fallback = "token",
+	 .choices = "token|approle|jwt|kubernetes|cert|identity",
+	 .help = "How we log in. identity: each attempt for itself, with a "
+		 "token that says which it is.",
+	 .example = "approle"},
+	{"secret_providers", "auth_mount", CONFIG_TEXT, PROVIDER(auth_mount),
+	 .restart = true, .wrong = value_mount,
+	 .help = "Where the method is mounted, below auth/; default its name, "
+		 "jwt for identity.",
+	 .example = "ci-approle"},
+	{"secret_providers", "auth_role", CONFIG_TEXT, PROVIDER(auth_role),
+	 .restart = true, .help = "The role to log in as.", .example = "nfo"},
+	{"secret_providers", "audience", CONFIG_TEXT, PROVIDER(audience),
+	 .restart = true,
+	 .help = "Of identity: for whom our tokens are, the `bound_audiences` "
+		 "of the role.",
+	 .example = "https://vault.example.com"},
+	{"secret_providers", "role_id", CONFIG_TEXT, PROVIDER(role_id),
+	 .restart = true, .help = "Of approle.",
+	 .example = "59d6d1ca-47bb-4e7e-a40b-8be3bc5a0ba8"},
+	{"secret_providers", "token_file", CONFIG_TEXT, PROVIDER(token_file),
+	 .restart = true, .wrong = value_path,
+	 .help = "Of token: a file with it, closed to others. Read again when "
+		 "the token is refused.",
+	 .example = "/etc/nfo/vault-token"},
+	{"secret_providers", "secret_id_file", CONFIG_TEXT,
+	 PROVIDER(secret_id_file), .restart = true, .wrong = value_path,
+	 .help = "Of approle: a file with the secret id, closed to others. "
+		 "Read at each login.",
+	 .example = "/etc/nfo/vault-secret-id"},
+	{"secret_providers", "secret_id_wrapped", CONFIG_BOOL,
+	 PROVIDER(secret_id_wrapped), .restart = true, .fallback = "false",
+	 .help = "The file has a wrapping token in place of it.",
+	 .example = "true"},
+	{"secret_providers", "jwt_file", CONFIG_TEXT, PROVIDER(jwt_file),
+	 .restart = true, .wrong = value_path,
+	 .help = "Of jwt and kubernetes: a file with it; default of kubernetes "
+		 "the one of its service account. Read at each login.",
+	 .example = "/run/nfo/vault.jwt"},
+	{"secret_providers", "kv", CONFIG_PAIRS, PROVIDER(kv),
+	 .restart = true,
+	 .help = "Mounts of KV engines, each with its version, 1 or 2; of "
+		 "others it is asked.",
+	 .example = "{ secret: \"2\", old: \"1\" }"},
+	{"secret_providers", "redirects", CONFIG_TEXTS, PROVIDER(redirects),
+	 .restart = true, .max = 4, .wrong = value_provider,
+	 .help = "Where it may send us besides its own address: the nodes of a "
+		 "cluster.",
+	 .example = "[\"https://vault-2.example.com:8200\"]"},
+	{"secret_providers", "timeout", CONFIG_DURATION, PROVIDER(timeout_us),
+	 .restart = true, .fallback = "30s", .min = SECOND,
+	 .max = 300 * SECOND,
+	 .help = "Within which it answers a request, all tries together.",
+	 .example = "10s"},
 };
 /* clang-format on */
 const size_t config_n_keys = ARRAY_LEN(config_keys);

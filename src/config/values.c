@@ -82,6 +82,34 @@ const char *value_issuer(struct str s)
 		       NULL;
 }
 
+const char *value_provider(struct str s)
+{
+	if (str_has(s, '?') || str_ends(s, STR("/")))
+		return "https://HOST:PORT is wanted, without a query and "
+		       "without a slash at its end";
+	return value_url(s);
+}
+
+const char *value_mount(struct str s)
+{
+	static const char want[] =
+		"a mount such as approle: no slashes at its ends";
+
+	if (!s.len || s.len > 256)
+		return want;
+	for (struct str rest = s; rest.p;) {
+		struct str part = str_cut(&rest, '/');
+
+		if (!part.len || part.p[0] == '.')
+			return want;
+	}
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] <= 0x20 ||
+		    (unsigned char)s.p[i] >= 0x7f || strchr("?#%\"", s.p[i]))
+			return want;
+	return NULL;
+}
+
 const char *value_jwt_alg(struct str s)
 {
 	return str_is(s, "ES256") || str_is(s, "RS256") || str_is(s, "EdDSA") ?

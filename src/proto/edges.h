@@ -303,7 +303,9 @@ struct public_keys {
  * MSG_INIT.  Every role gets the same body and takes what is its own; the
  * descriptors, in this order:
  *
- *   keeper, spawner   none
+ *   keeper            its providers, where there are any (sealed memfd, see
+ *                     src/vault/provider.h)
+ *   spawner           none
  *   zygote            policies (sealed memfd, policy_set_encode)
  *   fetcher           its list (sealed memfd: "URL LENGTH\n", so many bytes of
  *                     PEM, "\n"), channel to the server

@@ -28,6 +28,8 @@ enum {
  * procs   how many processes more it may make; -1: as it was
  * fds     open files: so many, and two for each attempt; 0: as it was
  */
+#define REFUSE_CONNECTED (REFUSE_ALL & ~(unsigned)REFUSE_CONNECT)
+
 static const struct {
 	bool privileged, files, tcp;
 	const char *dir;
@@ -37,20 +39,19 @@ static const struct {
 } roles[N_ROLES] = {
   /* accepts connections, has one thread more */
 	[ROLE_SERVER] = {false, true,  true,  "server",
-			 REFUSE_ALL & ~(unsigned)REFUSE_ACCEPT,      -1, FDS_SERVER},
-	[ROLE_KEEPER] = {false, true,  true,  "keeper", REFUSE_ALL,  0,  FDS_SPARE },
+			 REFUSE_ALL & ~(unsigned)REFUSE_ACCEPT,           -1, FDS_SERVER},
+	[ROLE_KEEPER] = {false, true,  true,  "keeper", REFUSE_ALL,       0,  FDS_SPARE },
  /* Forks.  Its paths are closed in each child: a layer here would take
 	 * the child's two directories as well. */
 	[ROLE_ZYGOTE] = {false, false, true,  NULL,
-			 REFUSE_ALL & ~(unsigned)REFUSE_FORK,        -1, FDS_SPARE },
+			 REFUSE_ALL & ~(unsigned)REFUSE_FORK,             -1, FDS_SPARE },
  /* Only what comes on top of what it has from the zygote. */
-	[ROLE_RUNNER] = {false, true,  false, NULL,     REFUSE_FORK, 0,  0         },
+	[ROLE_RUNNER] = {false, true,  false, NULL,     REFUSE_FORK,      0,  0         },
  /* Connects, and has threads that look up names. */
-	[ROLE_FETCHER] = {false, true,  false, NULL,
-                         REFUSE_ALL & ~(unsigned)REFUSE_CONNECT,     -1,
-                         FDS_SPARE						 },
+	[ROLE_FETCHER] = {false, true,  false, NULL,     REFUSE_CONNECTED, -1,
+                         FDS_SPARE						      },
  /* Mounts, forks, execs: and every payload inherits what is refused. */
-	[ROLE_SPAWNER] = {true,  false, false, NULL,     REFUSE_RARE, -1, 0         },
+	[ROLE_SPAWNER] = {true,  false, false, NULL,     REFUSE_RARE,      -1, 0         },
 };
 
 /* As a user the spawner has to stay dumpable until its id map is written;
@@ -117,13 +118,14 @@ static int limit(__rlimit_resource_t what, rlim_t v)
 	return setrlimit(what, &r);
 }
 
+/* Threads count as processes, and names are looked up by threads. */
 static int lower_limits(enum role role, const struct role_init *init,
-			struct err *e)
+			bool connects, struct err *e)
 {
 	rlim_t fds = roles[role].fds + 2 * (rlim_t)init->max_attempts;
 
 	if ((roles[role].fds && limit(RLIMIT_NOFILE, fds)) ||
-	    (roles[role].procs >= 0 &&
+	    (roles[role].procs >= 0 && !connects &&
 	     limit(RLIMIT_NPROC, (rlim_t)roles[role].procs)))
 		return err_sys(e, errno, "limits");
 	return 0;
@@ -152,27 +154,32 @@ static int check_landlock(const struct role_init *init, struct err *e)
 }
 
 /* What a role reads besides its directory, where it is there: the server's
- * schedules the time zones, and what its own pidfds tell of peers; the fetcher how names are looked up and who may sign
- * a certificate. */
+ * schedules the time zones, and what its own pidfds tell of peers; who connects
+ * how names are looked up and who may sign a certificate. */
 static const struct {
-	enum role role;
+	bool connects; /* of who does; else the server's */
 	const char *path;
 } reads[] = {
-	{ROLE_SERVER,  "/usr/share/zoneinfo"             },
-	{ROLE_SERVER,  "/proc/self/fdinfo"               },
-	{ROLE_FETCHER, "/etc"                            },
-	{ROLE_FETCHER, "/run/systemd/resolve"            },
-	{ROLE_FETCHER, "/run/resolvconf"                 },
-	{ROLE_FETCHER, "/run/NetworkManager"             },
-	{ROLE_FETCHER, "/usr/share/ca-certificates"      },
-	{ROLE_FETCHER, "/usr/local/share/ca-certificates"},
+	{false, "/usr/share/zoneinfo"             },
+	{false, "/proc/self/fdinfo"               },
+	{true,  "/etc"			    },
+	{true,  "/run/systemd/resolve"            },
+	{true,  "/run/resolvconf"                 },
+	{true,  "/run/NetworkManager"             },
+	{true,  "/usr/share/ca-certificates"      },
+	{true,  "/usr/local/share/ca-certificates"},
 };
 
 enum {
 	PLACES_MAX = ARRAY_LEN(reads) + 2
 };
 
-static int open_places(enum role role, const char *dir,
+static bool reads_it(enum role role, bool connects, size_t i)
+{
+	return reads[i].connects ? connects : role == ROLE_SERVER;
+}
+
+static int open_places(enum role role, bool connects, const char *dir,
 		       struct confine_place places[PLACES_MAX], size_t *n,
 		       struct err *e)
 {
@@ -187,7 +194,7 @@ static int open_places(enum role role, const char *dir,
 	if (dir)
 		places[(*n)++] = (struct confine_place){fd, true};
 	for (size_t i = 0; i < ARRAY_LEN(reads); i++) {
-		if (reads[i].role != role)
+		if (!reads_it(role, connects, i))
 			continue;
 		fd = open(reads[i].path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (fd >= 0)
@@ -199,6 +206,7 @@ static int open_places(enum role role, const char *dir,
 /* The role's directory, what libraries read to get randomness, and what is in
  * the list above. */
 static int close_paths(enum role role, const struct role_init *init,
+		       bool connects, const struct confine_ports *ports,
 		       struct err *e)
 {
 	struct confine_place places[PLACES_MAX];
@@ -211,11 +219,12 @@ static int close_paths(enum role role, const struct role_init *init,
 	if (roles[role].privileged)
 		return 0;
 	if (!roles[role].files)
-		return confine_files(false, roles[role].tcp, NULL, 0, e);
+		return confine_files(false, roles[role].tcp, NULL, 0, NULL, e);
 	(void)snprintf(path, sizeof(path), "%s/%s", init->state,
 		       roles[role].dir ? roles[role].dir : "");
-	bad = open_places(role, roles[role].dir ? path : NULL, places, &n, e) ||
-	      confine_files(true, roles[role].tcp, places, n, e);
+	bad = open_places(role, connects, roles[role].dir ? path : NULL, places,
+			  &n, e) ||
+	      confine_files(true, roles[role].tcp, places, n, ports, e);
 	for (size_t i = 0; i < n; i++)
 		fd_close(&places[i].fd);
 	return bad ? -1 : 0;
@@ -235,13 +244,18 @@ static uint32_t signals_of(enum role r)
 }
 
 /* The order matters: each step needs what a later one takes. */
-int confine_role(enum role r, const struct role_init *init, struct err *e)
+int confine_role(enum role r, const struct role_init *init,
+		 const struct confine_ports *ports, struct err *e)
 {
+	bool dials = r == ROLE_KEEPER && ports && ports->n;
+	bool connects = r == ROLE_FETCHER || dials;
+
 	if (forbid_cores(roles[r].privileged, e) || no_new_privileges(e) ||
-	    check_landlock(init, e) || lower_limits(r, init, e) ||
-	    close_paths(r, init, e) ||
+	    check_landlock(init, e) || lower_limits(r, init, connects, e) ||
+	    close_paths(r, init, connects, dials ? ports : NULL, e) ||
 	    (!roles[r].privileged && drop_capabilities(e)) ||
-	    confine_calls(roles[r].refuse, signals_of(r), e))
+	    confine_calls(dials ? REFUSE_CONNECTED : roles[r].refuse,
+			  signals_of(r), e))
 		return err_wrap(e, "%s: confinement", role_name(r));
 	return 0;
 }
@@ -254,9 +268,10 @@ int confine_runner(const struct role_init *init, int staging_fd, int files_fd,
                 {files_fd,   false}
         };
 
-	return lower_limits(ROLE_RUNNER, init, e) ||
+	return lower_limits(ROLE_RUNNER, init, false, e) ||
 			       confine_files(true, roles[ROLE_RUNNER].tcp,
-					     places, ARRAY_LEN(places), e) ||
+					     places, ARRAY_LEN(places), NULL,
+					     e) ||
 			       confine_calls(roles[ROLE_RUNNER].refuse, 0, e) ?
 		       -1 :
 		       0;

@@ -18,15 +18,24 @@
 #include "proto/edges.h"
 #include <linux/filter.h>
 
+/* The TCP ports that the keeper may connect to; none: it has no network. */
+struct confine_ports {
+	const uint16_t *items;
+	size_t n;
+};
+
 /*
  * For the calling process, which has one thread.  init names the state
  * directory and whether it may go on without Landlock.  Irrevocable.
+ *
+ * ports   of the keeper, where it has providers of secrets: it is then confined
+ *         as the fetcher is, but for these ports and that of DNS; NULL: none
  *
  * Fails with ERR_UNAVAILABLE when there is no Landlock (of ABI 2 or later) and
  * nobody said that it may be missing, ERR_INTERNAL when a step is refused.
  */
 MUST_USE int confine_role(enum role r, const struct role_init *init,
-			  struct err *e);
+			  const struct confine_ports *ports, struct err *e);
 
 /*
  * The monitor's own: not dumpable, no core dumps, and for root only the
@@ -75,8 +84,9 @@ struct confine_place {
 };
 /*
  * files    false: paths are as before; else only the n places
- * tcp      false: as before; else no bind and no connect
+ * tcp      false: as before; else no bind and no connect but to the ports
+ * ports    may be NULL
  */
 MUST_USE int confine_files(bool files, bool tcp,
 			   const struct confine_place *places, size_t n,
-			   struct err *e);
+			   const struct confine_ports *ports, struct err *e);

@@ -15,6 +15,7 @@
 #define FS_IOCTL_DEV        (1ULL << 15)
 #define NET_BIND_TCP        (1ULL << 0)
 #define NET_CONNECT_TCP     (1ULL << 1)
+#define RULE_NET_PORT       2
 #define SCOPE_ABSTRACT_UNIX (1ULL << 0)
 #define SCOPE_SIGNAL        (1ULL << 1)
 
@@ -30,6 +31,7 @@
 	 FS_TRUNCATE)
 
 enum {
+	DNS_PORT = 53,
 	ABI_MIN = 2 /* before it nothing can be linked or moved */
 };
 
@@ -61,8 +63,25 @@ static int add(int set, const struct confine_place *p, uint64_t handled)
 			    LANDLOCK_RULE_PATH_BENEATH, &a, 0);
 }
 
+static int add_port(int set, uint16_t port)
+{
+	const struct {
+		uint64_t allowed_access, port;
+	} a = {NET_CONNECT_TCP, port};
+
+	return (int)syscall(SYS_landlock_add_rule, set, RULE_NET_PORT, &a, 0);
+}
+
+static int add_ports(int set, const struct confine_ports *ports)
+{
+	for (size_t i = 0; ports && i < ports->n; i++)
+		if (add_port(set, ports->items[i]))
+			return -1;
+	return ports && ports->n ? add_port(set, DNS_PORT) : 0;
+}
+
 int confine_files(bool files, bool tcp, const struct confine_place *places,
-		  size_t n, struct err *e)
+		  size_t n, const struct confine_ports *ports, struct err *e)
 {
 	int abi = confine_landlock_abi();
 	struct ruleset r = {
@@ -84,6 +103,8 @@ int confine_files(bool files, bool tcp, const struct confine_place *places,
 	for (size_t i = 0; i < n; i++)
 		if (add(set, &places[i], r.fs))
 			return err_sys(e, errno, "Landlock: rule");
+	if (r.net && add_ports(set, ports))
+		return err_sys(e, errno, "Landlock: port");
 	if (syscall(SYS_landlock_restrict_self, set, 0))
 		return err_sys(e, errno, "Landlock: restrict");
 	return 0;

@@ -79,7 +79,7 @@ int main(int argc, char **argv)
 	fd_close(&tty);
 	if (find_programs(m, &e) || confine_monitor(&e) || setup_state(m, &e) ||
 	    policies_read(m, &m->policies, &changed, &e) ||
-	    config_bundle(m, &m->config, &e) ||
+	    config_bundle(m, &m->config, &e) || providers_setup(m, &e) ||
 	    fetch_list(m, &m->fetches, &e) || chan_pair(m->fetch, &e) ||
 	    tls_files_read(m, &m->tls, &e) || setup_sockets(m, &e) ||
 	    loop_new(&m->loop, &e) || notify_begin(m, &e) ||

@@ -8,6 +8,7 @@
  *   monitor_setup.c    state directory, users, policies
  *   monitor_listen.c   listening sockets, made or handed down by systemd
  *   monitor_config.c   the settings, as they are handed on
+ *   monitor_credentials.c  files of providers of secrets, for the keeper
  *   monitor_reload.c   settings, policies, certificate and key read anew
  *   monitor_notify.c   what systemd is told
  *   monitor_doctor.c   the report of `nfo doctor`, for the server
@@ -75,6 +76,7 @@ struct monitor_opts {
 	bool log_journal;
 	uint32_t idle_exit_s, max_attempts, stop_ms, identity_rotate_s;
 	int ready_fd;
+	int providers_fd; /* see monitor_credentials.c; -1: none */
 };
 
 /* monitor_options.c: ends the process when something is wrong. */
@@ -120,13 +122,23 @@ struct monitor_users {
 	uint32_t server, keeper, runner, fetcher;
 };
 
+/* Of providers of secrets; see monitor_credentials.c. */
+enum {
+	PROVIDERS_MAX = 16
+};
+struct monitor_providers {
+	int list; /* for the keeper, sealed; -1: there are none */
+	char *paths[PROVIDERS_MAX][N_CREDENTIALS]; /* NULL: none */
+};
+
 struct monitor {
 	struct monitor_opts o;
 	struct loop *loop;
 	char state[INIT_PATH_MAX + 1], dir[INIT_PATH_MAX + 1];
 	int lock, policies, config; /* the last two sealed */
 	int fetches;                /* sealed */
-	int fetch[2];               /* the channel: server, fetcher */
+	struct monitor_providers providers;
+	int fetch[2]; /* the channel: server, fetcher */
 	int listeners[INIT_LISTENERS_MAX];
 	uint32_t tls_listeners; /* bit i: the i-th of them is TLS */
 	size_t n_listeners;
@@ -183,6 +195,11 @@ void reload_abandon(struct monitor *m);
 /* The same for the fetcher. */
 MUST_USE int fetch_list(const struct monitor *m, int *ret, struct err *e);
 MUST_USE int config_bundle(const struct monitor *m, int *ret, struct err *e);
+
+/* monitor_credentials.c */
+MUST_USE int providers_setup(struct monitor *m, struct err *e);
+/* MSG_CREDENTIAL */
+int credentials_open(struct monitor *m, struct chan_msg *msg);
 
 /* monitor_start.c: execute the role's program and say INIT to it. */
 MUST_USE int role_exec(struct role_process *p, const struct chan_ops *ops,

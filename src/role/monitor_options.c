@@ -43,6 +43,7 @@ static const struct {
 	{"attach",                IS_TEXTS,      AT(attached)          },
 	{"fetch",                 IS_TEXTS,      AT(fetch)             },
 	{"fetch-ca",              IS_TEXTS,      AT(fetch_ca)          },
+	{"secret-providers",      IS_NUMBER,     AT(providers_fd)      },
 	{"cgroups",               IS_CGROUPS,    0                     },
 	{"log-format",            IS_LOG_FORMAT, 0                     },
 	{"log-level",             IS_LOG_LEVEL,  0                     },
@@ -178,7 +179,7 @@ void options_parse(struct monitor_opts *o, int argc, char **argv)
 							      no_argument :
 							      required_argument,
 					   .val = (int)i + 1};
-	o->ready_fd = -1;
+	o->ready_fd = o->providers_fd = -1;
 	o->max_attempts = 256;
 	o->stop_ms = 10000;
 	o->issuer = "https://localhost";
@@ -198,4 +199,6 @@ void options_parse(struct monitor_opts *o, int argc, char **argv)
 	check_tls(o);
 	if (o->ready_fd >= 0)
 		(void)fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC);
+	if (o->providers_fd >= 0)
+		(void)fcntl(o->providers_fd, F_SETFD, FD_CLOEXEC);
 }

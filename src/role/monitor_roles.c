@@ -123,11 +123,12 @@ static const struct {
 	enum role from;
 	int (*gate)(struct monitor *m, struct chan_msg *msg);
 } gates[] = {
-	{MSG_LAUNCH,  ROLE_SERVER, attempts_launch },
-	{MSG_CANCEL,  ROLE_SERVER, attempts_cancel },
-	{MSG_RELEASE, ROLE_SERVER, attempts_release},
-	{MSG_FORKED,  ROLE_ZYGOTE, attempts_forked },
-	{MSG_PONG,    ROLE_SERVER, engine_pong     },
+	{MSG_LAUNCH,     ROLE_SERVER, attempts_launch },
+	{MSG_CANCEL,     ROLE_SERVER, attempts_cancel },
+	{MSG_RELEASE,    ROLE_SERVER, attempts_release},
+	{MSG_FORKED,     ROLE_ZYGOTE, attempts_forked },
+	{MSG_PONG,       ROLE_SERVER, engine_pong     },
+	{MSG_CREDENTIAL, ROLE_KEEPER, credentials_open},
 };
 
 static int on_role(void *ctx, struct chan_msg *msg)

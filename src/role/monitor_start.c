@@ -124,6 +124,8 @@ static int send_init(struct role_process *p, struct err *e)
 	role_init_encode(&init, &w);
 	if (p->role == ROLE_ZYGOTE || p->role == ROLE_SERVER)
 		fds[n++] = m->policies;
+	if (p->role == ROLE_KEEPER && m->providers.list >= 0)
+		fds[n++] = m->providers.list;
 	if (p->role == ROLE_FETCHER) {
 		fds[n++] = m->fetches;
 		fds[n++] = m->fetch[1];

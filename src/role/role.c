@@ -32,12 +32,19 @@ void role_begin(enum role role, struct role_start *ret)
 		ret->fds[ret->n_fds] = chan_msg_take(&msg, ret->n_fds);
 }
 
-void role_confine(enum role role, const struct role_start *start)
+void role_confine_ports(enum role role, const struct role_start *start,
+			const uint16_t *ports, size_t n)
 {
+	const struct confine_ports list = {ports, n};
 	struct err e;
 
-	if (confine_role(role, &start->init, &e))
+	if (confine_role(role, &start->init, &list, &e))
 		role_failed(&e);
+}
+
+void role_confine(enum role role, const struct role_start *start)
+{
+	role_confine_ports(role, start, NULL, 0);
 }
 
 void role_ready(void)

@@ -167,6 +167,11 @@ static void values(void **state)
 		"oidc: [{ name: c, issuer: 'https://i', audience: n, "
 		"jwks_uri: 'http://127.0.0.1:8/k', skew: 0s, roles: [{ when: "
 		"{ a: b }, role: admin, projects: ['*'] }] }]",
+		"secret_providers: [{ address: 'https://v', auth: approle, "
+		"role_id: r }, { name: b, address: 'http://[::1]:1', auth: "
+		"cert, client_cert: /c, client_key: /k }, { name: c, address: "
+		"'https://v/vault', auth: identity, auth_role: r, audience: a, "
+		"auth_mount: a/b, redirects: 'https://w:1' }]",
 		"{}",
 		"",
 	};
@@ -191,6 +196,32 @@ static void values(void **state)
 		"log: json",
 		"[1]",
 		"a: b: c",
+#define VAULT(rest)                                                            \
+	"secret_providers: [{ address: 'https://v:8200', " rest " }]"
+		"secret_providers: [{ token_file: /t }]",
+		"secret_providers: [{ address: 'http://v', token_file: /t }]",
+		"secret_providers: [{ address: 'https://v/', token_file: /t }]",
+		"secret_providers: [{ address: 'https://v?a', token_file: /t "
+		"}]",
+		VAULT("name: V, token_file: /t"),
+		VAULT("name: v"),
+		VAULT("token_file: t"),
+		VAULT("token_file: /t, role_id: r"),
+		VAULT("token_file: /t, namespace: /a"),
+		VAULT("token_file: /t, client_cert: /c"),
+		VAULT("token_file: /t, secret_id_wrapped: true"),
+		VAULT("token_file: /t, kv: { secret: '3' }"),
+		VAULT("token_file: /t, kv: { secret/: '2' }"),
+		VAULT("token_file: /t, redirects: ['http://v2']"),
+		VAULT("token_file: /t, timeout: 500ms"),
+		VAULT("auth: ldap, token_file: /t"),
+		VAULT("auth: approle"),
+		VAULT("auth: jwt, auth_role: r"),
+		VAULT("auth: kubernetes"),
+		VAULT("auth: cert"),
+		VAULT("auth: identity, auth_role: r"),
+		"secret_providers: [{ address: 'https://v', token_file: /t }, "
+		"{ address: 'https://w', token_file: /t }]",
 #define OIDC(rest)                                                             \
 	"oidc: [{ name: c, issuer: 'https://i', audience: [n], " rest " }]"
 		OIDC(""),
@@ -222,6 +253,50 @@ static void values(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (read_text(str_from(bad[i]), DOC_YAML))
 			fail_msg("taken: %s", bad[i]);
+}
+
+static void providers_for_the_keeper(void **state)
+{
+	struct config *c =
+		YAML("secret_providers:\n"
+		     "  - { address: 'https://v:8200', token_file: /t,"
+		     "      kv: { secret: '2', a/b: '1' }, timeout: 5s }\n"
+		     "  - { name: k8s, address: 'http://127.0.0.1:1',"
+		     "      auth: kubernetes, auth_role: \"r\\\"x\" }\n");
+	CLEANUP_BUF struct buf b = BUF_INIT(1 << 16);
+	struct str rest, name, content;
+
+	(void)state;
+	assert_non_null(c);
+	assert_true(config_providers(c, &b));
+	rest = buf_view(&b);
+	assert_int_equal(str_frame(&rest, &name, &content), 0);
+	assert_true(str_is(name, "list"));
+	assert_true(str_is(
+		content,
+		"[{\"name\":\"default\",\"address\":\"https://v:8200\","
+		"\"namespace\":\"\",\"tls_server_name\":\"\",\"auth\":\"token\","
+		"\"auth_mount\":\"token\",\"auth_role\":\"\",\"audience\":\"\","
+		"\"role_id\":\"\",\"kv\":{\"secret\":2,\"a/b\":1},"
+		"\"secret_id_wrapped\":false,\"timeout_ms\":5000,"
+		"\"redirects\":[],\"files\":[\"token_file\"]},"
+		"{\"name\":\"k8s\",\"address\":\"http://127.0.0.1:1\","
+		"\"namespace\":\"\",\"tls_server_name\":\"\","
+		"\"auth\":\"kubernetes\",\"auth_mount\":\"kubernetes\","
+		"\"auth_role\":\"r\\\"x\",\"audience\":\"\",\"role_id\":\"\","
+		"\"kv\":{},\"secret_id_wrapped\":false,\"timeout_ms\":30000,"
+		"\"redirects\":[],\"files\":[\"jwt_file\"]}]"));
+	assert_int_equal(str_frame(&rest, &name, &content), 0);
+	assert_true(str_is(name, "0 token_file") && str_is(content, "/t"));
+	assert_int_equal(str_frame(&rest, &name, &content), 0);
+	assert_true(str_is(name, "1 jwt_file"));
+	assert_int_equal(rest.len, 0);
+	config_free(c);
+	c = config_new();
+	buf_reset(&b);
+	assert_true(config_providers(c, &b));
+	assert_int_equal(b.len, 0);
+	config_free(c);
 }
 
 static void options_win(void **state)
@@ -316,6 +391,7 @@ int main(void)
 		cmocka_unit_test(three_syntaxes),
 		cmocka_unit_test(mistakes),
 		cmocka_unit_test(values),
+		cmocka_unit_test(providers_for_the_keeper),
 		cmocka_unit_test(options_win),
 		cmocka_unit_test(bundles),
 		cmocka_unit_test(told),

@@ -75,9 +75,10 @@ static int opened(int dir, const char *name, int flags)
 	return fd < 0 ? -errno : close(fd);
 }
 
-static int connected(void)
+static int connected_to(uint16_t port)
 {
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(1)};
+	struct sockaddr_in sa = {.sin_family = AF_INET,
+				 .sin_port = htons(port)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int r;
 
@@ -85,6 +86,11 @@ static int connected(void)
 	r = connect(fd, (struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
 	close(fd);
 	return r;
+}
+
+static int connected(void)
+{
+	return connected_to(1);
 }
 
 /* Returns the number of the first expectation that is not met; 0: none. */
@@ -136,7 +142,8 @@ static void only_listed_paths_stay_open(void **state)
 	pid = fork();
 	if (!pid) {
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-		    confine_files(true, true, places, ARRAY_LEN(places), &e))
+		    confine_files(true, true, places, ARRAY_LEN(places), NULL,
+				  &e))
 			_exit(255);
 		_exit(look_around(abi));
 	}
@@ -156,7 +163,7 @@ static int run_role(enum role r, const char *dir)
 
 	(void)snprintf(init.state, sizeof(init.state), "%s", scene.dir);
 	(void)snprintf(path, sizeof(path), "%s/%s/db", scene.dir, dir);
-	if (confine_role(r, &init, &e))
+	if (confine_role(r, &init, NULL, &e))
 		return 1;
 	if (prctl(PR_GET_DUMPABLE) ||
 	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||
@@ -203,6 +210,60 @@ static void server_and_keeper_have_their_own_directory(void **state)
 	}
 }
 
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static int run_connecting_keeper(void)
+{
+	const uint16_t one = 1;
+	const struct confine_ports ports = {&one, 1};
+	struct role_init init = {.max_attempts = 4};
+	pthread_t thread;
+	struct err e;
+
+	(void)snprintf(init.state, sizeof(init.state), "%s", scene.dir);
+	if (confine_role(ROLE_KEEPER, &init, &ports, &e))
+		return 1;
+	if (connected_to(1) != -ECONNREFUSED)
+		return 2;
+	if (connected_to(53) == -EACCES)
+		return 3;
+	if (confine_landlock_abi() >= 4 && connected_to(2) != -EACCES)
+		return 4;
+	if (opened(AT_FDCWD, "/etc/passwd", O_RDONLY))
+		return 5;
+	if (confine_landlock_abi() &&
+	    opened(scene.top, "other", O_RDONLY) != -EACCES)
+		return 6;
+	if (pthread_create(&thread, NULL, nothing, NULL) ||
+	    pthread_join(thread, NULL))
+		return 7;
+	if (fork() != -1 || errno != EPERM)
+		return 8;
+	return 0;
+}
+
+static void a_keeper_with_providers_connects_to_them(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (!confine_landlock_abi()) {
+		print_message("no Landlock here\n");
+		skip();
+	}
+	assert_int_equal(mkdirat(scene.top, "keeper", 0700), 0);
+	pid = fork();
+	if (!pid)
+		_exit(run_connecting_keeper());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* A directory that is missing is no reason to go on without the wall. */
 static void a_step_that_fails_is_an_error(void **state)
 {
@@ -214,7 +275,7 @@ static void a_step_that_fails_is_an_error(void **state)
 	(void)state;
 	pid = fork();
 	if (!pid)
-		_exit(confine_role(ROLE_KEEPER, &init, &e) == -1 ? 0 : 1);
+		_exit(confine_role(ROLE_KEEPER, &init, NULL, &e) == -1 ? 0 : 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 }
@@ -226,6 +287,9 @@ int main(void)
 						set_scene, clear_scene),
 		cmocka_unit_test_setup_teardown(
 			server_and_keeper_have_their_own_directory, set_scene,
+			clear_scene),
+		cmocka_unit_test_setup_teardown(
+			a_keeper_with_providers_connects_to_them, set_scene,
 			clear_scene),
 		cmocka_unit_test(a_step_that_fails_is_an_error),
 	};
