@@ -197,6 +197,7 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 	in = &r->inst[a->index];
 	in->row = *a;
 	in->row.outputs = live_str(r, a->outputs);
+	in->row.secrets = live_str(r, a->secrets);
 	in->row.error = live_str(r, a->error);
 	in->row.hint = live_str(r, a->hint);
 	if (a->state == STATE_SUCCEEDED)

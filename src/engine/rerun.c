@@ -72,6 +72,7 @@ static int take_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 	in->row.fence = ++r->g->fence;
 	in->row.shared = false;
 	in->row.outputs = live_str(r, a->outputs);
+	in->row.secrets = live_str(r, a->secrets);
 	in->row.error = live_str(r, a->error);
 	in->row.hint = live_str(r, a->hint);
 	recover_outputs(r, a->index, in->row.outputs);

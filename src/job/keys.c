@@ -310,7 +310,8 @@ const struct job_key job_keys[] = {
 	{"artifact", "private", B, .live = 3, .help = "Encrypted at rest.",
 	 .example = "private: true"},
 	{"artifact", "allow_secret", B, .fallback = "false", .live = 1,
-	 .help = "May contain a secret of the task.",
+	 .help = "May contain a secret of the task; needs a policy "
+		 "(artifact_secrets).",
 	 .example = "allow_secret: true"},
 
 	{"retry", "max", I, .min = 1, .max = 100, .required = true, .live = 1,

@@ -237,24 +237,27 @@ static const struct {
 	{DELIVER_ENV,   "env"  }
 };
 
-/* Its own certificate a job may keep; any other lease where a rule says so. */
-static void ask_keep(struct question *q)
+/* What no rule forbids and some rule says yes to. */
+struct extra {
+	const char *key; /* of allow */
+	const char *what;
+	struct str name; /* of the thing; len 0: the job asks for none */
+	const char *refused, *unsaid;
+};
+
+static void ask_extra(struct question *q, const struct extra *x)
 {
 	const struct doc_node *rule = NULL, *near = NULL;
-	const struct job_secret_use *kept = NULL;
 	size_t file = 0, near_file = 0;
 	bool allowed = false;
 
-	for (size_t i = 0; i < q->a->n_secrets && !kept; i++)
-		if (q->a->secrets[i].keep && !is_pki(q->a->secrets[i].ref))
-			kept = &q->a->secrets[i];
-	while (kept && next_rule(q, &file, &rule)) {
+	while (x->name.len && next_rule(q, &file, &rule)) {
 		const struct doc_node *allow = doc_get(rule, "allow");
-		const struct doc_node *n = doc_get(allow, "keep_leases");
+		const struct doc_node *n = doc_get(allow, x->key);
 
 		if (n && str_is(n->text, "false")) {
-			deny(q, &q->set->files[file], n, "on_end of secret",
-			     kept->name, "may not be keep");
+			deny(q, &q->set->files[file], n, x->what, x->name,
+			     x->refused);
 			return;
 		}
 		allowed |= n != NULL;
@@ -263,13 +266,37 @@ static void ask_keep(struct question *q)
 			near_file = file;
 		}
 	}
-	if (!kept || allowed || q->v->n_reasons == POLICY_REASONS_MAX)
+	if (!x->name.len || allowed || q->v->n_reasons == POLICY_REASONS_MAX)
 		return;
-	deny(q, near ? &q->set->files[near_file] : NULL, near,
-	     "on_end of secret", kept->name,
-	     "is allowed by no rule to be keep");
+	deny(q, near ? &q->set->files[near_file] : NULL, near, x->what, x->name,
+	     x->unsaid);
 	(void)snprintf(q->v->would[q->v->n_reasons - 1], POLICY_WOULD_LEN,
-		       "allow: { keep_leases: true }");
+		       "allow: { %s: true }", x->key);
+}
+
+/* Its own certificate a job may keep; any other lease where a rule says so. */
+static void ask_keep(struct question *q)
+{
+	struct extra x = {"keep_leases", "on_end of secret", STR(""),
+			  "may not be keep",
+			  "is allowed by no rule to be keep"};
+
+	for (size_t i = 0; i < q->a->n_secrets && !x.name.len; i++)
+		if (q->a->secrets[i].keep && !is_pki(q->a->secrets[i].ref))
+			x.name = q->a->secrets[i].name;
+	ask_extra(q, &x);
+}
+
+/* An artifact that may hold a secret, of a task that has one. */
+static void ask_artifacts(struct question *q)
+{
+	struct extra x = {"artifact_secrets", "allow_secret of artifact",
+			  STR(""), "is denied", "is allowed by no rule"};
+
+	for (size_t i = 0; i < q->a->n_artifacts && !x.name.len; i++)
+		if (q->a->n_secrets && q->a->artifacts[i].allow_secret)
+			x.name = q->a->artifacts[i].name;
+	ask_extra(q, &x);
 }
 
 static void ask_secrets(struct question *q)
@@ -286,6 +313,7 @@ static void ask_secrets(struct question *q)
 				    str_from(deliveries[k].name), VALUE_NAME);
 	}
 	ask_keep(q);
+	ask_artifacts(q);
 	while (a->n_secrets && next_rule(q, &file, &rule)) {
 		const struct doc_node *allow = doc_get(rule, "allow");
 		const struct doc_node *n =

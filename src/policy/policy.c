@@ -74,6 +74,7 @@ static const struct shape shapes[] = {
 	{"allow",  "shared_workspace_secrets", IS_BOOL,   NULL    },
 	{"allow",  "cache_secrets",            IS_BOOL,   NULL    },
 	{"allow",  "keep_leases",              IS_BOOL,   NULL    },
+	{"allow",  "artifact_secrets",         IS_BOOL,   NULL    },
 	{"deny",   "profiles",                 IS_LIST,   NULL    },
 	{"deny",   "networks",                 IS_LIST,   NULL    },
 	{"deny",   "sources",                  IS_LIST,   NULL    },

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/tar.h"
 #include "runner/internal.h"
+#include "runner/look.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +30,7 @@ struct pack {
 	struct run *r;
 	int to;
 	struct hash_ctx *hash;
-	struct redact_watch *watch;
+	struct look look;
 	uint64_t bytes;
 	size_t entries, left_out;
 	size_t names; /* held, of all directories that we are in */
@@ -74,8 +75,14 @@ static int put(struct pack *k, const void *p, size_t len)
 	k->bytes += len;
 	if (k->bytes > RUNNER_ARTIFACT_MAX)
 		return err_set(k->e, ERR_LIMIT, "it is too large");
-	if (k->watch && redact_watch_write(k->watch, p, len))
+	switch (look_write(&k->look, p, len, k->e)) {
+	case 0:
+		break;
+	case 1:
 		return err_set(k->e, ERR_DENIED, "it holds a secret");
+	default:
+		return -1;
+	}
 	hash_update(k->hash, p, len);
 	return fd_write_all(k->to, p, len) ? err_sys(k->e, errno, "staging") :
 					     0;
@@ -321,10 +328,10 @@ void cache_save(struct run *r)
 	if (k.to < 0)
 		return;
 	k.hash = hash_begin();
-	k.watch = r->a->n_secrets ? mask_watch(&r->mask) : NULL;
+	look_begin(&k.look, &r->mask);
 	bad = put_all(&k);
 	h = hash_end(k.hash);
-	mask_unwatch(&r->mask, k.watch);
+	look_done(&k.look);
 	fd_close(&k.to);
 	if (bad) {
 		run_say(r, "nfo: cache: not kept: %s", e.text);

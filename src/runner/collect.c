@@ -9,6 +9,7 @@
 #include "base/tar.h"
 #include "runner/glob.h"
 #include "runner/internal.h"
+#include "runner/look.h"
 #include "sandbox/ctl.h"
 
 #include <errno.h>
@@ -188,22 +189,32 @@ struct copy {
 	const struct job_artifact *x;
 	int to;
 	struct hash_ctx *hash;
-	struct redact_watch *watch;
+	struct look look;
 	uint64_t bytes, max;
 };
 
 static int put(struct copy *c, const void *p, size_t len)
 {
+	struct err e;
+
 	c->bytes += len;
 	if (c->bytes > c->max)
 		return run_fail(c->r, KIND_ARTIFACT, "max: of the artifact",
 				"artifact \"" STR_FMT "\": over %" PRIu64
 				" bytes",
 				STR_ARG(c->x->name), c->max);
-	if (c->watch && redact_watch_write(c->watch, p, len))
-		return leaks(c->r, "artifact", c->x->name,
-			     mask_caught(&c->r->mask, c->watch),
+	switch (look_write(&c->look, p, len, &e)) {
+	case 0:
+		break;
+	case 1:
+		return leaks(c->r, "artifact", c->x->name, c->look.secret,
 			     "allow_secret: true");
+	default:
+		return run_fail(c->r, KIND_LEAK, "allow_secret: true",
+				"artifact \"" STR_FMT "\" cannot be looked "
+				"through: %s",
+				STR_ARG(c->x->name), e.text);
+	}
 	hash_update(c->hash, p, len);
 	if (fd_write_all(c->to, p, len))
 		return run_fail(c->r, KIND_ARTIFACT, "",
@@ -338,12 +349,11 @@ static int keep(struct run *r, const struct job_artifact *x,
 			x->max_bytes :
 			RUNNER_ARTIFACT_MAX;
 	c.hash = hash_begin();
-	c.watch = r->a->n_secrets && !x->allow_secret ? mask_watch(&r->mask) :
-							NULL;
+	look_begin(&c.look, x->allow_secret ? NULL : &r->mask);
 	bad = offer(r, x, tar, list->paths[0], &file) ||
 	      (tar ? put_tar(&c, list) : put_one(&c, list->paths[0], false));
 	h = hash_end(c.hash);
-	mask_unwatch(&r->mask, c.watch);
+	look_done(&c.look);
 	if (!bad)
 		record(r, x->name, file, staged, c.bytes, &h);
 	fd_close(&c.to);

@@ -14,7 +14,7 @@
 
 enum {
 	MASK_STREAMS = 2, /* standard output and standard error */
-	MASK_WATCHES = 8,
+	MASK_WATCHES = 12,
 	/* More than any match is wide: 128 bytes, 256 dropped between each. */
 	MASK_REACH = 34 << 10
 };

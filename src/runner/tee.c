@@ -9,11 +9,12 @@
 
 void tee_begin(struct tee *t, struct run *r)
 {
-	bool watch =
-		r->a->n_secrets && (r->n_readers || r->a->stdout_artifact.len);
+	bool watch = r->n_readers || r->a->stdout_artifact.len;
 
 	*t = (struct tee){.r = r, .artifact = -1};
-	t->raw = watch ? mask_watch(&r->mask) : NULL;
+	look_begin(&t->look, watch ? &r->mask : NULL);
+	if (!r->a->stdout_artifact.len)
+		look_only_raw(&t->look);
 	for (size_t i = 0; i < FORK_READERS_MAX; i++) {
 		int fd = i < r->n_readers ? r->fds[FORK_READERS + i] : -1;
 
@@ -29,7 +30,7 @@ void tee_begin(struct tee *t, struct run *r)
 
 void tee_finish(struct tee *t)
 {
-	mask_unwatch(&t->r->mask, t->raw);
+	look_done(&t->look);
 	for (size_t i = 0; i < t->r->n_readers; i++)
 		t->r->fds[FORK_READERS + i] = t->readers[i].fd;
 	fd_close(&t->artifact);
@@ -37,10 +38,17 @@ void tee_finish(struct tee *t)
 
 int tee_leak(struct tee *t, const char *p, size_t len)
 {
-	if ((!t->r->n_readers && t->artifact < 0) || !t->raw ||
-	    !redact_watch_write(t->raw, p, len))
-		return -1;
-	return mask_caught(&t->r->mask, t->raw);
+	struct err e;
+
+	if ((t->r->n_readers || t->artifact >= 0) &&
+	    look_write(&t->look, p, len, &e) < 0) {
+		run_fail(t->r, KIND_LEAK, "",
+			 "the artifact of stdout cannot be looked through: %s",
+			 e.text);
+		fd_close(&t->artifact);
+		look_only_raw(&t->look);
+	}
+	return t->look.secret;
 }
 
 void tee_keep(struct tee *t, const char *p, size_t len)

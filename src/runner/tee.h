@@ -7,6 +7,7 @@
 #pragma once
 
 #include "runner/internal.h"
+#include "runner/look.h"
 
 #include <poll.h>
 
@@ -20,13 +21,14 @@ struct tee {
 	size_t len;
 	int artifact; /* -1: none */
 	uint64_t artifact_bytes;
-	struct redact_watch *raw; /* NULL: nothing to look for */
+	struct look look;
 };
 
 void tee_begin(struct tee *t, struct run *r);
 /* The readers' pipes go back to the run: it is known later how they end. */
 void tee_finish(struct tee *t);
-/* The secret that these bytes complete; -1: none. */
+/* The secret that these bytes complete; -1: none.  When they cannot be looked
+ * through the artifact has failed, and is no more. */
 int tee_leak(struct tee *t, const char *p, size_t len);
 void tee_keep(struct tee *t, const char *p, size_t len);
 void tee_send(struct tee *t, const char *p, size_t len); /* p stays */

@@ -20,7 +20,7 @@ HOMES = {
     "jansson": {"src/vault"},
     "toml++/": {"src/doc"},
     "openssl/": {"secrets", "base", "src/oidc", "tests/unit"},
-    "zlib": {"src/api", "src/cli"},
+    "zlib": {"src/api", "src/cli", "src/unpack", "tests/unit"},
     "zstd": {"src/api", "src/cli"},
     "cmocka": {"tests/unit"},
 }

@@ -126,7 +126,7 @@ def test_a_secret_is_not_kept(nfo):
     top = "secrets: { key: { store: key } }\n"
     run = ok(nfo, "mkdir .cache; cp $NFO_SECRETS/key .cache/x", top=top,
              task="    secrets: [key]\n")
-    assert "holds a secret" in nfo.log(run, "t").decode()
+    assert "it holds a secret" in nfo.log(run, "t").decode()
     assert caches(nfo) == []
     ok(nfo, SAVE % "fine", top=top, task="    secrets: [key]\n")
     assert len(caches(nfo)) == 1

@@ -91,3 +91,75 @@ def test_an_output_that_holds_one(nfo, key):
     task = nfo.tasks(run)["t"]
     assert (task["kind"], task["outputs"]) == ("leak", {})
     assert task["secrets"] == [{"name": "key", "seen": 1, "joined": 0}]
+
+
+PACKED = {
+    "gz": 'gzip < "$key" > a',
+    "tar": 'mkdir d; cp "$key" d/x; tar cf a d',
+    "tgz": 'mkdir d; cp "$key" d/x; tar czf a d',
+    "zip": 'cp "$key" x; python3 -m zipfile -c a x',
+    "zip-stored": 'python3 -c "import zipfile, sys; zipfile.ZipFile(\'a\','
+                  ' \'w\').write(sys.argv[1], \'x\')" "$key"',
+    "second-of-zip": 'seq 1 9999 > b; cp "$key" x; '
+                     'python3 -m zipfile -c a b x',
+    "zip-to-a-pipe": 'cp "$key" x; python3 -c "import zipfile, sys; '
+                     'z = zipfile.ZipFile(sys.stdout.buffer, \'w\', 8); '
+                     'z.write(\'/etc/passwd\'); z.write(\'x\'); z.close()" '
+                     '| cat > a',
+    "zip-in-tgz": 'cp "$key" x; python3 -m zipfile -c y.zip x; '
+                  'tar czf a y.zip',
+    "gz-in-tar-in-gz": 'gzip < "$key" > x.gz; tar czf a x.gz',
+    "two-gz": '(seq 1 999 | gzip; base64 "$key" | gzip) > a',
+}
+
+
+@pytest.mark.parametrize("how", PACKED)
+def test_packed_in_an_artifact(nfo, key, how):
+    """Held back, nothing of it is kept; what is packed alike and holds
+    none is fine."""
+    script = PACKED[how]
+    more = "    artifacts: { a: { path: a } }\n"
+    run = nfo.run(job(script, more=more))
+    task = nfo.tasks(run)["t"]
+    assert (task["kind"], task["artifacts"]) == ("leak", []), run
+    assert 'holds secret "key"' in task["error"]
+    assert task["secrets"][0]["seen"] == 1
+    other = nfo.run(job("echo something else > other; key=$PWD/other\n"
+                        + script, more=more))
+    assert other["state"] == "succeeded", other
+
+
+def test_packed_on_stdout(nfo, key):
+    more = "    stdout: { artifact: out, log: none }\n"
+    run = nfo.run(job('gzip < "$key"', more=more))
+    assert nfo.tasks(run)["t"]["kind"] == "leak"
+    assert nfo.run(job("echo x | gzip", more=more))["state"] == "succeeded"
+
+
+def allow(nfo, what):
+    nfo.stop()
+    path = nfo.state / "policies/default.yaml"
+    path.write_text(path.read_text() + f"  - allow: {{ {what}: true }}\n")
+    nfo("runs")
+
+
+BOMB = "head -c 100M /dev/zero | gzip -9 | gzip -9 > a"
+
+
+def test_an_archive_that_cannot_be_looked_through(nfo, key):
+    """Not kept, unless job and policy say that it may hold what it likes."""
+    more = "    artifacts: { a: { path: a } }\n"
+    task = nfo.tasks(nfo.run(job(BOMB, more=more)))["t"]
+    assert task["kind"] == "leak" and "looked through" in task["error"]
+
+
+@pytest.mark.parametrize("script", [BOMB, PACKED["tgz"]],
+                         ids=["bomb", "secret"])
+def test_allow_secret_needs_job_and_policy(nfo, key, script):
+    text = job(script,
+               more="    artifacts: { a: { path: a, allow_secret: true } }\n")
+    a = nfo.submit("nfo: 1\nname: test\n" + text)
+    assert (a.status, a.json["code"]) == (403, "policy")
+    assert a.json["errors"][0]["hint"] == "allow: { artifact_secrets: true }"
+    allow(nfo, "artifact_secrets")
+    assert nfo.run(text)["state"] == "succeeded"

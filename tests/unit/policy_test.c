@@ -215,6 +215,49 @@ static void leases_that_are_kept(void **state)
 	}
 }
 
+/* A file that is kept although a secret of its task may be in it. */
+static void artifacts_with_secrets(void **state)
+{
+	static const char yes[] =
+		"rules:\n  - allow: { artifact_secrets: true }\n";
+	static const char no[] =
+		"rules:\n  - allow: { artifact_secrets: false }\n";
+	static const struct {
+		bool asked, has_secret;
+		const char *more;
+		bool allowed;
+	} rows[] = {
+		{true,  true,  NULL, false},
+                {true,  true,  no,   false},
+		{true,  true,  yes,  true },
+                {true,  false, NULL, true },
+		{false, true,  NULL, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct job_secret_use use =
+			use_of("store:default/x", DELIVER_FILE);
+		struct job_artifact art = {.name = STR("plan"),
+					   .allow_secret = rows[i].asked};
+		struct policy_set *s = set_of(ALL, rows[i].more);
+		struct job_attempt a = plain();
+		struct policy_verdict v;
+
+		a.secrets = &use;
+		a.n_secrets = rows[i].has_secret;
+		a.artifacts = &art;
+		a.n_artifacts = 1;
+		policy_decide(s, &a, &v);
+		assert_int_equal(v.allowed, rows[i].allowed);
+		if (!v.allowed && !rows[i].more)
+			assert_string_equal(
+				v.would[0],
+				"allow: { artifact_secrets: true }");
+		policy_set_free(s);
+	}
+}
+
 static void nothing_denies(void **state)
 {
 	struct job_attempt a = plain();
@@ -393,6 +436,7 @@ int main(void)
 		cmocka_unit_test(what_would_allow_it),
 		cmocka_unit_test(deny_of_a_place),
 		cmocka_unit_test(leases_that_are_kept),
+		cmocka_unit_test(artifacts_with_secrets),
 		cmocka_unit_test(deny_wins),
 		cmocka_unit_test(for_whom),
 		cmocka_unit_test(limits),
