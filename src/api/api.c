@@ -81,6 +81,15 @@ static int watch(struct api *a, const struct api_options *o, struct err *e)
 	return http_new(a, a->loop, &o->http, &a->http, e);
 }
 
+/* Whose secrets can be had decides what may start. */
+static void on_provider(void *ctx, const struct keeper_provider *p)
+{
+	struct api *a = ctx;
+
+	engine_provider(a->engine, str_from(p->name), p->state,
+			str_from(p->text));
+}
+
 int api_new(const struct api_options *o, struct api **ret, struct err *e)
 {
 	struct api *a = mem_alloc(sizeof(*a));
@@ -107,6 +116,7 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 	list_init(&a->under_way);
 	wellknown_load(a);
 	a->keeper = keeper_new(a->loop, o->keeper_fd, wellknown_took, a);
+	keeper_watch(a->keeper, on_provider, a);
 	a->control = control_new(a->loop, o->control_fd, reload_take, a);
 	a->beat = loop_timer_new(a->loop, on_beat, a);
 	loop_timer_set(a->beat, clock_mono_us() + BEAT_US);

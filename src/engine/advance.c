@@ -142,6 +142,11 @@ static bool carry_out(struct run *r, const struct sched_step *s)
 		live_task_set(r, i, STATE_FAILED, KIND_SETUP,
 			      STR("its condition cannot be evaluated"));
 		return true;
+	case SCHED_AWAIT:
+		if (!r->row.started_us) /* its time counts from now on */
+			started(r);
+		away_block(r, i);
+		return true;
 	case SCHED_BLOCK:
 		live_task_set(r, i, STATE_BLOCKED, KIND_NONE, STR(""));
 		return true;
@@ -269,10 +274,12 @@ uint32_t advance_room(const struct run *r)
 
 static bool decide(struct run *r, struct sched_answer *a)
 {
+	CLEANUP_MEM unsigned char *away = away_look(r);
 	struct sched_run view = {
 		.plan = r->plan,
 		.states = r->states,
 		.due_us = r->due_us,
+		.away = away,
 		.stand = live_stand(r),
 		.in_finally = r->in_finally,
 		.cancelled = r->row.cancelled,

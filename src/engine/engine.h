@@ -17,6 +17,7 @@
 #include "doc/problem.h"
 #include "engine/retention.h"
 #include "policy/policy.h"
+#include "proto/edges.h"
 #include "store/store.h"
 
 struct job;
@@ -181,6 +182,13 @@ MUST_USE int engine_edit(struct engine *g, struct str who, struct str action,
 MUST_USE int engine_audit(struct engine *g, struct str who, struct str action,
 			  struct str what, engine_reply_fn *fn, void *ctx,
 			  struct err *e);
+
+/* --- secrets ------------------------------------------------------------ */
+
+/* How a provider of secrets is (name "": the local store): tasks that need one
+ * that is not up wait until it is.  text is for people. */
+void engine_provider(struct engine *g, struct str name, enum provider_state s,
+		     struct str text);
 
 /* --- answers and news --------------------------------------------------- */
 

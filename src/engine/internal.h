@@ -21,6 +21,7 @@
  *   call.c     runs that other runs call; call_access.c whether they may
  *   approve.c  what people are asked, and what they say
  *   cache.c    what a task keeps for later runs
+ *   away.c     providers of secrets that are away, and tasks that wait for them
  *   launch.c   one attempt to the monitor; launch_files.c what it is given
  *   result.c   one attempt's end
  *   collect.c  the worker thread: artifacts into blobs, trees removed
@@ -63,6 +64,21 @@ struct approval {
 
 struct store_cache;
 
+enum {
+	AWAY_MAX = 40, /* the store and the providers of the settings */
+	AWAY_TEXT_MAX = 320,
+};
+
+/* What was said of providers of secrets. */
+struct away {
+	struct away_item {
+		char name[64]; /* "": the local store */
+		char text[200];
+		enum provider_state state;
+	} items[AWAY_MAX];
+	size_t n;
+};
+
 struct instance {
 	struct run *run;
 	uint32_t index;
@@ -77,6 +93,9 @@ struct instance {
 	bool stop_sent;      /* the monitor was asked to end it */
 	bool alive;          /* after a restart: the monitor has named it */
 	bool has_slot;
+	bool told_to_wait; /* its last attempt */
+	uint32_t n_away;   /* attempts that were told to wait: no retries */
+	char *away_text;   /* what it waits for; NULL: never did */
 	struct job_pair *outputs;
 	size_t n_outputs;
 	struct job_attempt *job;        /* while it is prepared */
@@ -212,7 +231,9 @@ struct engine {
 	struct engine_stats shown;
 	int held;    /* files, by who copies them */
 	bool missed; /* a run's directory that was to go stayed meanwhile */
-	int out_fd;  /* eventfd */
+	struct away said;
+	bool said_new;
+	int out_fd; /* eventfd */
 
 	/* the engine's thread alone */
 	struct engine_stats stats;
@@ -238,6 +259,7 @@ struct engine {
 	bool timetable_due;
 	struct map *projects;    /* name -> struct project; gate.c */
 	struct commands waiting; /* for the commit */
+	struct away away;
 };
 
 struct engine_order {
@@ -381,6 +403,16 @@ void call_recover(struct run *r);   /* after a restart */
 const struct run *call_waiting(const struct run *child);
 /* call_access.c: ERR_DENIED. */
 MUST_USE int call_allowed(struct run *r, struct str project, struct err *e);
+
+/* away.c */
+void away_take(struct engine *g); /* what was said since */
+/* Of each instance whether it waits for a provider, for the caller to free;
+ * NULL: none does.  Those that need not wait any more are queued. */
+unsigned char *away_look(struct run *r);
+void away_block(struct run *r, size_t i);
+/* The attempt was told to wait. */
+void away_ended(struct instance *in, struct sched_end *end);
+bool away_was(const struct store_attempt *a); /* so ended */
 
 /* approve.c */
 /* It is its turn: true when people are asked now, false when it has ended. */

@@ -192,9 +192,12 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 	struct instance *in;
 
 	(void)e;
-	if (a->index >= r->plan->n || a->number != r->inst[a->index].attempt)
+	if (a->index >= r->plan->n)
 		return 0;
 	in = &r->inst[a->index];
+	in->n_away += away_was(a);
+	if (a->number != in->attempt)
+		return 0;
 	in->row = *a;
 	in->row.outputs = live_str(r, a->outputs);
 	in->row.secrets = live_str(r, a->secrets);
@@ -209,8 +212,14 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 		return 0;
 	if (state_final(a->state)) {
 		/* others of its pipe group are still on their way */
-		r->ends[a->index] = (struct sched_end){true, a->state, a->kind,
-						       a->exit_code, a->number};
+		r->ends[a->index] = (struct sched_end){
+			.ended = true,
+			.state = a->state,
+			.kind = a->kind,
+			.exit_code = a->exit_code,
+			.number = a->number - in->n_away,
+			.away = away_was(a),
+		};
 		return 0;
 	}
 	in->running = true;

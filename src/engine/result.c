@@ -435,8 +435,10 @@ void result_close(struct instance *in)
 		.state = in->row.state,
 		.kind = in->row.kind,
 		.exit_code = in->row.exit_code,
-		.number = in->attempt,
+		.number = in->attempt - in->n_away,
 	};
+	if (in->told_to_wait)
+		away_ended(in, &r->ends[in->index]);
 	result_settle(r, in->index);
 }
 
@@ -447,6 +449,9 @@ void result_finish(struct instance *in, const struct ended *end,
 	struct err e = {0};
 
 	fill_row(in, end, x);
+	in->told_to_wait = x && x->secrets_away &&
+			   in->row.state == STATE_FAILED &&
+			   in->row.kind == KIND_SECRET;
 	if (!x && in->row.state == STATE_SUCCEEDED)
 		fail_row(in, KIND_INTERNAL, STR("it left no result"));
 	if (why && why->code && !x)

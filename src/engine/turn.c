@@ -41,6 +41,7 @@ static void do_commands(struct engine *g)
 		mine.tail = &mine.head;
 	commands_init(&g->in);
 	pthread_mutex_unlock(&g->lock);
+	away_take(g);
 	while ((c = commands_pop(&mine)))
 		command_do(g, c);
 }

@@ -29,7 +29,7 @@ struct why {
 	/* of the plan's instances */
 	enum run_state *states;
 	int64_t *due_us;
-	struct str *blocked_by;
+	struct str *blocked_by, *error;
 	struct ulid *child; /* of its last attempt */
 };
 
@@ -199,6 +199,7 @@ static int see_task(void *ctx, const struct store_task *t, struct err *e)
 	w->states[t->index] = t->state;
 	w->due_us[t->index] = t->due_us;
 	w->blocked_by[t->index] = keep(w, t->blocked);
+	w->error[t->index] = keep(w, t->error);
 	return 0;
 }
 
@@ -261,6 +262,14 @@ static int task_reasons(struct why *w, size_t i, struct err *e)
 		buf_printf(w->b, "it is tried again at %s\"}", when);
 	} else if (w->due_us[i]) {
 		held_reasons(w);
+	}
+	if (str_is(w->blocked_by[i], "secrets") ||
+	    str_is(w->blocked_by[i], "sealed")) {
+		reason(w, str_is(w->blocked_by[i], "sealed") ? "sealed" :
+							       "secrets");
+		buf_json(w->b, w->error[i]);
+		buf_puts(w->b, "\"}");
+		return 0;
 	}
 	if (w->blocked_by[i].len) {
 		reason(w, "blocked");
@@ -336,6 +345,7 @@ static int plan_it(struct why *w, struct err *e)
 	w->states = mem_array(w->plan->n + 1, sizeof(*w->states));
 	w->due_us = mem_array(w->plan->n + 1, sizeof(*w->due_us));
 	w->blocked_by = mem_array(w->plan->n + 1, sizeof(*w->blocked_by));
+	w->error = mem_array(w->plan->n + 1, sizeof(*w->error));
 	w->child = mem_array(w->plan->n + 1, sizeof(*w->child));
 	return 0;
 }
@@ -378,6 +388,7 @@ int why_run(struct store_reader *r, const struct ulid *run,
 	mem_free(w.states);
 	mem_free(w.due_us);
 	mem_free(w.blocked_by);
+	mem_free(w.error);
 	mem_free(w.child);
 	arena_free(w.arena);
 	return bad;

@@ -37,7 +37,7 @@ static void step(struct pass *p, enum sched_do what, size_t i)
 		[SCHED_CANCEL] = STATE_CANCELLED, [SCHED_STOP] = STATE_RUNNING,
 		[SCHED_REFUSE] = STATE_FAILED,    [SCHED_BLOCK] = STATE_BLOCKED,
 		[SCHED_ASK] = STATE_BLOCKED,      [SCHED_EXPIRE] = STATE_FAILED,
-		[SCHED_CALL] = STATE_RUNNING,
+		[SCHED_CALL] = STATE_RUNNING,     [SCHED_AWAIT] = STATE_BLOCKED,
 	};
 
 	p->states[i] = after[what];
@@ -214,6 +214,17 @@ static void call(struct pass *p, size_t i)
 	p->task_running[instance(p, i)->task]++;
 }
 
+static bool group_away(const struct pass *p, size_t first)
+{
+	for (size_t i = from(p, first); p->r->away && i < p->r->plan->n; i++) {
+		if (instance(p, i)->group == first && p->r->away[i])
+			return true;
+		if (p->group_size[first] == 1)
+			break;
+	}
+	return false;
+}
+
 /* True when a state has changed that others may have waited for. */
 static bool start_one(struct pass *p, size_t first)
 {
@@ -231,6 +242,8 @@ static bool start_one(struct pass *p, size_t first)
 			call(p, first);
 		else if (never_fits(p, first))
 			each_of_group(p, SCHED_BLOCK, first);
+		else if (group_away(p, first))
+			each_of_group(p, SCHED_AWAIT, first);
 		else if (!run_allows(p, first))
 			return false;
 		else if (p->group_size[first] > p->room)
@@ -300,7 +313,9 @@ bool sched_retry(const struct job_plan *plan, size_t i,
 		if (plan->instances[k].group != group ||
 		    end->state != STATE_FAILED || end->kind == KIND_UPSTREAM)
 			continue;
-		if (!job_plan_retry(plan, k, end->number, end->kind,
+		delay = end->again_us;
+		if (!end->away &&
+		    !job_plan_retry(plan, k, end->number, end->kind,
 				    end->exit_code, &delay))
 			return false;
 		any = true;

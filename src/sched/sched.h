@@ -20,6 +20,7 @@ enum sched_do {
 	SCHED_ASK,    /* an approval: -> blocked, approval */
 	SCHED_EXPIRE, /* and nobody gave it in time: -> failed, expired */
 	SCHED_CALL,   /* a run of another job is made: -> running */
+	SCHED_AWAIT,  /* a provider of secrets is away: -> blocked, stays so */
 };
 
 struct sched_step {
@@ -34,6 +35,9 @@ struct sched_run {
 	/* Of every instance: not before; 0: at once.  Of an approval that was
 	 * asked for: until then; 0: for ever. */
 	const int64_t *due_us;
+	/* Of every instance: it cannot start, though it is its turn; said again
+	 * in every call.  NULL: all can. */
+	const unsigned char *away;
 	struct job_stand stand; /* for conditions; its states are ours */
 	bool in_finally;
 	bool cancelled, timed_out; /* the phase is to end */
@@ -66,7 +70,9 @@ struct sched_end {
 	enum run_state state;
 	enum fail_kind kind;
 	int exit_code;
-	uint32_t number; /* of the attempt, from 1 */
+	uint32_t number; /* of the attempt, from 1; without those away */
+	bool away; /* what it needs was: the next try is no retry of the job's */
+	uint64_t again_us; /* and comes so much later */
 };
 
 /*

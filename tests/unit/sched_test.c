@@ -47,7 +47,8 @@ struct row {
 	uint32_t room; /* 0: plenty */
 	bool in_finally, cancelled, timed_out, no_calls, hold;
 	int64_t now;
-	int64_t due; /* of every instance */
+	int64_t due;      /* of every instance */
+	const char *away; /* names of one letter */
 };
 
 #define HEAD "nfo: 1\nname: x\n"
@@ -134,6 +135,12 @@ static const struct row rows[] = {
 	{.job = wide, .states = "rqq", .due = 5, .now = 3, .hold = true,
 	 .want = ""},
 	{.job = wide, .states = "rqq", .hold = true, .want = "+b"},
+	{.job = graph, .states = "qqqq", .away = "a", .want = "&a +b"},
+	{.job = graph, .states = "bqqq", .away = "a", .want = "&a +b"},
+	{.job = graph, .states = "brqq", .want = "+a"},
+	{.job = piped, .states = "qqqq", .away = "w", .want = "&w &x1 &x2"},
+	{.job = graph, .states = "bqqq", .away = "a", .cancelled = true,
+	 .want = "-a -b -c -d over"},
 	{.job = piped, .states = "qqqq", .due = 5, .now = 9, .hold = true,
 	 .want = "held"},
 	{.job = wide, .states = "rqq", .due = 5, .now = 9, .hold = true,
@@ -204,7 +211,7 @@ static void say(const struct job_plan *p, const struct sched_answer *a,
 {
 	for (size_t i = 0; i < a->n; i++)
 		buf_printf(b, "%s%c" STR_FMT, b->len ? " " : "",
-			   "+~-!?#@%*"[a->steps[i].what],
+			   "+~-!?#@%*&"[a->steps[i].what],
 			   STR_ARG(p->instances[a->steps[i].index].name));
 	if (a->starved)
 		buf_puts(b, b->len ? " starved" : "starved");
@@ -223,12 +230,14 @@ static void test_rows(void **state)
 		enum run_state states[16];
 		struct sched_step steps[32];
 		int64_t due[16];
+		unsigned char away[16] = {0};
 		struct sched_answer a = {.steps = steps};
 		CLEANUP_BUF struct buf said = BUF_INIT(1000);
 		struct sched_run run = {
 			.plan = p,
 			.states = states,
 			.due_us = due,
+			.away = row->away ? away : NULL,
 			.stand = {.cancelled = row->cancelled},
 			.in_finally = row->in_finally,
 			.cancelled = row->cancelled,
@@ -244,6 +253,8 @@ static void test_rows(void **state)
 		for (size_t i = 0; i < p->n; i++) {
 			states[i] = state_of(row->states[i]);
 			due[i] = row->due;
+			away[i] = row->away &&
+				  str_is(p->instances[i].name, row->away);
 		}
 		sched_next(&run, &a);
 		say(p, &a, &said);
