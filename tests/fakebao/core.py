@@ -13,6 +13,8 @@ from .answers import (DENIED, Answer, Refusal, dumps, duration, envelope,
 from .backend import METHODS
 from .tokens import Store, wrapped
 
+# Asked about itself a token is looked at in its own namespace.
+SELF = {f"auth/token/{verb}-self" for verb in ("lookup", "renew", "revoke")}
 LARGEST = 32 << 20
 BACKENDS = {"kv": kv.make, "cubbyhole": kv.Cubbyhole,
             "database": engines.Database, "pki": engines.Pki,
@@ -76,6 +78,7 @@ class Core:
                                     id_=root_token, default=False,
                                     display_name="root", ns=self.ns())
         self.root_token = root_token
+        self.lazy = False  # leases are revoked later unless asked, as Vault
         self.make_user = engines.make_user
         self.audit = []
 
@@ -99,7 +102,7 @@ class Core:
             try:
                 answer = self.handle(request)
             except Refusal as no:
-                body = dumps(envelope(no.answer)) if no.answer \
+                body = dumps(envelope(no.answer)).rstrip() if no.answer \
                     else errors(*no.errors)
                 return no.status, {**headers, **no.headers}, body
             finally:
@@ -137,7 +140,7 @@ class Core:
         request.rest = self.below(request)
         ttl = duration(request.headers.get("X-Vault-Wrap-TTL"))
         answer = request.mount.backend(request)
-        if ttl > 0 and not request.path.startswith("sys/wrapping/"):
+        if answer and ttl > 0 and not request.path.startswith("sys/wrapping/"):
             it = self.store.wrap(ttl, request.path, answer)
             return Answer(body=wrapped(it))
         return answer
@@ -172,8 +175,11 @@ class Core:
                 request.method = "LIST"
             elif listing not in ("0", "f", "F", "FALSE", "false", "False"):
                 raise Refusal(400)
-        if request.method == "PATCH" and request.headers.get(
-                "Content-Type") != "application/merge-patch+json":
+        kind = request.headers.get("Content-Type")
+        if request.method == "PATCH" and not kind:
+            raise Refusal(400, "mime: no media type")
+        if request.method == "PATCH" and \
+                kind != "application/merge-patch+json":
             raise Refusal(415)
         if request.method in ("GET", "HEAD", "LIST", "DELETE"):
             request.data = {k: v[0] for k, v in request.query.items()}
@@ -182,7 +188,7 @@ class Core:
             request.data = json.loads(request.body or b"{}")
             assert isinstance(request.data, dict)
         except (ValueError, AssertionError):
-            raise Refusal(400, "failed to parse JSON input") from None
+            raise Refusal(400, "error parsing JSON") from None
 
     # --- who asks
 
@@ -197,11 +203,17 @@ class Core:
             return
         if request.path == "sys/wrapping/unwrap" and not token:
             raise Refusal(400, "wrapping token is not valid or does not exist")
-        if not token or not request.ns.path.startswith(token.ns.path):
+        if token and request.path in SELF:
+            request.ns = token.ns
+            request.mount = request.ns.route(request.path)
+        if not token:
             raise Refusal(403, DENIED)
+        if not request.ns.path.startswith(token.ns.path):
+            raise Refusal(403, listed(DENIED))
         request.login = token
         self.store.use(token)
-        if not self.allowed(request, token):
+        if not request.path.startswith("sys/internal/ui/mounts/") and \
+                not self.allowed(request, token):
             raise Refusal(403, listed(DENIED))
 
     def rules(self, token):

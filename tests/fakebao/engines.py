@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 import threading
+import uuid
 
 from cryptography import x509
 from cryptography.exceptions import InvalidTag
@@ -19,7 +20,16 @@ from .answers import (DAY, DEFAULT_TTL, Answer, Refusal, duration, random_id,
 from .backend import Roles, route
 from .tokens import unb64
 
-PEM, PKCS8 = ser.Encoding.PEM, ser.PrivateFormat.PKCS8
+PEM = ser.Encoding.PEM
+NO_AIA = (
+    "This mount hasn't configured any authority information access (AIA) "
+    "fields; this may make it harder for systems to find missing certificates "
+    "in the chain or to validate revocation status of certificates. Consider "
+    "updating /config/urls or the newly generated issuer with this "
+    "information.")
+NO_PRINCIPALS = (
+    "refusing to issue unsafe, globally-valid certificate with no principals "
+    "specified; set valid_principals or default_user")
 
 
 class User:
@@ -128,7 +138,14 @@ class Pki(Roles):
                                self.key.public_key(), None,
                                duration(request.data.get("ttl"), DEFAULT_TTL),
                                ca=True)
-        return Answer(self.shown(self.cert, False))
+        self.issuer = {"issuer_id": str(uuid.uuid4()), "issuer_name": "",
+                       "key_id": str(uuid.uuid4()), "key_name": ""}
+        return Answer({**self.shown(self.cert, False), **self.issuer},
+                      warnings=[NO_AIA])
+
+    def role_write(self, request, name):
+        super().role_write(request, name)
+        return self.role_read(request, name)
 
     def ca(self, request):
         return Answer({"certificate": text(self.cert), "revocation_time": 0})
@@ -144,6 +161,8 @@ class Pki(Roles):
                 "serial_number": serial(cert)}
         if chain:
             data["ca_chain"] = [text(self.cert)]
+            data["not_before"] = int(cert.not_valid_before.replace(
+                tzinfo=datetime.UTC).timestamp())
         return data
 
     def ready(self, name, data):
@@ -181,7 +200,7 @@ class Pki(Roles):
             csr = x509.load_pem_x509_csr(request.want(
                 "csr", '"csr" is empty').encode())
         except ValueError:
-            raise Refusal(400, "certificate request could not be parsed") \
+            raise Refusal(400, "csr contains no data") \
                 from None
         if not csr.is_signature_valid:
             raise Refusal(400, "request signature invalid")
@@ -243,7 +262,9 @@ class Ssh(Roles):
                 self.private = f.read()
             with open(f"{d}/ca.pub") as f:
                 self.public = f.read()
-        return self.ca(request)
+        self.issuer = str(uuid.uuid4())
+        return Answer({"public_key": self.public, "issuer_id": self.issuer,
+                       "issuer_name": ""})
 
     def ca(self, request):
         if not self.public:
@@ -261,7 +282,7 @@ class Ssh(Roles):
         wanted = strings(data.get("valid_principals")) or \
             strings(role.get("default_user"))
         if not wanted and not role.get("allow_empty_principals"):
-            raise Refusal(400, "empty valid principals not allowed by role")
+            raise Refusal(400, NO_PRINCIPALS)
         for one in wanted:
             if "*" not in allowed and one not in allowed and \
                     one != role.get("default_user"):
@@ -271,7 +292,7 @@ class Ssh(Roles):
 
     def sign(self, request, name):
         if name not in self.roles:
-            raise Refusal(400, f"unknown role: {name}")
+            raise Refusal(400, f"Unknown role: {name}")
         role, data = self.roles[name], request.data
         key = data.get("public_key")
         if not key:
@@ -307,10 +328,11 @@ class Ssh(Roles):
                 capture_output=True)
             if done.returncode:
                 raise Refusal(400, "failed to parse public_key as SSH key: "
-                              "ssh: no key found")
+                              "illegal base64 data at input byte 0")
             with open(f"{d}/key-cert.pub") as f:
                 words = f.read().split()
-        return Answer({"serial_number": f"{self.serial:x}",
+        return Answer({"serial_number": f"{self.serial:016x}",
+                       "issuer_id": self.issuer,
                        "signed_key": " ".join(words[:2]) + "\n"})
 
 
@@ -338,6 +360,9 @@ class Transit(Roles):
         return Answer({"name": name, "type": "aes256-gcm96", "keys": {
             str(n): made for n, made in enumerate(key["made"], 1)},
             "latest_version": len(key["keys"]), "derived": False,
+            "allow_plaintext_backup": False, "auto_rotate_period": 0,
+            "imported_key": False, "min_available_version": 0,
+            "soft_deleted": False,
             "exportable": False, "deletion_allowed": False,
             "min_decryption_version": 1, "min_encryption_version": 0,
             "supports_decryption": True, "supports_derivation": True,
@@ -354,15 +379,17 @@ class Transit(Roles):
             self.key_make(request, name)
         if name not in self.roles:
             raise Refusal(400, "encryption key not found")
-        extra = unb64(request.data.get("associated_data") or "",
-                      "associated_data")
+        extra = unb64(request.data.get("associated_data") or "") \
+            if verb != "rewrap" else b""
         if verb == "encrypt":
             plain = request.data.get("plaintext")
             if plain is None:
                 raise Refusal(400, "missing plaintext to encrypt")
-            return self.encrypt(name, unb64(plain, "plaintext"), extra)
-        plain = self.decrypt(name, request.data.get("ciphertext") or "",
-                             extra)
+            return self.encrypt(name, unb64(plain), extra)
+        sealed = request.data.get("ciphertext")
+        if not sealed:
+            raise Refusal(400, "missing ciphertext to decrypt")
+        plain = self.decrypt(name, sealed, extra)
         if verb == "rewrap":
             return self.encrypt(name, plain, extra)
         return Answer({"plaintext": base64.b64encode(plain).decode()})
@@ -382,8 +409,10 @@ class Transit(Roles):
             raise Refusal(400, "invalid ciphertext: no prefix")
         if not 0 < int(version) <= len(keys):
             raise Refusal(400, "invalid ciphertext: version is too new")
+        raw = unb64(body)
+        if len(raw) < 12:
+            raise Refusal(400, "invalid ciphertext length")
         try:
-            raw = base64.b64decode(body, validate=True)
             return AESGCM(keys[int(version) - 1]).decrypt(
                 raw[:12], raw[12:], extra or None)
         except (ValueError, InvalidTag):

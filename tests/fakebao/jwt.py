@@ -15,6 +15,8 @@ from .answers import Answer, Refusal, duration, strings
 from .backend import route
 from .logins import Login
 
+UNKNOWN_KEY = ("error verifying token signature: no known key successfully "
+               "validated the token signature")
 HASHES = {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}
 
 
@@ -33,7 +35,8 @@ def parts(token):
         return (json.loads(unb64(head)), json.loads(unb64(claims)),
                 f"{head}.{claims}".encode(), unb64(signature))
     except ValueError:
-        raise Bad("malformed jwt") from None
+        raise Bad("error verifying token signature: illegal base64 data at "
+                  "input byte 0") from None
 
 
 def signed(key, alg, text, signature):
@@ -104,14 +107,13 @@ class Jwt(Login):
         ways = ("oidc_discovery_url", "jwks_url", "jwt_validation_pubkeys")
         if sum(bool(request.data.get(w)) for w in ways) != 1:
             raise Refusal(400, "exactly one of 'jwt_validation_pubkeys', "
-                          "'jwks_url', 'oidc_discovery_url' or "
-                          "'oidc_client_id' must be set")
+                          "'jwks_url' or 'oidc_discovery_url' must be set")
         for pem in self.pems(request.data):
             try:
                 serialization.load_pem_public_key(pem.encode())
             except ValueError:
                 raise Refusal(400, "error parsing public key: data does not "
-                              "contain any valid RSA or ECDSA public keys") \
+                              "contain any valid public keys") \
                     from None
         if request.data.get("oidc_discovery_url"):
             try:
@@ -152,12 +154,11 @@ class Jwt(Login):
         if alg not in (allowed or ("ES256", "ES384", "ES512", "RS256", "RS384",
                                    "RS512", "PS256", "PS384", "PS512",
                                    "EdDSA")):
-            raise Bad(f"token signed with unsupported algorithm {alg!r}")
+            raise Bad(UNKNOWN_KEY)
         keys = [k for kid, k in self.keys()
                 if kid is None or header.get("kid") in (None, kid)]
         if not any(signed(k, alg, text, signature) for k in keys):
-            raise Bad("no known key successfully validated the token "
-                      "signature")
+            raise Bad(UNKNOWN_KEY)
         return claims
 
     def times(self, claims, role):
@@ -176,11 +177,11 @@ class Jwt(Login):
             t for t in (iat, nbf) if t is not None) + \
             leeway("expiration_leeway", 150)
         if now > latest + skew:
-            raise Bad("token is expired")
-        if nbf is not None and now < nbf - skew:
-            raise Bad("token not yet valid (nbf)")
-        if iat is not None and now < iat - skew:
-            raise Bad("token issued in the future (iat)")
+            raise Bad("invalid expiration time (exp) claim: token is expired")
+        first = nbf if nbf is not None else iat if iat is not None else \
+            exp - leeway("not_before_leeway", 150)
+        if now < first - skew:
+            raise Bad("invalid not before (nbf) claim: token not yet valid")
 
     @staticmethod
     def audience(claims, role):
@@ -188,7 +189,7 @@ class Jwt(Login):
             strings(role.get("bound_audiences"))
         if bound and not set(got) & set(bound):
             raise Bad("invalid audience (aud) claim: audience claim does not "
-                      "match any bound audience")
+                      "match any expected audience")
         if got and not bound:
             raise Refusal(400, "audience claim found in JWT but no audiences "
                           "bound to the role")

@@ -8,6 +8,9 @@ NOT_VERSIONED = (
     "the appropriate API endpoints to use. If using the OpenBao CLI, use "
     "'bao kv get' for this operation.")
 ROOT = "Non-listing operations on the root of a K/V v2 mount are not supported."
+NOT_A_MAP = (
+    "error converting input for field \"data\": '' expected type "
+    "'map[string]interface {}', got unconvertible type 'string'")
 CAS = "check-and-set parameter did not match the current version"
 
 
@@ -162,8 +165,10 @@ class Two(Backend):
         return answer
 
     def write(self, request, path):
-        if not isinstance(request.data.get("data"), dict):
+        if "data" not in request.data:
             raise Refusal(400, "no data provided")
+        if not isinstance(request.data["data"], dict):
+            raise Refusal(400, NOT_A_MAP)
         return self.put(path, request.data["data"],
                         request.data.get("options") or {})
 
@@ -237,7 +242,8 @@ class Two(Backend):
             for n, one in entry.versions.items()}
         after = entry.delete_after
         return Answer({
-            "versions": versions, "current_version": entry.current,
+            "versions": versions, "current_metadata_version": 0,
+            "metadata_cas_required": False, "current_version": entry.current,
             "oldest_version": entry.oldest, "cas_required": entry.cas_required,
             "created_time": stamp(entry.created),
             "updated_time": stamp(entry.updated),

@@ -92,7 +92,10 @@ class TokenRoutes(Backend):
         return self.renewed(request, request.login)
 
     def renew(self, request):
-        return self.renewed(request, self.other(request))
+        token = self.store.find(request.data.get("token", ""))
+        if not token:
+            raise Refusal(400, "token not found")
+        return self.renewed(request, token)
 
     def revoke_self(self, request):
         if request.login.kind == "batch":
@@ -190,10 +193,15 @@ class AppRole(Login):
             return None
         if not it:
             return None
+        ends = it["created"] + it["ttl"]
         return Answer({"secret_id_accessor": it["accessor"],
                        "secret_id_num_uses": it["left"],
                        "secret_id_ttl": it["ttl"], "metadata": {},
-                       "creation_time": stamp(it["created"])})
+                       "cidr_list": [], "token_bound_cidrs": [],
+                       "creation_time": stamp(it["created"]),
+                       "last_updated_time": stamp(it["created"]),
+                       "expiration_time": stamp(ends) if it["ttl"]
+                       else "0001-01-01T00:00:00Z"})
 
     def login(self, request):
         role_id = request.data.get("role_id")

@@ -28,7 +28,10 @@ def answer_open(core, request):
 
 def health(core, request):
     def code(name, default):
-        return int(request.query.get(name, [default])[0])
+        try:
+            return int(request.query.get(name, [default])[0])
+        except ValueError:
+            raise Refusal(400) from None
 
     status = code("activecode", 200)
     if core.sealed:
@@ -60,10 +63,8 @@ def seal_status(core, request=None):
 
 
 def leader(core, request):
-    if core.sealed:
-        raise Refusal(503, "Vault is sealed")
     return plain({"ha_enabled": core.standing_by,
-                  "is_self": not core.standing_by and False,
+                  "is_self": False,
                   "active_time": "0001-01-01T00:00:00Z",
                   "leader_address": core.leader or "",
                   "leader_cluster_address": ""})
@@ -77,8 +78,15 @@ def unseal(core, request):
     core.parse(request)
     if request.data.get("reset"):
         return seal_status(core)
-    if request.data.get("key") != core.unseal_key:
-        raise Refusal(400, "'key' must be a valid hex or base64 string")
+    key = request.data.get("key")
+    if not key:
+        raise Refusal(400, "'key' must be specified in request body as JSON, "
+                      "or 'reset' set to true")
+    if len(key) < 22:
+        raise Refusal(400, "invalid key: key is shorter than minimum 16 bytes")
+    if key != core.unseal_key:
+        raise Refusal(400, "failed to decrypt keyring: cipher: message "
+                      "authentication failed")
     core.sealed = False
     return seal_status(core)
 
@@ -149,7 +157,10 @@ class System(Backend):
             request.data.get("url_lease_id") or ""
 
     def renew(self, request, id):
-        lease = self.store.leases.get(self.named(request, id))
+        id = self.named(request, id)
+        if not id:
+            raise Refusal(400, "lease_id must be specified")
+        lease = self.store.leases.get(id)
         if not lease:
             raise Refusal(400, "lease not found")
         warnings = self.store.renew_lease(
@@ -163,10 +174,9 @@ class System(Backend):
         lease = self.store.leases.get(id)
         if lease:
             self.store.end(lease)
-        if lease and request.data.get("sync") not in (True, "true"):
-            answer = plain({}, 202)
-            answer.body = b""
-            return answer
+        # OpenBao does it at once unless asked not to, Vault when asked to.
+        if request.data.get("sync", not self.core.lazy) in (False, "false"):
+            return Answer(body=b"", status=202)
         return None
 
     def revoke_prefix(self, request, prefix):
@@ -182,7 +192,7 @@ class System(Backend):
             "id": lease.id, "issue_time": stamp(lease.issued),
             "expire_time": stamp(lease.expires), "ttl": lease.ttl,
             "last_renewal": stamp(lease.renewed) if lease.renewed else None,
-            "renewable": lease.renewable}, top=True)
+            "renewable": lease.renewable})
 
     def lease_list(self, request, prefix):
         from .kv import keys

@@ -4,8 +4,8 @@ import base64
 import uuid
 from dataclasses import dataclass, field
 
-from .answers import (DEFAULT_TTL, DENIED, MAX_TTL, Answer, Refusal,
-                      envelope, dumps, random_id, stamp)
+from .answers import (DEFAULT_TTL, MAX_TTL, Answer, Refusal, dumps,
+                      envelope, ordered, random_id, stamp)
 
 
 @dataclass
@@ -101,6 +101,9 @@ class Store:
                       policies, path, self.now(), ttl, num_uses=num_uses,
                       kind=kind, **more)
         token.accessor = random_id() if kind == "service" else ""
+        if kind == "service" and token.ns.path:
+            token.id += "." + token.ns.id
+            token.accessor += "." + token.ns.id
         if kind == "batch":
             token.renewable = False
         token.expires = token.created + ttl if ttl else 0
@@ -168,7 +171,7 @@ class Store:
     def auth(self, token):
         return {"client_token": token.id, "accessor": token.accessor,
                 "policies": token.policies, "token_policies": token.policies,
-                "metadata": token.meta, "lease_duration": self.ttl(token),
+                "metadata": ordered(token.meta), "lease_duration": self.ttl(token),
                 "renewable": token.renewable and bool(token.expires),
                 "entity_id": token.entity.id if token.entity else "",
                 "token_type": token.kind, "orphan": token.orphan,
@@ -182,7 +185,7 @@ class Store:
               "expire_time": stamp(token.expires) if token.expires else None,
               "explicit_max_ttl": token.explicit_max_ttl, "id": token.id,
               "issue_time": stamp(token.created), "meta": token.meta,
-              "num_uses": max(token.num_uses, 0), "orphan": token.orphan,
+              "num_uses": token.num_uses, "orphan": token.orphan,
               "path": token.path, "policies": token.policies,
               "renewable": token.renewable and bool(token.expires),
               "ttl": self.ttl(token), "type": token.kind}
@@ -284,12 +287,8 @@ def wrapped(it):
     return dumps(envelope(Answer(), request_id="", wrap_info=wrap_info(it)))
 
 
-def unb64(text, what):
+def unb64(text):
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
-        raise Refusal(400, f"failed to base64-decode {what}") from None
-
-
-def denied():
-    return Refusal(403, DENIED)
+        raise Refusal(400, "illegal base64 data at input byte 0") from None
