@@ -12,6 +12,7 @@ static const char *const kind_names[] = {
 	[SECRET_REF_STORE] = "store",
 	[SECRET_REF_VAULT] = "vault",
 	[SECRET_REF_EXEC] = "exec",
+	[SECRET_REF_IDENTITY] = "identity",
 };
 
 static const char *const read_names[] = {
@@ -86,6 +87,7 @@ static int wrong(const char *part, struct err *e)
 static int check_params(const struct secret_ref *r, struct err *e)
 {
 	bool may = r->kind == SECRET_REF_EXEC ||
+		   r->kind == SECRET_REF_IDENTITY ||
 		   (r->kind == SECRET_REF_VAULT && r->read != SECRET_READ_KV);
 
 	if (r->n_params > (may ? SECRET_REF_PARAMS_MAX : 0))
@@ -103,10 +105,28 @@ static int check_params(const struct secret_ref *r, struct err *e)
 	return 0;
 }
 
+/* A word of ASCII, and for how long: nothing else. */
+static int check_identity(const struct secret_ref *r, struct err *e)
+{
+	uint64_t ttl;
+
+	for (const char *s = r->path; *s; s++)
+		if (*s <= ' ' || *s > '~')
+			return wrong("audience", e);
+	if (!r->path[0] || strlen(r->path) >= SECRET_REF_PATH_MAX)
+		return wrong("audience", e);
+	if (r->n_params != 1 || strcmp(r->params[0].name, "ttl") != 0 ||
+	    str_to_duration(str_from(r->params[0].value), &ttl))
+		return wrong("ttl", e);
+	return r->field[0] || r->version ? wrong("field", e) : 0;
+}
+
 static int check(const struct secret_ref *r, struct err *e)
 {
 	bool vault = r->kind == SECRET_REF_VAULT;
 
+	if (r->kind == SECRET_REF_IDENTITY && check_identity(r, e))
+		return -1;
 	if (r->kind == SECRET_REF_STORE ?
 		    !secret_name_valid(str_from(r->project)) :
 		    r->project[0])
@@ -114,7 +134,8 @@ static int check(const struct secret_ref *r, struct err *e)
 	if (vault ? !secret_name_valid(str_from(r->provider)) : r->provider[0])
 		return wrong("provider", e);
 	if (vault ? !path_valid(str_from(r->path)) :
-		    !secret_name_valid(str_from(r->path)))
+		    r->kind != SECRET_REF_IDENTITY &&
+			    !secret_name_valid(str_from(r->path)))
 		return wrong(vault ? "path" : "name", e);
 	if (!vault && r->read != SECRET_READ_KV)
 		return wrong("kind", e);

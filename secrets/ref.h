@@ -7,6 +7,7 @@
  *   store:PROJECT/NAME[?version=N][#FIELD]
  *   vault:PROVIDER:PATH[?kind=K][&version=N][&p.NAME=VALUE ...][#FIELD]
  *   exec:NAME[?p.NAME=VALUE ...][#FIELD]
+ *   identity:AUDIENCE?p.ttl=SECONDSs
  *
  * PROJECT, NAME and PROVIDER are [a-z][a-z0-9_-]{0,62}.  PATH is relative, its
  * segments neither empty nor "." nor "..".  PATH, FIELD and VALUE are UTF-8
@@ -33,6 +34,7 @@ enum secret_ref_kind {
 	SECRET_REF_STORE,
 	SECRET_REF_VAULT,
 	SECRET_REF_EXEC,
+	SECRET_REF_IDENTITY, /* a token of the attempt's own, for somebody */
 };
 
 /* What is asked of Vault. */
@@ -54,7 +56,8 @@ struct secret_ref {
 	enum secret_ref_read read;              /* vault */
 	char project[SECRET_REF_NAME_MAX + 1];  /* store */
 	char provider[SECRET_REF_NAME_MAX + 1]; /* vault */
-	char path[SECRET_REF_PATH_MAX + 1];     /* store, exec: the name */
+	char path[SECRET_REF_PATH_MAX + 1];     /* store, exec: the name;
+					     * identity: the audience */
 	char field[SECRET_REF_FIELD_MAX + 1];   /* "": all of it */
 	uint64_t version;                       /* 0: the newest; not exec */
 	struct secret_ref_param params[SECRET_REF_PARAMS_MAX];

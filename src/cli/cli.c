@@ -109,6 +109,11 @@ static const struct verb verbs[] = {
 	 "  nfo secret versions sign_key\n"
 	 "  nfo secret rm sign_key",
 	 verb_secret},
+	{"identity", "keys", "What the tokens of tasks are signed with",
+	 "As a key set (RFC 7517), or as PEM:\n"
+	 "  nfo identity keys --pem > keys.pem\n"
+	 "  bao write auth/jwt/config jwt_validation_pubkeys=@keys.pem",
+	 verb_identity},
 	{"schedule", "list|next|pause|resume JOB [SCHEDULE]",
 	 "When stored jobs run by themselves",
 	 "  nfo schedule list release\n"

@@ -63,6 +63,8 @@ int verb_backup(int argc, char **argv, const struct verb *v);
 int verb_restore(int argc, char **argv, const struct verb *v);
 /* secret.c */
 int verb_secret(int argc, char **argv, const struct verb *v);
+/* identity.c */
+int verb_identity(int argc, char **argv, const struct verb *v);
 
 /* man.c, complete.c: told from the other verbs' tables */
 int verb_man(int argc, char **argv, const struct verb *v);

@@ -33,6 +33,8 @@ void check_declared(const struct doc_node *s, struct problems *ps);
 void check_secrets(const struct job *j, struct problems *ps);
 void check_deliveries(const struct job *j, const struct job_task *t,
 		      struct problems *ps);
+/* identity.c */
+void check_identities(const struct job_task *t, struct problems *ps);
 /* check_matrix.c: gives its values their kinds.  Returns its instances, 1 for
  * none; those that `exclude` takes away count too. */
 size_t check_matrix(struct doc_node *matrix, struct problems *ps);

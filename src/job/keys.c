@@ -259,8 +259,9 @@ const struct job_key job_keys[] = {
 	{"task", "target", FORM_OBJECT, .sub = "target", .live = 5,
 	 .help = "Where it runs, if not here.",
 	 .example = "target: { agent: { labels: [gpu] } }"},
-	{"task", "identity", FORM_NAMED, .sub = "identity", .live = 3,
-	 .help = "Tokens of its own, each as a file.",
+	{"task", "identity", FORM_NAMED, .sub = "identity", .live = 1,
+	 .help = "Tokens that say who it is, each as a file below "
+		"$NFO_SECRETS; policy says for whom they may be.",
 	 .example = "identity: { cloud: { audience: \"https://cloud\" } }"},
 	{"task", "sandbox", FORM_OBJECT, .sub = "sandbox", .live = 1,
 	 .help = "How it is confined.",
@@ -405,11 +406,13 @@ const struct job_key job_keys[] = {
 	 .live = 5, .help = "More failed hosts than this end it.",
 	 .example = "max_failures: 0"},
 
-	{"identity", "audience", T, .required = true, .live = 3,
+	{"identity", "audience", T, .required = true, .live = 1,
 	 .help = "For whom the token is.",
 	 .example = "audience: \"https://cloud.internal\""},
-	{"identity", "ttl", T, TEXT_DURATION, .live = 3,
-	 .help = "How long the token lives.", .example = "ttl: 10m"},
+	{"identity", "ttl", T, TEXT_DURATION, .fallback = "5m", .live = 1,
+	 .help = "How long a token counts, 30s to 10m; before it ends there is a "
+		"new one in the file.",
+	 .example = "ttl: 10m"},
 
 	{"sandbox", "profile", T, TEXT_NAME, .fallback = "default", .live = 1,
 	 .help = "strict, default, net or build.",

@@ -2,6 +2,7 @@
 /* One attempt, everything evaluated; see plan.h. */
 #include "base/hex.h"
 #include "job/git.h"
+#include "job/identity.h"
 #include "job/keys.h"
 #include "job/plan_maker.h"
 #include "job/secret_ref.h"
@@ -212,13 +213,37 @@ static bool keeps(const struct doc_node *s)
 		      "keep");
 }
 
+/* Delivered as secrets are, and written anew as those with `refresh`. */
+static int make_identities(struct maker *m, const struct doc_node *map)
+{
+	struct job_attempt *a = m->a;
+
+	for (const struct doc_node *n = map ? map->first : NULL; n;
+	     n = n->next) {
+		struct job_secret_use *u = &a->secrets[a->n_secrets++];
+		CLEANUP_BUF struct buf b = BUF_INIT(SECRET_TEXT_MAX);
+
+		job_identity_ref(n, &b);
+		if (b.failed || maker_keep(m, n->key, &u->name) ||
+		    maker_keep(m, buf_view(&b), &u->ref) ||
+		    maker_keep(m, STR(""), &u->field))
+			return maker_too_large(m);
+		u->deliver = DELIVER_FILE;
+		u->refresh = true;
+	}
+	return 0;
+}
+
 static int make_secrets(struct maker *m)
 {
 	const struct doc_node *list = doc_get(m->t->node, "secrets");
+	const struct doc_node *tokens = doc_get(m->t->node, "identity");
 	const struct doc_node *all = doc_get(m->p->job->doc->root, "secrets");
 	struct job_attempt *a = m->a;
 
-	a->secrets = maker_room(m, list ? list->n : 0, sizeof(*a->secrets));
+	a->secrets =
+		maker_room(m, (list ? list->n : 0) + (tokens ? tokens->n : 0),
+			   sizeof(*a->secrets));
 	if (!a->secrets)
 		return maker_too_large(m);
 	for (const struct doc_node *k = list ? list->first : NULL; k;
@@ -238,7 +263,7 @@ static int make_secrets(struct maker *m)
 			str_is(job_text(doc_get(s, "refresh"), ""), "true");
 		u->keep = keeps(s);
 	}
-	return 0;
+	return make_identities(m, tokens);
 }
 
 /* --- where -------------------------------------------------------------- */

@@ -13,7 +13,7 @@ static bool plain(char c)
 }
 
 /* Everything else as %XX; '/' too where it does not divide a path. */
-static void escaped(struct buf *b, struct str s, bool path)
+void job_ref_escaped(struct buf *b, struct str s, bool path)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
@@ -61,7 +61,7 @@ static int vault(const struct doc_node *decl, const struct expr_context *c,
 	buf_puts(b, "vault:");
 	buf_str(b, job_text(doc_get(decl, "provider"), "default"));
 	buf_putc(b, ':');
-	escaped(b, buf_view(&path), true);
+	job_ref_escaped(b, buf_view(&path), true);
 	return 0;
 }
 
@@ -102,7 +102,7 @@ static int param(const struct doc_node *n, const struct expr_context *c,
 			       ": over %d bytes, or not of one line",
 			       STR_ARG(n->key), SECRET_VALUE_MAX);
 	buf_printf(b, "%cp." STR_FMT "=", sep, STR_ARG(n->key));
-	escaped(b, buf_view(&value), false);
+	job_ref_escaped(b, buf_view(&value), false);
 	return 0;
 }
 
@@ -159,7 +159,7 @@ int job_secret_ref(struct str project, const struct doc_node *decl,
 		return -1;
 	if (field) {
 		buf_putc(b, '#');
-		escaped(b, field->text, false);
+		job_ref_escaped(b, field->text, false);
 	}
 	return b->failed || b->len - before > SECRET_TEXT_MAX ?
 		       err_set(e, ERR_LIMIT, "a reference over %d bytes",

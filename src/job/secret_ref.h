@@ -17,6 +17,8 @@ enum { /* as in secrets/ref.h */
 };
 #define SECRET_TTL_MAX_US ((uint64_t)365 * 86400 * 1000000)
 
+/* As text of a reference: what is not plain is %XX; '/' too, but in paths. */
+void job_ref_escaped(struct buf *b, struct str s, bool path);
 /* Relative, of segments that are neither empty nor "." nor "..". */
 bool job_secret_path_ok(struct str s);
 

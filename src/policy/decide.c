@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The decision; see policy.h.  Pure. */
 #include "job/git.h"
+#include "job/identity.h"
 #include "job/keys.h"
 #include "policy/internal.h"
 
@@ -299,6 +300,18 @@ static void ask_artifacts(struct question *q)
 	ask_extra(q, &x);
 }
 
+/* A token of the task's own is about whom it is for. */
+static void ask_secret(struct question *q, struct str ref)
+{
+	CLEANUP_BUF struct buf audience = BUF_INIT(4096);
+
+	if (job_identity_audience(ref, &audience))
+		ask(q, "identities", "a token for", buf_view(&audience),
+		    VALUE_PATH);
+	else
+		ask(q, "secrets", "secret", ref, VALUE_REF);
+}
+
 static void ask_secrets(struct question *q)
 {
 	const struct job_attempt *a = q->a;
@@ -306,7 +319,7 @@ static void ask_secrets(struct question *q)
 	size_t file = 0;
 
 	for (size_t i = 0; i < a->n_secrets; i++) {
-		ask(q, "secrets", "secret", a->secrets[i].ref, VALUE_REF);
+		ask_secret(q, a->secrets[i].ref);
 		for (size_t k = 0; k < ARRAY_LEN(deliveries); k++)
 			if (a->secrets[i].deliver & deliveries[k].bit)
 				ask(q, "deliver", "delivery of a secret by",

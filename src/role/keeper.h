@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "role/role.h"
+#include "secrets/ref.h"
 #include "secrets/store.h"
 
 struct keeper_identity;
@@ -68,3 +69,22 @@ MUST_USE int keeper_mint(struct keeper *k, const struct grant *g,
 			 struct str audience, uint32_t ttl_s, int64_t ends_us,
 			 struct secret **ret, int64_t *ret_expires_us,
 			 struct err *e);
+
+/*
+ * keeper_token.c: the tokens that an attempt has asked for, and new ones before
+ * they end.
+ *
+ * fn  gets each new one, borrowed; -1 ends it.  Its tag is the first one's.
+ */
+struct keeper_tokens;
+typedef int keeper_token_fn(void *ctx, uint8_t tag, const struct secret *token);
+
+/* g is borrowed, for as long as it lives. */
+struct keeper_tokens *keeper_tokens_new(struct keeper *k, const struct grant *g,
+					int64_t ends_us, keeper_token_fn *fn,
+					void *ctx);
+void keeper_tokens_free(struct keeper_tokens *t); /* NULL is fine */
+/* The first of one; fails as keeper_mint(), and with ERR_LIMIT. */
+MUST_USE int keeper_tokens_add(struct keeper_tokens *t, uint8_t tag,
+			       const struct secret_ref *ref, bool refresh,
+			       struct secret **ret, struct err *e);

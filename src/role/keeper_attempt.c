@@ -19,6 +19,8 @@ struct attempt {
 	struct chan *chan; /* NULL: closed */
 	struct loop_timer *bury;
 	bool asked[UINT8_MAX + 1]; /* by tag */
+	int64_t ends_us;           /* real time: at the latest */
+	struct keeper_tokens *tokens;
 };
 
 /* One question of an attempt's. */
@@ -82,6 +84,28 @@ static int from_store(const struct fetch *f)
 	return yes(f, MSG_SECRET, SECRET_VALUE, value);
 }
 
+static int new_token(void *ctx, uint8_t tag, const struct secret *token)
+{
+	struct fetch f = {.a = ctx, .tag = tag};
+
+	return f.a->chan ? yes(&f, MSG_SECRET_NEW, SECRET_VALUE, token) : -1;
+}
+
+static int from_us(const struct fetch *f)
+{
+	CLEANUP_SECRET struct secret *token = NULL;
+	struct attempt *a = f->a;
+	struct err e;
+
+	if (!a->tokens)
+		a->tokens = keeper_tokens_new(a->k, &a->g, a->ends_us,
+					      new_token, a);
+	if (keeper_tokens_add(a->tokens, f->tag, &f->ref,
+			      f->flags & GRANT_REF_REFRESH, &token, &e))
+		return no(f, &e, e.code == ERR_UNAVAILABLE);
+	return yes(f, MSG_SECRET, SECRET_VALUE, token);
+}
+
 static int from_nobody(const struct fetch *f)
 {
 	struct err e;
@@ -94,6 +118,7 @@ static int (*const sources[])(const struct fetch *f) = {
 	[SECRET_REF_STORE] = from_store,
 	[SECRET_REF_VAULT] = from_nobody,
 	[SECRET_REF_EXEC] = from_nobody,
+	[SECRET_REF_IDENTITY] = from_us,
 };
 
 /* The same may be granted under several names. */
@@ -141,6 +166,7 @@ static void on_bury(void *ctx)
 {
 	struct attempt *a = ctx;
 
+	keeper_tokens_free(a->tokens);
 	chan_free(a->chan);
 	loop_timer_free(a->bury);
 	list_del(&a->link);
@@ -165,6 +191,8 @@ int keeper_grant(struct keeper *k, struct chan_msg *msg)
 		return -1;
 	}
 	a->k = k;
+	a->ends_us =
+		clock_real_us() + (int64_t)(a->g.timeout_us + a->g.grace_us);
 	list_push(&k->attempts, &a->link);
 	a->bury = loop_timer_new(k->loop, on_bury, a);
 	a->chan = chan_new(k->loop, chan_msg_take(msg, 0), &attempt_ops, a);

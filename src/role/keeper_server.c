@@ -151,7 +151,15 @@ static int scan(struct keeper *k, uint64_t tag, struct wire_reader *r)
 	return chan_post(k->server, MSG_SCANNED, &w, NULL, 0, &e);
 }
 
-/* Whoever asks for what is ours is no server. */
+/* A project like any other that is none. */
+static int refuse(struct keeper *k, uint64_t tag)
+{
+	struct err e;
+
+	err_set(&e, ERR_INVALID, "not the name of a project");
+	return keeper_answer(k, tag, -1, 0, &e);
+}
+
 static bool is_ours(struct wire_reader r)
 {
 	return str_is(wire_get_str(&r, WIRE_MAX), SECRET_STORE_OWN);
@@ -164,7 +172,7 @@ int keeper_on_server(void *ctx, struct chan_msg *msg)
 	struct keeper *k = ctx;
 
 	if (is_ours(r))
-		return -1;
+		return refuse(k, tag);
 	switch (msg->type) {
 	case MSG_PUT:
 		return put(k, tag, &r, msg);

@@ -36,7 +36,7 @@ struct capture {
 	int64_t tick_at[2];       /* of each stream, after silence */
 	int64_t read_at[2];       /* the last time */
 	int64_t hold_at[2];       /* not to be read before */
-	bool killed;
+	bool killed, keeper_gone;
 };
 
 static void sink_out(void *ctx, struct redacted_str s)
@@ -287,6 +287,7 @@ static void turn(struct capture *c)
 	enum {
 		CTL = 2,
 		MONITOR,
+		KEEPER,
 		READERS
 	};
 	struct pollfd p[READERS + FORK_READERS_MAX];
@@ -303,6 +304,9 @@ static void turn(struct capture *c)
 				 .events = POLLIN};
 	p[MONITOR] =
 		(struct pollfd){.fd = r->fds[FORK_MONITOR], .events = POLLIN};
+	p[KEEPER] =
+		(struct pollfd){.fd = c->keeper_gone ? -1 : r->fds[FORK_KEEPER],
+				.events = POLLIN};
 	tee_poll(&c->tee, p + READERS);
 	if (ppoll(p, ARRAY_LEN(p), wait_time(c, now, &room), NULL) < 0 &&
 	    errno != EINTR)
@@ -314,6 +318,8 @@ static void turn(struct capture *c)
 			read_stream(c, i);
 	if (p[MONITOR].revents)
 		read_monitor(c);
+	if (p[KEEPER].revents)
+		c->keeper_gone = fetch_news(r) != 0;
 	if (p[CTL].revents)
 		read_ctl(c);
 	check_time(c);

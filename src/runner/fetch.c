@@ -57,7 +57,8 @@ static int give(struct run *r, size_t i, struct str field, struct secret *value)
 				STR_ARG(u->name), RUN_GIVEN_MAX);
 	}
 	r->n_given++;
-	*g = (struct given){.use = i, .field = field.len, .value = value};
+	*g = (struct given){
+		.use = i, .field = field.len, .value = value, .fd = -1};
 	if (asprintf(&g->name, STR_FMT "%s" STR_FMT, STR_ARG(u->name),
 		     field.len ? "/" : "", STR_ARG(field)) < 0)
 		abort();
@@ -107,6 +108,84 @@ static int give_fields(struct run *r, size_t i, const struct secret *packed)
 	}
 	return 0;
 }
+
+/* --- new values --------------------------------------------------------- */
+
+/* A reader that is at it may see the end of the one and the beginning of the
+ * other: both are there only for as long as one write takes. */
+static void write_anew(struct run *r, const struct given *g)
+{
+	struct secret_view v = secret_bytes(g->value);
+
+	if (g->fd >= 0 &&
+	    (pwrite(g->fd, v.bytes, v.n_bytes, 0) != (ssize_t)v.n_bytes ||
+	     ftruncate(g->fd, (off_t)v.n_bytes)))
+		run_say(r,
+			"nfo: secret \"%s\": a new value could not be "
+			"written",
+			g->name);
+}
+
+/* Takes value.  Before the redactor is there it is one of those to begin
+ * with. */
+static void replace(struct run *r, size_t i, struct str field,
+		    struct secret *value)
+{
+	struct mask_value m = {.use = i, .value = value};
+	struct given *g = NULL;
+	struct err e;
+
+	for (size_t k = 0; k < r->n_given && !g; k++) {
+		struct str at = str_from(r->given[k].name);
+
+		(void)str_cut(&at, '/');
+		if (r->given[k].use == i && str_eq(at, field))
+			g = &r->given[k];
+	}
+	if (!g) { /* a field that there was not */
+		secret_free(value);
+		return;
+	}
+	m.name = g->name;
+	if (r->mask.set && fetch_mask(r, &m, 1, &e)) {
+		run_say(r,
+			"nfo: secret \"%s\": a new value is not handed on: "
+			"%s",
+			g->name, e.text);
+		secret_free(value);
+		return;
+	}
+	secret_free(g->value);
+	g->value = value;
+	write_anew(r, g);
+}
+
+static void take_new(struct run *r, size_t i, struct wire_reader *w,
+		     const struct chan_msg *msg)
+{
+	uint8_t form = wire_get_u8(w);
+	CLEANUP_SECRET struct secret *packed = NULL;
+	struct field fields[FIELDS_MAX];
+	struct secret *value;
+	struct err e;
+	size_t n;
+
+	if (form >= N_SECRET_FORMS || read_value(w, msg, &packed))
+		return;
+	if (form == SECRET_VALUE) {
+		replace(r, i, STR(""), packed);
+		packed = NULL;
+		return;
+	}
+	if (fields_parse(secret_bytes(packed), fields, &n, &e))
+		return;
+	for (size_t k = 0; k < n; k++)
+		if (!secret_new(fields[k].value.bytes, fields[k].value.n_bytes,
+				0, &value, &e))
+			replace(r, i, fields[k].name, value);
+}
+
+/* --- the first ---------------------------------------------------------- */
 
 static int take_secret(struct run *r, size_t i, struct wire_reader *w,
 		       const struct chan_msg *msg)
@@ -164,7 +243,8 @@ static int ask(struct run *r, size_t i)
 		       0;
 }
 
-/* Whichever comes next; *left has which are to come. */
+/* Whichever comes next; *left has which are to come.  Returns how many it
+ * was, or -1. */
 static int take_one(struct run *r, bool *left)
 {
 	static unsigned char room[WIRE_MAX + 2];
@@ -180,7 +260,11 @@ static int take_one(struct run *r, bool *left)
 		return keeper_away(r, i);
 	w = wire_reader(msg.body, msg.body_len);
 	i = wire_get_u8(&w);
-	if (w.failed || i >= r->a->n_secrets || !left[i])
+	if (!w.failed && i < r->a->n_secrets && !left[i] &&
+	    msg.type == MSG_SECRET_NEW) {
+		take_new(r, i, &w, &msg);
+		bad = 1;
+	} else if (w.failed || i >= r->a->n_secrets || !left[i])
 		run_fail(r, KIND_SECRET, "",
 			 "the keeper's answer is malformed");
 	else if (msg.type == MSG_SECRET)
@@ -189,10 +273,32 @@ static int take_one(struct run *r, bool *left)
 		bad = take_no(r, i, &w);
 	else
 		malformed(r, i);
-	left[i] = false;
 	chan_msg_done(&msg);
 	mem_wipe(room, sizeof(room));
-	return bad;
+	if (bad)
+		return bad > 0 ? 0 : -1;
+	left[i] = false;
+	return 1;
+}
+
+int fetch_news(struct run *r)
+{
+	static unsigned char room[WIRE_MAX + 2];
+	struct wire_reader w;
+	struct chan_msg msg;
+	struct err e;
+	size_t i;
+
+	if (chan_recv(r->fds[FORK_KEEPER], room, &msg, &e) <= 0)
+		return -1;
+	w = wire_reader(msg.body, msg.body_len);
+	i = wire_get_u8(&w);
+	if (msg.type == MSG_SECRET_NEW && !w.failed && i < r->a->n_secrets &&
+	    r->a->secrets[i].refresh)
+		take_new(r, i, &w, &msg);
+	chan_msg_done(&msg);
+	mem_wipe(room, sizeof(room));
+	return 0;
 }
 
 static int by_use(const void *a, const void *b)
@@ -215,9 +321,13 @@ static int fetch_all(struct run *r)
 			return -1;
 		left[i] = true;
 	}
-	for (size_t i = 0; i < r->a->n_secrets; i++)
-		if (take_one(r, left))
+	for (size_t n = r->a->n_secrets; n;) {
+		int got = take_one(r, left);
+
+		if (got < 0)
 			return -1;
+		n -= (size_t)got;
+	}
 	qsort(r->given, r->n_given, sizeof(*r->given), by_use);
 	return 0;
 }
@@ -276,6 +386,7 @@ void fetch_done(struct run *r)
 {
 	mask_done(&r->mask);
 	for (size_t i = 0; i < r->n_given; i++) {
+		fd_close(&r->given[i].fd);
 		secret_free(r->given[i].value);
 		free(r->given[i].name);
 	}

@@ -22,6 +22,7 @@ struct given {
 	bool field; /* one of several: its file is NAME/FIELD */
 	char *name; /* "NAME" or "NAME/FIELD" */
 	struct secret *value;
+	int fd; /* of its file, where new values come; else -1 */
 };
 
 struct run {
@@ -72,6 +73,10 @@ MUST_USE int fetch_secrets(struct run *r);
  * that is open.  Say which are not masked in full. */
 MUST_USE int fetch_mask(struct run *r, const struct mask_value *v, size_t n,
 			struct err *e);
+/* While the task runs: a message of the keeper's, which is a new value of a
+ * secret with `refresh`.  From then on both are masked; then it is written into
+ * the file.  -1: the keeper is gone, and nothing new will come. */
+int fetch_news(struct run *r);
 void fetch_done(struct run *r);
 /* Text that may hold a secret, made fit to be stored; in r's arena. */
 struct redacted_str fetch_clean(struct run *r, struct str s);
