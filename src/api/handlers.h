@@ -19,6 +19,10 @@ int h_schema(struct request *r);
 int h_config(struct request *r);
 int h_reload(struct request *r);
 int h_doctor(struct request *r);
+/* h_providers.c */
+int h_providers(struct request *r);
+int h_provider(struct request *r);
+int h_provider_check(struct request *r);
 /* h_jobs.c */
 int h_validate(struct request *r);
 int h_convert(struct request *r);

@@ -229,12 +229,13 @@ static int ask(struct keeper *k, enum msg_type type, struct wire_writer *w,
 	return 0;
 }
 
-static void start(struct keeper *k, struct wire_writer *w, struct str project)
+/* Whose secrets, or which provider. */
+static void start(struct keeper *k, struct wire_writer *w, struct str name)
 {
 	w->len = 0;
 	w->failed = false;
 	wire_u64(w, ++k->last_tag);
-	wire_str(w, project);
+	wire_str(w, name);
 }
 
 int keeper_put(struct keeper *k, struct str project, struct str name,
@@ -333,4 +334,25 @@ int keeper_verify(struct keeper *k, const struct verify *v, struct str content,
 	r = ask(k, MSG_VERIFY, &w, fd, fn, ctx, e);
 	mem_wipe(w.data, w.len);
 	return r;
+}
+
+int keeper_show_providers(struct keeper *k, struct str name, keeper_fn *fn,
+			  void *ctx, struct err *e)
+{
+	struct wire_writer w;
+
+	start(k, &w, name);
+	return ask(k, MSG_PROVIDERS, &w, -1, fn, ctx, e);
+}
+
+int keeper_check_provider(struct keeper *k, struct str name, struct str paths,
+			  keeper_fn *fn, void *ctx, struct err *e)
+{
+	CLEANUP_FD int fd = fd_memfd_sealed("paths", paths, e);
+	struct wire_writer w;
+
+	if (fd < 0)
+		return -1;
+	start(k, &w, name);
+	return ask(k, MSG_PROVIDER_CHECK, &w, fd, fn, ctx, e);
 }

@@ -70,6 +70,15 @@ const struct keeper_provider *keeper_providers(const struct keeper *k,
 typedef void keeper_provider_fn(void *ctx, const struct keeper_provider *p);
 void keeper_watch(struct keeper *k, keeper_provider_fn *fn, void *ctx);
 
+/* Providers of secrets, as JSON; name "": all of them. */
+MUST_USE int keeper_show_providers(struct keeper *k, struct str name,
+				   keeper_fn *fn, void *ctx, struct err *e);
+/* Ask one step by step, and whether its policy lets us read what jobs want:
+ * "KIND PATH\n" for each.  Takes as long as the provider does. */
+MUST_USE int keeper_check_provider(struct keeper *k, struct str name,
+				   struct str paths, keeper_fn *fn, void *ctx,
+				   struct err *e);
+
 enum {
 	KEEPER_INLINE_MAX = SECRET_INLINE_MAX,
 	KEEPER_LIST_MAX = 1 << 20,

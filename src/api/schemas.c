@@ -432,6 +432,23 @@ static const struct {
 	 "\"versions\",\"created_at\",\"updated_at\"],\"properties\":{"
 	 "\"name\":" STRING ",\"version\":" INTEGER ",\"versions\":" INTEGER
 	 ",\"created_at\":" STRING ",\"updated_at\":" STRING "}}"},
+	{"SecretProvider",
+	 "{\"type\":\"object\",\"required\":[\"name\",\"kind\",\"origin\","
+	 "\"state\"],\"properties\":{\"name\":" STRING ",\"kind\":{\"type\":"
+	 "\"string\",\"enum\":[\"vault\",\"exec\"]},\"origin\":{\"type\":"
+	 "\"string\",\"enum\":[\"settings\",\"environment\"]},\"state\":{"
+	 "\"type\":\"string\",\"enum\":[\"up\",\"down\",\"sealed\"]},"
+	 "\"text\":" MAYBE("string") ",\"address\":" STRING
+	 ",\"namespace\":" STRING ",\"auth\":" STRING
+	 ",\"auth_mount\":" STRING "}}"},
+	{"SecretProviderCheck",
+	 "{\"type\":\"object\",\"required\":[\"name\",\"ok\",\"steps\"],"
+	 "\"properties\":{\"name\":" STRING ",\"ok\":{\"type\":\"boolean\"},"
+	 "\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+	 "\"required\":[\"step\",\"verdict\",\"text\"],\"properties\":{"
+	 "\"step\":" STRING ",\"verdict\":{\"type\":\"string\",\"enum\":["
+	 "\"ok\",\"failed\",\"skipped\"]},\"text\":" STRING ",\"hint\":" STRING
+	 "}}}}}"},
 	{"Problem",
 	 "{\"type\":\"object\",\"required\":[\"status\",\"code\","
 	 "\"request_id\"],\"properties\":{\"type\":" STRING ",\"title\":" STRING
@@ -448,7 +465,7 @@ static const char *const pages[] = {"Run",   "Task",     "Artifact", "Secret",
 				    "Job",   "Revision", "Project",  "User",
 				    "Group", "Role",     "Token", "Schedule",
 				    "Approval", "Hook", "Delivery", "Event", "Cache",
-				    "SecretVersion"};
+				    "SecretVersion", "SecretProvider"};
 /* clang-format on */
 
 void openapi_schemas(struct buf *b)

@@ -101,13 +101,17 @@ static const struct verb verbs[] = {
 	 verb_restore},
 	{"artifact", "RUN [TASK.NAME [--to FILE]]",
 	 "List what a run left behind, or fetch one", NULL, verb_artifact},
-	{"secret", "put|list|show|versions|rm [NAME]",
+	{"secret", "put|list|show|versions|rm [NAME] | provider list|show|check",
 	 "Secrets of the local store; values come from standard input",
 	 "  nfo secret put sign_key < key.pem\n"
 	 "  nfo secret put sign_key --if-version 3 < new.pem\n"
 	 "  nfo secret list\n"
 	 "  nfo secret versions sign_key\n"
-	 "  nfo secret rm sign_key",
+	 "  nfo secret rm sign_key\n"
+	 "  nfo secret provider list\n"
+	 "  nfo secret provider check default\n\n"
+	 "A provider is a Vault or OpenBao server, or a helper, of the settings.\n"
+	 "check asks it step by step; exit code 1 when a step failed.",
 	 verb_secret},
 	{"identity", "keys", "What the tokens of tasks are signed with",
 	 "As a key set (RFC 7517), or as PEM:\n"

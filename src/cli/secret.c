@@ -259,6 +259,8 @@ int verb_secret(int argc, char **argv, const struct verb *v)
 	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
+	if (n && !strcmp(argv[0], "provider"))
+		return provider_verb((int)n - 1, argv + 1, v);
 	project = context_project(project);
 	if (n == 2 && !strcmp(argv[0], "put"))
 		return put(project, argv[1], version);

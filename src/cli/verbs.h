@@ -65,6 +65,8 @@ int verb_restore(int argc, char **argv, const struct verb *v);
 int verb_secret(int argc, char **argv, const struct verb *v);
 /* identity.c */
 int verb_identity(int argc, char **argv, const struct verb *v);
+/* provider.c: what comes behind `nfo secret provider` */
+int provider_verb(int argc, char **argv, const struct verb *v);
 
 /* man.c, complete.c: told from the other verbs' tables */
 int verb_man(int argc, char **argv, const struct verb *v);

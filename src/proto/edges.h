@@ -154,6 +154,11 @@ enum msg_type {
 	/* keeper -> server, when it is new and when they change: the public
 	 * halves of its own keys.  No tag: nobody asked. */
 	MSG_PUBLIC_KEYS, /* struct public_keys */
+
+	/* server -> keeper; tag u64 first, the answers are LISTED and NO */
+	MSG_PROVIDERS = 152, /* tag, name str ("": all): an array, or one */
+	MSG_PROVIDER_CHECK,  /* tag, name str; fd 0: sealed memfd, "KIND PATH\n"
+			      for each path that jobs read: an object */
 };
 
 /* What a fetched secret is. */

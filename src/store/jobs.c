@@ -192,3 +192,23 @@ int store_read_revisions(struct store_reader *r, struct str project,
 	query_i64(&q, limit);
 	return each(&q, fn, ctx, e);
 }
+
+int store_read_vault_paths(struct store_reader *r, struct str provider,
+			   uint32_t limit, store_path_fn *fn, void *ctx,
+			   struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+	int more;
+
+	if (query_start(&r->db, DB_VAULT_PATHS, &q, e))
+		return -1;
+	query_str(&q, provider);
+	query_i64(&q, limit);
+	while ((more = query_step(&q, e)) > 0) {
+		struct str path = query_get_str(&q);
+
+		if (fn(ctx, path, query_get_str(&q), e))
+			return -1;
+	}
+	return more;
+}

@@ -76,6 +76,13 @@ MUST_USE int store_read_job(struct store_reader *r, struct str project,
 MUST_USE int store_read_jobs(struct store_reader *r, struct str project,
 			     int64_t before, uint32_t limit, store_job_fn *fn,
 			     void *ctx, struct err *e);
+/* What the jobs of all projects, as they are now, want of a provider of
+ * secrets: paths as they are written in them, each with its kind once. */
+typedef int store_path_fn(void *ctx, struct str path, struct str kind,
+			  struct err *e);
+MUST_USE int store_read_vault_paths(struct store_reader *r, struct str provider,
+				    uint32_t limit, store_path_fn *fn,
+				    void *ctx, struct err *e);
 /* All of a job, newest first. */
 MUST_USE int store_read_revisions(struct store_reader *r, struct str project,
 				  struct str name, int64_t before,

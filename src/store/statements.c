@@ -198,6 +198,13 @@ const char *const db_sql[N_DB_STMTS] = {
 		"SELECT " JOB_COLUMNS ",v.text,v.canonical" JOB_TABLES
 		"WHERE j.revision=v.id AND "
 		"json_extract(v.canonical,'$.triggers.schedule') IS NOT NULL",
+	[DB_VAULT_PATHS] =
+		"SELECT DISTINCT json_extract(s.value,'$.vault'),"
+		"coalesce(json_extract(s.value,'$.kind'),'kv')" JOB_TABLES
+		",json_each(v.canonical,'$.secrets') s WHERE j.revision=v.id "
+		"AND json_type(s.value,'$.vault')='text' AND "
+		"coalesce(json_extract(s.value,'$.provider'),'default')=?1 "
+		"ORDER BY 1,2 LIMIT ?2",
 	[DB_SCHEDULE_PUT] = "INSERT OR REPLACE INTO schedules(project,job,name,"
 			    "last_s,paused,run,error) VALUES(?,?,?,?,?,?,?)",
 	[DB_SCHEDULE_GET] =
