@@ -191,7 +191,7 @@ int login_read(struct vault_answer *a, struct life_news *news,
 	news->ttl_s = not_below_zero(auth->lease_duration_s);
 	news->uses = not_below_zero(auth->num_uses);
 	news->renewable = auth->renewable && !auth->batch;
-	news->ours = true;
+	news->ours = !auth->batch; /* the others cannot be revoked */
 	return 0;
 }
 
