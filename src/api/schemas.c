@@ -433,10 +433,10 @@ static const struct {
 	 "\"name\":" STRING ",\"version\":" INTEGER ",\"versions\":" INTEGER
 	 ",\"created_at\":" STRING ",\"updated_at\":" STRING "}}"},
 	{"SecretProvider",
-	 "{\"type\":\"object\",\"required\":[\"name\",\"kind\",\"origin\","
+	 "{\"type\":\"object\",\"required\":[\"name\",\"kind\","
 	 "\"state\"],\"properties\":{\"name\":" STRING ",\"kind\":{\"type\":"
-	 "\"string\",\"enum\":[\"vault\",\"exec\"]},\"origin\":{\"type\":"
-	 "\"string\",\"enum\":[\"settings\",\"environment\"]},\"state\":{"
+	 "\"string\",\"enum\":[\"vault\",\"exec\"]},"
+	 "\"state\":{"
 	 "\"type\":\"string\",\"enum\":[\"up\",\"down\",\"sealed\"]},"
 	 "\"text\":" MAYBE("string") ",\"address\":" STRING
 	 ",\"namespace\":" STRING ",\"auth\":" STRING

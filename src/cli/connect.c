@@ -6,6 +6,7 @@
 #include "base/hex.h"
 #include "cli/context.h"
 #include "cli/opts.h"
+#include "cli/vault_env.h"
 #include "policy/builtin.h"
 #include "sandbox/delegate.h"
 
@@ -170,15 +171,20 @@ int connect_first_policy(const char *state, struct err *e)
 
 /* In the child: the monitor, in a session of its own, its words to a file. */
 static void exec_monitor(const char *program, const char *state,
-			 const char *socket, int ready)
+			 const char *socket, int ready,
+			 const struct vault_env *vault)
 {
-	char log[PATH_MAX], policy[PATH_MAX], fd[16];
+	char log[PATH_MAX], policy[PATH_MAX], fd[16], list[16];
 	const char *argv[] = {
 		program,  "--state",     state,        "--socket",
 		socket,   "--policy",    policy,       "--cgroups",
 		"prefer", "--idle-exit", IDLE_SECONDS, "--ready-fd",
-		fd,       NULL};
+		fd,       NULL,          list,         NULL};
 	int null = open("/dev/null", O_RDWR), out;
+
+	if (vault->list >= 0)
+		argv[13] = "--secret-providers";
+	(void)snprintf(list, sizeof(list), "%d", vault->list);
 
 	(void)snprintf(log, sizeof(log), "%s/server.log", state);
 	(void)snprintf(policy, sizeof(policy), "%s/policies", state);
@@ -194,7 +200,7 @@ static void exec_monitor(const char *program, const char *state,
 	dup2(out < 0 ? null : out, 2);
 	fcntl(ready, F_SETFD, 0);
 	for (int i = 3; i < 64; i++)
-		if (i != ready)
+		if (i != ready && i != vault->list && i != vault->token)
 			close(i);
 	sandbox_delegate_exec((char *const *)(uintptr_t)argv);
 	execv(program, (char *const *)(uintptr_t)argv);
@@ -237,6 +243,7 @@ static int last_words(const char *state, off_t from, struct err *e)
 static int start(const char *state, const struct server *s, struct err *e)
 {
 	CLEANUP_BUF struct buf program = BUF_INIT(PATH_MAX);
+	struct vault_env vault = {-1, -1};
 	int ready[2];
 	struct pollfd p;
 	char answer[16];
@@ -248,16 +255,22 @@ static int start(const char *state, const struct server *s, struct err *e)
 	if (connect_program("nfo-monitor", &program, e) ||
 	    connect_first_policy(state, e))
 		return -1;
-	if (pipe2(ready, O_CLOEXEC))
+	if (vault_env_take(&vault, e)) /* all else works without */
+		fprintf(stderr, "nfo: no provider of secrets: %s\n", e->text);
+	if (pipe2(ready, O_CLOEXEC)) {
+		vault_env_done(&vault);
 		return err_sys(e, errno, "pipe");
+	}
 	log = open_log(state, &log_end);
 	fd_close(&log);
 	pid = fork();
 	if (!pid) {
 		if (fork()) /* the server is nobody's child */
 			_exit(0);
-		exec_monitor(buf_cstr(&program), state, s->socket, ready[1]);
+		exec_monitor(buf_cstr(&program), state, s->socket, ready[1],
+			     &vault);
 	}
+	vault_env_done(&vault);
 	close(ready[1]);
 	if (pid < 0) {
 		close(ready[0]);

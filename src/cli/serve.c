@@ -6,6 +6,7 @@
  */
 #include "base/fd.h"
 #include "cli/connect.h"
+#include "cli/vault_env.h"
 #include "cli/verbs.h"
 #include "sandbox/delegate.h"
 
@@ -112,24 +113,43 @@ static void add_providers(struct start *s, const struct config *c)
 	}
 }
 
-/* A list for the keeper, in memory: not everybody is to read our arguments. */
-static int add_secret_providers(struct start *s, const struct config *c,
-				struct err *e)
+/* As settings name them, for the keeper; -1: they name none. */
+static int list_of(const struct config *c, int *ret, struct err *e)
 {
 	CLEANUP_BUF struct buf b = BUF_INIT(1 << 20);
-	static char number[16];
-	int fd;
 
+	*ret = -1;
 	if (!config_providers(c, &b))
 		return err_set(e, ERR_LIMIT, "secret_providers: too much");
 	if (!b.len)
 		return 0;
-	fd = fd_memfd_sealed("providers", buf_view(&b), e);
-	if (fd < 0)
+	*ret = fd_memfd_sealed("providers", buf_view(&b), e);
+	if (*ret < 0)
 		return -1;
-	if (fcntl(fd, F_SETFD, 0))
-		return err_sys(e, errno, "secret_providers");
-	(void)snprintf(number, sizeof(number), "%d", fd);
+	return fcntl(*ret, F_SETFD, 0) ? err_sys(e, errno, "fcntl") : 0;
+}
+
+/* In memory: not everybody is to read our arguments.  Our environment counts
+ * where the settings say nothing, and has no token any more afterwards. */
+static int add_secret_providers(struct start *s, const struct config *c,
+				struct err *e)
+{
+	struct vault_env env = {-1, -1};
+	bool bad = vault_env_take(&env, e);
+	static char number[16];
+	int list;
+
+	if (list_of(c, &list, e))
+		return -1;
+	if (list < 0 && bad)
+		return -1;
+	if (list >= 0)
+		vault_env_done(&env);
+	else
+		list = env.list;
+	if (list < 0)
+		return 0;
+	(void)snprintf(number, sizeof(number), "%d", list);
 	add(s, "--secret-providers", number);
 	return 0;
 }

@@ -31,7 +31,7 @@ static const struct {
 	{"role_id",        AT(role_id),        ".!...."},
 	{"secret_id_file", AT(secret_id_file), ".+...."},
 	{"jwt_file",       AT(jwt_file),       "..!+.."},
-	{"auth_role",      AT(auth_role),      "..!!+!"},
+	{"auth_role",      AT(auth_role),      ".+!!+!"},
 	{"audience",       AT(audience),       ".....!"},
 	{"client_cert",    AT(client_cert),    "++++!+"},
 	{"client_key",     AT(client_key),     "++++!+"},
@@ -96,6 +96,11 @@ static void check_members(const struct config *c,
 	if (p->secret_id_wrapped && !p->secret_id_file.len)
 		wrong(c, p, "missing-key", "secret_id_file",
 		      "is wanted for secret_id_wrapped", ps);
+	if (p->secret_id_wrapped && !p->auth_role.len)
+		wrong(c, p, "missing-key", "auth_role",
+		      "is wanted for secret_id_wrapped: its secret ids are the "
+		      "only ones that are taken",
+		      ps);
 	if (p->ca_file.len && str_starts(p->address, STR("http://")))
 		wrong(c, p, "not-with", "ca_file", "means nothing with http",
 		      ps);

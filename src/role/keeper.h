@@ -35,6 +35,10 @@ int keeper_answer(struct keeper *k, uint64_t tag, int bad, uint64_t number,
 int keeper_list(struct keeper *k, uint64_t tag, struct wire_reader *r);
 int keeper_show(struct keeper *k, uint64_t tag, struct wire_reader *r);
 int keeper_versions(struct keeper *k, uint64_t tag, struct wire_reader *r);
+/* keeper_providers.c: MSG_PROVIDERS, MSG_PROVIDER_CHECK. */
+int keeper_providers(struct keeper *k, uint64_t tag, struct wire_reader *r);
+int keeper_provider_check(struct keeper *k, uint64_t tag, struct wire_reader *r,
+			  struct chan_msg *msg);
 /* keeper_verify.c: MSG_VERIFY. */
 int keeper_verify(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		  struct chan_msg *msg);

@@ -188,6 +188,10 @@ int keeper_on_server(void *ctx, struct chan_msg *msg)
 		return scan(k, tag, &r);
 	case MSG_VERIFY:
 		return keeper_verify(k, tag, &r, msg);
+	case MSG_PROVIDERS:
+		return keeper_providers(k, tag, &r);
+	case MSG_PROVIDER_CHECK:
+		return keeper_provider_check(k, tag, &r, msg);
 	case MSG_STATUS:
 		return wire_end(&r) ? keeper_answer(k, tag, 0, 0, NULL) : -1;
 	default:

@@ -129,6 +129,8 @@ enum {
 struct monitor_providers {
 	int list; /* for the keeper, sealed; -1: there are none */
 	char *paths[PROVIDERS_MAX][N_CREDENTIALS]; /* NULL: none */
+	/* "/dev/fd/N": what we were started with; 0: none */
+	int fds[PROVIDERS_MAX][N_CREDENTIALS];
 };
 
 struct monitor {

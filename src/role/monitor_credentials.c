@@ -21,6 +21,8 @@ enum {
 	BUNDLE_MAX = 1 << 20
 };
 
+#define HANDED_DOWN "/dev/fd/"
+
 /*
  * What may be asked for.
  *
@@ -42,6 +44,23 @@ static const struct {
 
 /* --- the list ----------------------------------------------------------- */
 
+/* The token that `nfo serve` found in its environment: a sealed memory file
+ * that we were started with. */
+static int add_fd(struct monitor *m, uint64_t n, enum credential which,
+		  struct str number)
+{
+	uint64_t fd;
+	size_t len;
+	struct err e;
+
+	if (str_to_u64(number, 1023, &fd) || fd < 3 ||
+	    fd_memfd_check((int)fd, CREDENTIAL_MAX, &len, &e) ||
+	    fcntl((int)fd, F_SETFD, FD_CLOEXEC))
+		return -1;
+	m->providers.fds[n][which] = (int)fd;
+	return 0;
+}
+
 /* "N KEY": the path is that of a file. */
 static int add_path(struct monitor *m, struct str name, struct str path)
 {
@@ -54,6 +73,10 @@ static int add_path(struct monitor *m, struct str name, struct str path)
 	for (int i = 0; i < N_CREDENTIALS; i++) {
 		if (!str_is(name, credential_name((enum credential)i)))
 			continue;
+		if (str_starts(path, STR(HANDED_DOWN)) &&
+		    add_fd(m, n, (enum credential)i,
+			   str_from_at(path, sizeof(HANDED_DOWN) - 1)))
+			return -1;
 		mem_free(m->providers.paths[n][i]);
 		m->providers.paths[n][i] = mem_strndup(path.p, path.len);
 		return 0;
@@ -145,6 +168,18 @@ static int open_file(const char *path, enum credential which, int *ret,
 	return 0;
 }
 
+/* Each time another: who reads one moves its place. */
+static int copy_of(int from, int *ret, struct err *e)
+{
+	struct buf b = BUF_INIT(CREDENTIAL_MAX);
+	int bad = fd_memfd_read(from, &b, e);
+
+	if (!bad)
+		*ret = fd_memfd_sealed("credential", buf_view(&b), e);
+	buf_wipe(&b);
+	return bad || *ret < 0 ? -1 : 0;
+}
+
 int credentials_open(struct monitor *m, struct chan_msg *msg)
 {
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
@@ -163,6 +198,8 @@ int credentials_open(struct monitor *m, struct chan_msg *msg)
 	if (!path)
 		err_set(&e, ERR_NOT_FOUND, "the settings name no %s",
 			credential_name((enum credential)which));
+	else if (m->providers.fds[provider][which])
+		(void)!copy_of(m->providers.fds[provider][which], &fd, &e);
 	else
 		(void)!open_file(path, (enum credential)which, &fd, &e);
 	wire_u32(&w, tag);

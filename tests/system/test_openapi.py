@@ -106,7 +106,8 @@ def test_answers_are_what_it_says(nfo):
     for path, item in document["paths"].items():
         content = item.get("get", {}).get("responses", {}).get(
             "200", {}).get("content", {}).get("application/json")
-        if not content or "schema" not in content:
+        if not content or "schema" not in content or \
+                "secret-providers" in path:  # test_providers.py
             continue
         here = {**names, "run": asking["id"], "task": "ask"} \
             if "approvals" in path else names
