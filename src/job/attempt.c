@@ -123,6 +123,29 @@ static void encode_lists(const struct job_attempt *a, struct buf *b)
 	close_with(b, ']');
 }
 
+static void encode_templates(const struct job_attempt *a, struct buf *b)
+{
+	buf_puts(b, "\"templates\":[");
+	for (size_t i = 0; i < a->n_templates; i++) {
+		const struct job_template *t = &a->templates[i];
+
+		buf_putc(b, '{');
+		text(b, "file", t->file);
+		buf_puts(b, "\"parts\":[");
+		for (size_t k = 0; k < t->n_parts; k++) {
+			buf_putc(b, '{');
+			text(b, "text", t->parts[k].text);
+			number(b, "secret", t->parts[k].secret);
+			number(b, "quote", t->parts[k].quote);
+			text(b, "field", t->parts[k].field);
+			close_with(b, '}');
+		}
+		close_with(b, ']');
+		close_with(b, '}');
+	}
+	close_with(b, ']');
+}
+
 static void encode_limits(const struct job_attempt *a, struct buf *b)
 {
 	buf_puts(b, "\"limits\":{");
@@ -163,6 +186,7 @@ bool job_attempt_encode(const struct job_attempt *a, struct buf *b)
 	text(b, "stdout_artifact", a->stdout_artifact);
 	text(b, "stdout_file", a->stdout_file);
 	encode_lists(a, b);
+	encode_templates(a, b);
 	text(b, "cache_key", a->cache.key);
 	texts(b, "cache_paths", a->cache.paths, a->cache.n_paths);
 	text(b, "cache_hit", a->cache.hit);

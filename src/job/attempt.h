@@ -30,6 +30,18 @@ struct job_secret_use {
 	bool keep;        /* its lease outlives the attempt */
 };
 
+/* A file of text with secrets put in; job/template.h. */
+struct job_template {
+	struct str file; /* below $NFO_SECRETS */
+	struct job_template_part {
+		struct str text; /* of a secret: "" */
+		uint8_t secret;  /* of `secrets`, from 1; 0: it is text */
+		uint8_t quote;   /* enum template_quote */
+		struct str field;
+	} * parts;
+	size_t n_parts;
+};
+
 struct job_output {
 	struct str name, pattern; /* pattern: POSIX ERE, "" for any */
 	uint8_t type;             /* enum job_type */
@@ -120,6 +132,8 @@ struct job_attempt {
 	struct job_cache cache;
 	struct job_secret_use *secrets;
 	size_t n_secrets;
+	struct job_template *templates;
+	size_t n_templates;
 	/* where */
 	struct str profile, network; /* network: none | host */
 	struct grant_limits limits;

@@ -6,6 +6,7 @@
 #include "job/git.h"
 #include "job/keys.h"
 #include "job/pattern.h"
+#include "job/template.h"
 
 #include <string.h>
 
@@ -222,6 +223,48 @@ static void get_secrets(struct in *in)
 	in->map = map;
 }
 
+static void get_parts(struct in *in, struct job_template *t)
+{
+	const struct doc_node *map = in->map;
+	void *room = NULL;
+	const struct doc_node *n = get_list(in, "parts", TEMPLATE_PARTS_MAX,
+					    sizeof(*t->parts), &room);
+
+	t->parts = room;
+	for (; n && !in->wrong; n = n->next) {
+		struct job_template_part *p = &t->parts[t->n_parts++];
+
+		in->map = n;
+		p->text = get_text(in, "text", TEMPLATE_MADE_MAX);
+		p->secret = (uint8_t)get_num(in, "secret", in->a->n_secrets);
+		p->quote = (uint8_t)get_num(in, "quote", N_QUOTES - 1);
+		p->field = get_text(in, "field", TEMPLATE_FIELD_MAX);
+	}
+	in->map = map;
+}
+
+/* Behind the secrets. */
+static void get_templates(struct in *in)
+{
+	struct job_attempt *a = in->a;
+	const struct doc_node *map = in->map;
+	void *room = NULL;
+	const struct doc_node *n = get_list(in, "templates", TEMPLATES_MAX,
+					    sizeof(*a->templates), &room);
+
+	a->templates = room;
+	for (; n && !in->wrong; n = n->next) {
+		struct job_template *t = &a->templates[a->n_templates++];
+
+		in->map = n;
+		t->file = get_text(in, "file", 63);
+		if (!in->wrong && !template_file_ok(t->file))
+			in->wrong = "templates";
+		get_parts(in, t);
+	}
+	in->map = map;
+}
+
 static void get_limits(struct in *in)
 {
 	struct grant_limits *l = &in->a->limits;
@@ -314,6 +357,7 @@ static void get_all(struct in *in)
 	get_artifacts(in);
 	get_files(in);
 	get_secrets(in);
+	get_templates(in);
 	get_cache(in);
 	a->profile = get_text(in, "profile", 63);
 	a->network = get_text(in, "network", 63);

@@ -35,6 +35,11 @@ void check_deliveries(const struct job *j, const struct job_task *t,
 		      struct problems *ps);
 /* identity.c */
 void check_identities(const struct job_task *t, struct problems *ps);
+/* check_template.c: a template by itself; those of a task. */
+void check_template(const struct doc_node *n, struct str text,
+		    struct problems *ps);
+void check_templates(const struct job *j, const struct job_task *t,
+		     struct problems *ps);
 /* check_matrix.c: gives its values their kinds.  Returns its instances, 1 for
  * none; those that `exclude` takes away count too. */
 size_t check_matrix(struct doc_node *matrix, struct problems *ps);

@@ -3,6 +3,7 @@
 #include "job/check.h"
 #include "job/expr.h"
 #include "job/keys.h"
+#include "job/template.h"
 
 #include <string.h>
 
@@ -124,6 +125,17 @@ static int check_secret_name(const struct where *w, struct str rest)
 	return 0;
 }
 
+static int check_template_name(const struct where *w, struct str rest)
+{
+	struct str name = str_cut(&rest, '.');
+
+	if (w->task >= 0 && str_is(rest, "path") &&
+	    doc_get_str(doc_get(w->j->tasks[w->task].node, "templates"), name))
+		return 0;
+	return bad(w, "templates.NAME.path, of those of the task",
+		   "no template \"" STR_FMT "\" here", STR_ARG(name));
+}
+
 static int check_input_name(const struct where *w, struct str rest)
 {
 	const struct doc_node *decl =
@@ -170,6 +182,8 @@ static int check_name(void *ctx, struct str name, struct err *e)
 		return check_task_name(w, rest);
 	if (str_is(head, "secrets") && !w->is_path)
 		return check_secret_name(w, rest);
+	if (str_is(head, "templates") && !w->is_path)
+		return check_template_name(w, rest);
 	for (size_t i = 0; !w->is_path && i < ARRAY_LEN(others); i++)
 		if (str_is(name, others[i]))
 			return 0;
@@ -187,6 +201,46 @@ static void check_text(struct where *w, const struct doc_node *n,
 	w->node = n;
 	(void)!expr_names(is_template ? n->text : expr_bare(n->text),
 			  is_template, check_name, w, &e);
+}
+
+/* The value of a secret, in a template: one that is granted, and by the name
+ * of a field where it has several. */
+static void check_value(const struct where *w, const struct template_part *p)
+{
+	const struct doc_node *decl =
+		doc_get_str(doc_get(w->j->doc->root, "secrets"), p->secret);
+	bool several = doc_get(decl, "vault") && !doc_get(decl, "field");
+	bool one = doc_get(decl, "store") || doc_get(decl, "field");
+
+	if (!decl || !is_granted(w->j, w->task, p->secret))
+		(void)bad(w, "add it to `secrets` of the task",
+			  "the task is not granted the secret \"" STR_FMT "\"",
+			  STR_ARG(p->secret));
+	else if (several && !p->field.len)
+		(void)bad(w, "secrets.NAME.fields.FIELD is one of them",
+			  "the secret \"" STR_FMT "\" has several fields",
+			  STR_ARG(p->secret));
+	else if (one && p->field.len)
+		(void)bad(w, "secrets.NAME.value",
+			  "the secret \"" STR_FMT "\" is one value",
+			  STR_ARG(p->secret));
+}
+
+static void check_parts(struct where *w, const struct doc_node *n)
+{
+	struct str rest = n->text;
+	struct template_part p;
+	struct err e;
+
+	w->node = n;
+	while (n->kind == DOC_STRING && rest.len) {
+		if (template_next(&rest, &p, &e))
+			return; /* that was told */
+		if (p.kind == PART_SECRET)
+			check_value(w, &p);
+		else if (p.kind == PART_EXPR)
+			(void)!expr_names(p.text, false, check_name, w, &e);
+	}
 }
 
 /* All texts below a node. */
@@ -210,6 +264,8 @@ static void walk(struct where *w, const struct doc_node *map, const char *at)
 			continue;
 		if (k->text == TEXT_EXPRESSION)
 			check_text(w, n, false);
+		else if (k->text == TEXT_TEMPLATE)
+			check_parts(w, n);
 		else if (k->expressions)
 			check_all(w, n);
 		else if (k->sub && n->kind == DOC_MAP && k->forms & FORM_OBJECT)
@@ -227,7 +283,7 @@ static int of_task(void *ctx, struct str name, struct err *e)
 
 	(void)e;
 	*(bool *)ctx |= str_is(head, "matrix") || str_is(head, "tasks") ||
-			str_is(head, "secrets");
+			str_is(head, "secrets") || str_is(head, "templates");
 	return 0;
 }
 

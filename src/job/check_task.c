@@ -276,6 +276,7 @@ void check_task(const struct job *j, const struct job_task *t,
 	check_env(doc_get(t->node, "env"), CHECK_ENV_LEN_MAX, ps);
 	check_deliveries(j, t, ps);
 	check_identities(t, ps);
+	check_templates(j, t, ps);
 	check_collisions(doc_get(t->node, "matrix"), "NFO_MATRIX_", ps);
 	check_retry(doc_get(t->node, "retry"), ps);
 	check_stdout(t, ps);

@@ -266,20 +266,32 @@ static int lookup_run(const struct inputs_scope *s, struct str what,
 	return 0;
 }
 
-static int lookup_secret(const struct inputs_scope *s, struct str rest,
-			 struct expr_value *ret, struct err *e)
+static int lookup_file(const struct inputs_scope *s, struct str name,
+		       struct expr_value *ret, struct err *e)
 {
 	CLEANUP_BUF struct buf path = BUF_INIT(256);
 	char *copy;
 
 	buf_puts(&path, INPUTS_SECRETS "/");
-	buf_str(&path, str_cut(&rest, '.'));
+	buf_str(&path, name);
 	copy = path.failed ? NULL :
 			     arena_strndup(s->arena, path.data, path.len);
 	if (!copy)
 		return err_set(e, ERR_LIMIT, "too large");
 	*ret = expr_string(str_n(copy, path.len));
 	return 0;
+}
+
+/* Where a template of the task lies. */
+static struct str template_file(const struct inputs_scope *s, struct str name)
+{
+	const struct job_plan *p = s->p;
+	const struct doc_node *task =
+		p->job->tasks[p->instances[s->i].task].node;
+	const struct doc_node *file =
+		doc_get(doc_get_str(doc_get(task, "templates"), name), "file");
+
+	return file ? file->text : name;
 }
 
 static int lookup(void *ctx, struct str name, struct expr_value *ret,
@@ -293,7 +305,10 @@ static int lookup(void *ctx, struct str name, struct expr_value *ret,
 	if (str_is(head, "tasks"))
 		return lookup_task(s, rest, ret, e);
 	if (str_is(head, "secrets"))
-		return lookup_secret(s, rest, ret, e);
+		return lookup_file(s, str_cut(&rest, '.'), ret, e);
+	if (str_is(head, "templates"))
+		return lookup_file(s, template_file(s, str_cut(&rest, '.')),
+				   ret, e);
 	if (str_is(head, "run") && !lookup_run(s, rest, ret))
 		return 0;
 	if (str_is(head, "source")) {

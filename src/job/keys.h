@@ -31,7 +31,8 @@ enum key_text {
 	TEXT_EXPRESSION, /* a bare expression, as in `if` */
 	TEXT_REGEX,
 	TEXT_CRON,
-	TEXT_CPU, /* 2, 0.5: thousandths are the finest */
+	TEXT_CPU,      /* 2, 0.5: thousandths are the finest */
+	TEXT_TEMPLATE, /* template.h */
 };
 
 struct job_key {

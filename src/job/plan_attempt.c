@@ -406,8 +406,8 @@ int job_plan_attempt(const struct job_plan *p, size_t i,
 	inputs_scope(&m.scope, p, i, stand, a->arena);
 	if (make_names(&m) || make_command(&m) || make_env(&m) ||
 	    maker_stdio(&m) || maker_outputs(&m) || maker_artifacts(&m) ||
-	    maker_files(&m) || make_secrets(&m) || maker_cache(&m) ||
-	    make_place(&m) || make_fetch(&m)) {
+	    maker_files(&m) || make_secrets(&m) || maker_templates(&m) ||
+	    maker_cache(&m) || make_place(&m) || make_fetch(&m)) {
 		job_attempt_free(a);
 		return -1;
 	}

@@ -25,4 +25,6 @@ MUST_USE int maker_outputs(struct maker *m);
 MUST_USE int maker_stdio(struct maker *m);
 MUST_USE int maker_files(struct maker *m);
 MUST_USE int maker_cache(struct maker *m);
+/* plan_template.c; behind the secrets. */
+MUST_USE int maker_templates(struct maker *m);
 MUST_USE int maker_artifacts(struct maker *m);

@@ -197,6 +197,7 @@ bool job_key_takes(const struct job_key *k, struct buf *b)
 		[TEXT_REGEX] = "a regular expression",
 		[TEXT_CRON] = "a cron line",
 		[TEXT_CPU] = "a number such as 0.5 or 2",
+		[TEXT_TEMPLATE] = "text with ${{ }} in it",
 	};
 	bool first = true;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The tree against the key table; see shape.h. */
 #include "job/shape.h"
+#include "job/check.h"
 #include "job/cron.h"
 #include "job/expr.h"
 #include "job/pattern.h"
@@ -84,6 +85,9 @@ static void check_text(struct doc_node *n, const struct job_key *k,
 	case TEXT_CRON:
 		cron_check(n, s, ps);
 		return;
+	case TEXT_TEMPLATE:
+		check_template(n, s, ps);
+		return;
 	}
 	if (!ok)
 		problem_at(ps, n, "bad-value", want_text[k->text],
@@ -112,7 +116,8 @@ static bool as_loose_text(struct doc_node *n)
 static void check_expressions(struct doc_node *n, const struct job_key *k,
 			      struct problems *ps)
 {
-	if (n->kind != DOC_STRING || k->text == TEXT_EXPRESSION)
+	if (n->kind != DOC_STRING || k->text == TEXT_EXPRESSION ||
+	    k->text == TEXT_TEMPLATE)
 		return;
 	if (k->expressions)
 		expr_check_template(n, n->text, ps);

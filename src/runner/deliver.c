@@ -110,6 +110,11 @@ int deliver_secrets(struct run *r)
 		    (how & DELIVER_ENV && fit_for_env(r, i)))
 			return -1;
 	}
+	for (size_t i = 0; i < r->a->n_templates; i++, file++) {
+		if (template_file(r, i, r->secrets[file]))
+			return -1;
+		fd_close(&r->secrets[file]);
+	}
 	return 0;
 }
 

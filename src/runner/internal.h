@@ -96,6 +96,9 @@ MUST_USE int deliver_secrets(struct run *r);
 /* Those for the environment; room for GRANT_REFS_MAX, borrowed from r. */
 size_t deliver_env(const struct run *r, struct job_pair *ret);
 
+/* template.c: what the i-th template becomes, into its file. */
+MUST_USE int template_file(struct run *r, size_t i, int fd);
+
 /* capture.c: until the task has ended and both streams are at their end. */
 void capture(struct run *r);
 

@@ -74,34 +74,49 @@ static int take_made(struct run *r, size_t n_secrets)
 	return 0;
 }
 
+static int add_file(struct run *r, struct make *make, struct str name)
+{
+	if (make->n_secrets == MAKE_SECRETS_MAX)
+		return run_fail(r, KIND_SECRET, "name `field`s",
+				"more than %d files of secrets",
+				MAKE_SECRETS_MAX);
+	if (name.len > MAKE_SECRET_NAME_MAX)
+		return run_fail(r, KIND_SECRET, "name `field`s",
+				"secret \"" STR_FMT "\": no name of a file",
+				STR_ARG(name));
+	memcpy(make->secrets[make->n_secrets++], name.p, name.len);
+	return 0;
+}
+
+/* In the order in which they are written. */
+static int add_files(struct run *r, struct make *make)
+{
+	for (size_t i = 0; i < r->n_given; i++) {
+		const struct given *g = &r->given[i];
+
+		if (r->a->secrets[g->use].deliver & DELIVER_FILE &&
+		    add_file(r, make, str_from(g->name)))
+			return -1;
+	}
+	for (size_t i = 0; i < r->a->n_templates; i++)
+		if (add_file(r, make, r->a->templates[i].file))
+			return -1;
+	return 0;
+}
+
 static int ask_for_sandbox(struct run *r)
 {
 	struct wire_writer w = {.len = 0};
 	static struct make make;
-	size_t n_files = 0;
 	struct err e;
 
 	memset(&make, 0, sizeof(make));
-	for (size_t i = 0; i < r->n_given; i++) {
-		const struct given *g = &r->given[i];
-
-		if (!(r->a->secrets[g->use].deliver & DELIVER_FILE))
-			continue;
-		if (n_files == MAKE_SECRETS_MAX)
-			return run_fail(r, KIND_SECRET, "name `field`s",
-					"more than %d files of secrets",
-					MAKE_SECRETS_MAX);
-		if (strlen(g->name) > MAKE_SECRET_NAME_MAX)
-			return run_fail(r, KIND_SECRET, "name `field`s",
-					"secret \"%s\": no name of a file",
-					g->name);
-		memcpy(make.secrets[n_files++], g->name, strlen(g->name));
-	}
-	make.n_secrets = (uint8_t)n_files;
+	if (add_files(r, &make))
+		return -1;
 	make_encode(&make, &w);
 	if (chan_send(r->fds[FORK_SPAWNER], MSG_MAKE, &w, NULL, 0, &e) <= 0)
 		return run_fail(r, KIND_LOST, "", "the spawner: %s", e.text);
-	return take_made(r, n_files);
+	return take_made(r, make.n_secrets);
 }
 
 /* --- files and source --------------------------------------------------- */
