@@ -111,9 +111,9 @@ int deliver_secrets(struct run *r)
 			return -1;
 	}
 	for (size_t i = 0; i < r->a->n_templates; i++, file++) {
-		if (template_file(r, i, r->secrets[file]))
+		if (template_file(r, i, &r->secrets[file]))
 			return -1;
-		fd_close(&r->secrets[file]);
+		r->n_templates++;
 	}
 	return 0;
 }

@@ -175,6 +175,7 @@ static void take_new(struct run *r, size_t i, struct wire_reader *w,
 	if (form == SECRET_VALUE) {
 		replace(r, i, STR(""), packed);
 		packed = NULL;
+		template_anew(r, i);
 		return;
 	}
 	if (fields_parse(secret_bytes(packed), fields, &n, &e))
@@ -183,6 +184,7 @@ static void take_new(struct run *r, size_t i, struct wire_reader *w,
 		if (!secret_new(fields[k].value.bytes, fields[k].value.n_bytes,
 				0, &value, &e))
 			replace(r, i, fields[k].name, value);
+	template_anew(r, i);
 }
 
 /* --- the first ---------------------------------------------------------- */

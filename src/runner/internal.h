@@ -3,6 +3,7 @@
 #pragma once
 
 #include "job/result.h"
+#include "job/template.h"
 #include "runner/env.h"
 #include "runner/logfile.h"
 #include "runner/mask.h"
@@ -39,6 +40,8 @@ struct run {
 	struct given given[RUN_GIVEN_MAX]; /* in the order of the job */
 	size_t n_given;
 	struct mask mask;
+	int templates[TEMPLATES_MAX]; /* files that are written anew; else -1 */
+	size_t n_templates;           /* that have been written */
 
 	/* the sandbox (lay.c) */
 	int ctl, script, secrets[GRANT_REFS_MAX];
@@ -96,8 +99,11 @@ MUST_USE int deliver_secrets(struct run *r);
 /* Those for the environment; room for GRANT_REFS_MAX, borrowed from r. */
 size_t deliver_env(const struct run *r, struct job_pair *ret);
 
-/* template.c: what the i-th template becomes, into its file. */
-MUST_USE int template_file(struct run *r, size_t i, int fd);
+/* template.c: what the i-th template becomes, into its file; *fd is closed, or
+ * kept where new values come. */
+MUST_USE int template_file(struct run *r, size_t i, int *fd);
+/* A secret has a new value. */
+void template_anew(struct run *r, size_t secret);
 
 /* capture.c: until the task has ended and both streams are at their end. */
 void capture(struct run *r);

@@ -5,18 +5,7 @@
 #include "runner/internal.h"
 
 #include <errno.h>
-#include <string.h>
-
-static int failed(struct run *r, const struct job_template *t,
-		  const struct job_template_part *p, const char *why)
-{
-	return run_fail(r, KIND_SECRET, "",
-			"template \"" STR_FMT "\": secret \"" STR_FMT
-			"\"%s" STR_FMT ": %s",
-			STR_ARG(t->file),
-			STR_ARG(r->a->secrets[p->secret - 1].name),
-			p->field.len ? ", field " : "", STR_ARG(p->field), why);
-}
+#include <unistd.h>
 
 static const struct given *find(const struct run *r,
 				const struct job_template_part *p)
@@ -49,12 +38,11 @@ static size_t room_for(const struct run *r, const struct job_template *t)
 	return n < TEMPLATE_MADE_MAX ? n : TEMPLATE_MADE_MAX;
 }
 
-static int put(struct run *r, const struct job_template *t,
-	       const struct job_template_part *p, struct buf *b)
+static int put(const struct run *r, const struct job_template_part *p,
+	       struct buf *b, struct err *e)
 {
 	const struct given *g;
 	struct secret_view v;
-	struct err e;
 
 	if (!p->secret) {
 		buf_str(b, p->text);
@@ -62,43 +50,94 @@ static int put(struct run *r, const struct job_template *t,
 	}
 	g = find(r, p);
 	if (!g)
-		return failed(r, t, p,
-			      p->field.len ? "it has no such field" :
-					     "it has several fields");
+		return err_set(e, ERR_NOT_FOUND,
+			       p->field.len ? "it has no such field" :
+					      "it has several fields");
 	v = secret_bytes(g->value);
-	if (template_quote(p->quote, str_n((const char *)v.bytes, v.n_bytes), b,
-			   &e) &&
-	    e.code != ERR_LIMIT) /* of the whole: said below */
-		return failed(r, t, p, e.text);
-	return 0;
+	return template_quote(p->quote, str_n((const char *)v.bytes, v.n_bytes),
+			      b, e);
 }
 
-static int write_file(struct run *r, const struct job_template *t,
-		      const struct buf *b, int fd)
+static int render(const struct run *r, const struct job_template *t,
+		  struct buf *b, struct err *e)
 {
-	if (b->failed)
-		return run_fail(r, KIND_SECRET, "",
-				"template \"" STR_FMT "\": over %d KiB",
-				STR_ARG(t->file), TEMPLATE_MADE_MAX / 1024);
-	if (fd_write_all(fd, b->data, b->len))
-		return run_fail(r, KIND_SECRET, "",
-				"template \"" STR_FMT "\": %s",
-				STR_ARG(t->file), strerror(errno));
-	return 0;
+	(void)buf_room(b, room_for(r, t));
+	b->failed = false;
+	for (size_t k = 0; k < t->n_parts && !b->failed; k++) {
+		const struct job_template_part *p = &t->parts[k];
+
+		if (put(r, p, b, e) && !b->failed)
+			return err_wrap(
+				e, "secret \"" STR_FMT "\"%s" STR_FMT,
+				STR_ARG(r->a->secrets[p->secret - 1].name),
+				p->field.len ? ", field " : "",
+				STR_ARG(p->field));
+	}
+	return b->failed ? err_set(e, ERR_LIMIT, "over %d KiB",
+				   TEMPLATE_MADE_MAX / 1024) :
+			   0;
 }
 
-int template_file(struct run *r, size_t i, int fd)
+/* In its place: the task may have it open. */
+static int write_file(const struct run *r, const struct job_template *t, int fd,
+		      struct err *e)
 {
-	const struct job_template *t = &r->a->templates[i];
 	struct buf b = BUF_INIT(TEMPLATE_MADE_MAX);
-	int bad = 0;
+	int bad = render(r, t, &b, e);
 
-	(void)buf_room(&b, room_for(r, t));
-	b.failed = false;
-	for (size_t k = 0; k < t->n_parts && !bad; k++)
-		bad = put(r, t, &t->parts[k], &b);
-	if (!bad)
-		bad = write_file(r, t, &b, fd);
+	if (!bad &&
+	    ((b.len && pwrite(fd, b.data, b.len, 0) != (ssize_t)b.len) ||
+	     ftruncate(fd, (off_t)b.len)))
+		bad = err_sys(e, errno, "its file");
 	buf_wipe(&b);
 	return bad;
+}
+
+static bool changes(const struct run *r, const struct job_template *t)
+{
+	for (size_t i = 0; i < t->n_parts; i++)
+		if (t->parts[i].secret &&
+		    r->a->secrets[t->parts[i].secret - 1].refresh)
+			return true;
+	return false;
+}
+
+static bool uses(const struct job_template *t, size_t secret)
+{
+	for (size_t i = 0; i < t->n_parts; i++)
+		if (t->parts[i].secret == secret + 1)
+			return true;
+	return false;
+}
+
+int template_file(struct run *r, size_t i, int *fd)
+{
+	const struct job_template *t = &r->a->templates[i];
+	struct err e;
+
+	if (write_file(r, t, *fd, &e))
+		return run_fail(r, KIND_SECRET, "",
+				"template \"" STR_FMT "\": %s",
+				STR_ARG(t->file), e.text);
+	r->templates[i] = -1;
+	if (changes(r, t))
+		r->templates[i] = fd_take(fd);
+	fd_close(fd);
+	return 0;
+}
+
+void template_anew(struct run *r, size_t secret)
+{
+	struct err e;
+
+	for (size_t i = 0; i < r->n_templates; i++) {
+		const struct job_template *t = &r->a->templates[i];
+
+		if (r->templates[i] >= 0 && uses(t, secret) &&
+		    write_file(r, t, r->templates[i], &e))
+			run_say(r,
+				"nfo: template \"" STR_FMT
+				"\" is not written anew: %s",
+				STR_ARG(t->file), e.text);
+	}
 }
