@@ -24,13 +24,19 @@ enum {
 	BEAT_US = 15 * 1000000
 };
 
+static void on_news(void *ctx, const struct engine_news *n)
+{
+	follow_news(ctx, n);
+	runkeys_news(ctx, n);
+}
+
 static void on_engine(void *ctx, int fd, uint32_t events)
 {
 	struct api *a = ctx;
 
 	(void)fd;
 	(void)events;
-	engine_drain(a->engine, follow_news, a);
+	engine_drain(a->engine, on_news, a);
 }
 
 static void on_log(void *ctx, int fd, uint32_t events)
@@ -126,6 +132,7 @@ int api_new(const struct api_options *o, struct api **ret, struct err *e)
 		api_free(a);
 		return -1;
 	}
+	runkeys_sweep(a);
 	*ret = a;
 	return 0;
 }

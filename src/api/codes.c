@@ -45,6 +45,7 @@ static const char *const codes[] = {
 	"not-supported-yet",
 	"policy",
 	"precondition-required",
+	"private",
 	"provider-unavailable",
 	"range",
 	"secret-missing",

@@ -29,7 +29,7 @@ int h_artifacts(struct request *r)
 
 struct find {
 	struct str name;
-	bool found, expired;
+	bool found, expired, is_private;
 	char sha256[HASH_HEX_LEN + 1];
 	char file[256];
 };
@@ -51,6 +51,7 @@ static int see_artifact(void *ctx, const struct store_artifact *a,
 	if (!str_eq(a->name, f->name))
 		return 0;
 	f->found = true;
+	f->is_private = a->is_private;
 	f->expired = a->expires_us && a->expires_us <= clock_real_us();
 	memcpy(f->sha256, a->sha256, sizeof(f->sha256));
 	(void)snprintf(f->file, sizeof(f->file), STR_FMT, STR_ARG(a->file));
@@ -87,6 +88,10 @@ int h_artifact(struct request *r)
 	if (!f.found)
 		return reply_problem(r, 404, "not-found",
 				     "no such artifact in this run");
+	if (f.is_private)
+		return reply_problem(r, 403, "private",
+				     "only later tasks of the run may read "
+				     "this artifact");
 	if (f.expired || hex_decode(str_from(f.sha256), h.b, HASH_LEN) ||
 	    blob_open(r->api->state_fd, &h, &fd, &e))
 		return reply_problem(r, 410, "gone",

@@ -65,3 +65,8 @@ struct api {
 /* h_backup.c */
 struct keeping *keeping_new(struct api *a);
 void keeping_free(struct keeping *k);
+
+struct engine_news;
+/* runkeys.c: the keys of private files go with their runs. */
+void runkeys_news(struct api *a, const struct engine_news *n);
+void runkeys_sweep(struct api *a);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 struct pending {
 	struct link link;
@@ -27,6 +28,8 @@ struct keeper {
 	void *watch_ctx;
 	keeper_public_fn *public_fn;
 	void *public_ctx;
+	keeper_run_fn *run_fn;
+	void *run_ctx;
 };
 
 static void finish(struct pending *p, const struct keeper_answer *a)
@@ -148,8 +151,23 @@ static int on_answer(struct keeper *k, struct chan_msg *msg)
 	return 0;
 }
 
+static int on_run_key(struct keeper *k, struct chan_msg *msg)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	struct str run = wire_get_str(&r, ULID_LEN);
+	struct ulid id = {0};
+
+	if (!wire_end(&r) || !ulid_valid(run) || !k->run_fn)
+		return -1;
+	memcpy(id.s, run.p, ULID_LEN);
+	k->run_fn(k->run_ctx, &id);
+	return 0;
+}
+
 static int on_msg(void *ctx, struct chan_msg *msg)
 {
+	if (msg->type == MSG_RUN_KEY_OF)
+		return on_run_key(ctx, msg);
 	if (msg->type == MSG_PROVIDER_STATE)
 		return on_provider(ctx, msg);
 	return msg->type == MSG_PUBLIC_KEYS ? on_public(ctx, msg) :
@@ -202,6 +220,26 @@ void keeper_watch(struct keeper *k, keeper_provider_fn *fn, void *ctx)
 {
 	k->watch = fn;
 	k->watch_ctx = ctx;
+}
+
+void keeper_run_gone(struct keeper *k, const struct ulid *run)
+{
+	struct wire_writer w = {.len = 0};
+	struct err e;
+
+	wire_str(&w, str_from(run->s));
+	if (k->chan && chan_post(k->chan, MSG_RUN_GONE, &w, NULL, 0, &e))
+		log_warn("run %s: its key: %s", run->s, e.text);
+}
+
+void keeper_run_keys(struct keeper *k, keeper_run_fn *fn, void *ctx)
+{
+	struct err e;
+
+	k->run_fn = fn;
+	k->run_ctx = ctx;
+	if (k->chan && chan_post(k->chan, MSG_RUN_KEYS, NULL, NULL, 0, &e))
+		log_warn("the keys of runs: %s", e.text);
 }
 
 bool keeper_up(const struct keeper *k)

@@ -57,6 +57,13 @@ MUST_USE int keeper_verify(struct keeper *k, const struct verify *v,
 			   struct str content, keeper_fn *fn, void *ctx,
 			   struct err *e);
 
+/* The run has ended: the key of its private files is to go.  Nobody waits, and
+ * what is not heard is made up for by keeper_run_keys(), which calls fn, later,
+ * for each run that the keeper has a key of. */
+typedef void keeper_run_fn(void *ctx, const struct ulid *run);
+void keeper_run_gone(struct keeper *k, const struct ulid *run);
+void keeper_run_keys(struct keeper *k, keeper_run_fn *fn, void *ctx);
+
 /* How a provider of secrets is; name "": the local store. */
 struct keeper_provider {
 	char name[64];

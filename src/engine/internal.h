@@ -52,6 +52,7 @@ struct kept {
 	struct str file;
 	uint64_t bytes;
 	char sha256[HASH_HEX_LEN + 1];
+	bool is_private;
 };
 
 /* Of a task that people were asked about. */
@@ -309,7 +310,7 @@ void live_run_set(struct run *r, enum run_state s);
 void live_attempt_changed(struct run *r, size_t i);
 void live_artifact(struct run *r, const struct store_artifact *a);
 void live_approval(struct run *r, size_t i);
-void live_keep(struct run *r, struct str name, struct str file,
+void live_keep(struct run *r, struct str name, struct str file, bool is_private,
 	       const char *sha256, uint64_t bytes);
 /* By TASK.NAME; NULL: it was not made. */
 const struct kept *live_kept(const struct run *r, struct str name);

@@ -61,6 +61,7 @@ static int find_files(struct run *r, struct job_attempt *a, struct err *e)
 			arena_strndup(a->arena, found->file.p, found->file.len),
 			found->file.len);
 		memcpy(f->sha256, found->sha256, sizeof(f->sha256));
+		f->is_private = found->is_private;
 	}
 	return 0;
 }
@@ -247,6 +248,7 @@ static void make_grant(const struct run *r, size_t i, struct grant *gr)
 	gr->limits = v.limits;
 	gr->timeout_us = v.timeout_us ? v.timeout_us : a->timeout_us;
 	gr->grace_us = a->grace_us;
+	gr->run_key = job_attempt_private(a);
 	fill_group(r, i, gr);
 	fill_who(r, i, &gr->who);
 }

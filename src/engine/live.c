@@ -209,7 +209,7 @@ void live_artifact(struct run *r, const struct store_artifact *a)
 	r->artifacts = grow(r->artifacts, r->n_artifacts, &r->cap_artifacts,
 			    sizeof(*r->artifacts));
 	r->artifacts[r->n_artifacts++] = *a;
-	live_keep(r, a->name, a->file, a->sha256, a->bytes);
+	live_keep(r, a->name, a->file, a->is_private, a->sha256, a->bytes);
 	event(r, STORE_EVENT_ARTIFACT, a->name, a->attempt, STATE_SUCCEEDED,
 	      KIND_NONE);
 }
@@ -233,7 +233,7 @@ const struct kept *live_kept(const struct run *r, struct str name)
 	return NULL;
 }
 
-void live_keep(struct run *r, struct str name, struct str file,
+void live_keep(struct run *r, struct str name, struct str file, bool is_private,
 	       const char *sha256, uint64_t bytes)
 {
 	struct kept *k = NULL;
@@ -248,6 +248,7 @@ void live_keep(struct run *r, struct str name, struct str file,
 	}
 	k->name = name;
 	k->file = file;
+	k->is_private = is_private;
 	k->bytes = bytes;
 	memcpy(k->sha256, sha256, sizeof(k->sha256));
 }

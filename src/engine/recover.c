@@ -234,8 +234,8 @@ static int on_artifact(void *ctx, const struct store_artifact *a, struct err *e)
 	struct run *r = ctx;
 
 	(void)e;
-	live_keep(r, live_str(r, a->name), live_str(r, a->file), a->sha256,
-		  a->bytes);
+	live_keep(r, live_str(r, a->name), live_str(r, a->file), a->is_private,
+		  a->sha256, a->bytes);
 	return 0;
 }
 

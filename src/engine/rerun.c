@@ -11,7 +11,8 @@
 
 struct earlier {
 	struct run *r;
-	bool *done; /* of every instance */
+	bool *done;         /* of every instance */
+	bool *made_private; /* likewise */
 	int64_t run;
 };
 
@@ -35,6 +36,7 @@ static void narrow(struct earlier *x, const struct engine_order *o)
 
 	for (size_t i = 0; i < p->n; i++)
 		if (o->from == FROM_START || p->instances[i].is_finally ||
+		    x->made_private[i] ||
 		    (o->from == FROM_TASK &&
 		     p->instances[i].task == o->from_task))
 			x->done[i] = false;
@@ -88,7 +90,7 @@ static int take_artifact(void *ctx, const struct store_artifact *a,
 
 	(void)e;
 	if (a->index >= x->r->plan->n || !x->done[a->index] ||
-	    a->expires_us < 0)
+	    a->expires_us < 0 || a->is_private)
 		return 0;
 	mine.name = live_str(x->r, a->name);
 	mine.file = live_str(x->r, a->file);
@@ -97,10 +99,22 @@ static int take_artifact(void *ctx, const struct store_artifact *a,
 	return 0;
 }
 
+/* What it made is gone with its run: it is made again. */
+static int see_private(void *ctx, const struct store_artifact *a, struct err *e)
+{
+	struct earlier *x = ctx;
+
+	(void)e;
+	if (a->index < x->r->plan->n && a->is_private)
+		x->made_private[a->index] = true;
+	return 0;
+}
+
 int rerun_take(struct run *r, const struct engine_order *o, struct err *e)
 {
 	CLEANUP_MEM bool *done = mem_array(r->plan->n + 1, sizeof(bool));
-	struct earlier x = {.r = r, .done = done};
+	CLEANUP_MEM bool *private = mem_array(r->plan->n + 1, sizeof(bool));
+	struct earlier x = {.r = r, .done = done, .made_private = private};
 	struct store *s = r->g->store;
 	enum run_state state;
 
@@ -109,7 +123,8 @@ int rerun_take(struct run *r, const struct engine_order *o, struct err *e)
 	if (!state_final(state))
 		return err_set(e, ERR_CONFLICT, "the run is %s",
 			       state_name(state));
-	if (store_tasks(s, x.run, see_task, &x, e))
+	if (store_tasks(s, x.run, see_task, &x, e) ||
+	    store_artifacts(s, x.run, see_private, &x, e))
 		return -1;
 	narrow(&x, o);
 	if (store_attempts(s, x.run, take_attempt, &x, e) ||

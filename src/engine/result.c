@@ -124,6 +124,7 @@ static int take_artifact(struct instance *in,
 		   STR_ARG(a->name));
 	row.name = live_str(r, buf_view(&name));
 	row.file = live_str(r, a->file.clean);
+	row.is_private = str_is(job_text(doc_get(node, "private"), ""), "true");
 	if (!retain)
 		retain = gate_retention(r->g, r->row.project).artifact_days *
 			 DAY_US;

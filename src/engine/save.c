@@ -70,6 +70,14 @@ static int save_tasks(struct run *r, struct err *e)
 	return 0;
 }
 
+static bool has_private(const struct run *r)
+{
+	for (size_t i = 0; i < r->n_kept; i++)
+		if (r->kept[i].is_private)
+			return true;
+	return false;
+}
+
 int save_run(struct run *r, struct err *e)
 {
 	struct store *s = r->g->store;
@@ -87,6 +95,9 @@ int save_run(struct run *r, struct err *e)
 	for (size_t i = 0; i < r->n_artifacts; i++)
 		if (store_artifact_put(s, r->row.id, &r->artifacts[i], e))
 			return -1;
+	if (r->ended && has_private(r) &&
+	    store_artifacts_close(s, r->row.id, r->row.finished_us, e))
+		return -1;
 	for (size_t i = 0; i < r->n_events; i++)
 		if (store_event_add(s, r->row.id, &r->events[i], &r->last_event,
 				    e))

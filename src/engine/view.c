@@ -152,8 +152,8 @@ static int on_artifact(void *ctx, const struct store_artifact *a, struct err *e)
 	clock_format(a->created_us, t);
 	buf_printf(x->b,
 		   "\"size\":%" PRIu64
-		   ",\"sha256\":\"%s\",\"created_at\":\"%s\"}",
-		   a->bytes, a->sha256, t);
+		   ",\"sha256\":\"%s\",\"private\":%s,\"created_at\":\"%s\"}",
+		   a->bytes, a->sha256, a->is_private ? "true" : "false", t);
 	return 0;
 }
 

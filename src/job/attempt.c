@@ -93,6 +93,7 @@ static void encode_lists(const struct job_attempt *a, struct buf *b)
 		number(b, "when", x->when);
 		number(b, "optional", x->optional);
 		number(b, "allow_secret", x->allow_secret);
+		number(b, "private", x->is_private);
 		number(b, "max", x->max_bytes);
 		number(b, "retain", x->retain_us);
 		close_with(b, '}');
@@ -105,6 +106,7 @@ static void encode_lists(const struct job_attempt *a, struct buf *b)
 		text(b, "file", a->files[i].file);
 		text(b, "staged", a->files[i].staged);
 		text(b, "sha256", str_from(a->files[i].sha256));
+		number(b, "private", a->files[i].is_private);
 		close_with(b, '}');
 	}
 	close_with(b, ']');
@@ -156,6 +158,17 @@ static void encode_limits(const struct job_attempt *a, struct buf *b)
 	number(b, "cpu", a->limits.cpu_milli);
 	number(b, "open_files", a->limits.open_files);
 	close_with(b, '}');
+}
+
+bool job_attempt_private(const struct job_attempt *a)
+{
+	for (size_t i = 0; i < a->n_artifacts; i++)
+		if (a->artifacts[i].is_private)
+			return true;
+	for (size_t i = 0; i < a->n_files; i++)
+		if (a->files[i].is_private)
+			return true;
+	return false;
 }
 
 bool job_attempt_encode(const struct job_attempt *a, struct buf *b)

@@ -81,6 +81,7 @@ struct job_artifact {
 	bool many;    /* given as a list: becomes a tar also with one hit */
 	uint8_t when; /* enum job_when */
 	bool optional, allow_secret;
+	bool is_private;    /* sealed with the run's key */
 	uint64_t max_bytes; /* 0: the server's limit */
 	uint64_t retain_us; /* 0: for ever */
 };
@@ -89,6 +90,7 @@ struct job_artifact {
 struct job_file {
 	struct str task, file;
 	struct str staged; /* name in the LAUNCH_FILES directory */
+	bool is_private;   /* sealed with the run's key */
 	char sha256[HASH_HEX_LEN + 1];
 };
 
@@ -144,6 +146,9 @@ struct job_attempt {
 	struct str fetches;
 	uint64_t timeout_us, grace_us;
 };
+
+/* Does it make or take in what is sealed with the run's key? */
+bool job_attempt_private(const struct job_attempt *a);
 
 /* JSON out; the writer of the memfd. */
 bool job_attempt_encode(const struct job_attempt *a, struct buf *b);

@@ -157,6 +157,7 @@ static void get_artifacts(struct in *in)
 			in->wrong = "artifacts";
 		x->optional = get_num(in, "optional", 1) != 0;
 		x->allow_secret = get_num(in, "allow_secret", 1) != 0;
+		x->is_private = get_num(in, "private", 1) != 0;
 		x->max_bytes = get_num(in, "max", INT64_MAX);
 		x->retain_us = get_num(in, "retain", INT64_MAX);
 	}
@@ -186,6 +187,7 @@ static void get_files(struct in *in)
 		f->task = get_text(in, "task", 255);
 		f->file = get_text(in, "file", 255);
 		f->staged = get_text(in, "staged", 255);
+		f->is_private = get_num(in, "private", 1) != 0;
 		hex = get_text(in, "sha256", HASH_HEX_LEN);
 		if (hex.len)
 			memcpy(f->sha256, hex.p, hex.len);

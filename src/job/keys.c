@@ -308,7 +308,9 @@ const struct job_key job_keys[] = {
 	 .help = "How long it is kept.", .example = "retain: 30d"},
 	{"artifact", "max", T, TEXT_SIZE, .live = 1,
 	 .help = "How large it may be.", .example = "max: 100M"},
-	{"artifact", "private", B, .live = 3, .help = "Encrypted at rest.",
+	{"artifact", "private", B, .fallback = "false", .live = 1,
+	 .help = "Kept encrypted, for `files` of later tasks of the run only, "
+		 "and gone with it; it may contain secrets.",
 	 .example = "private: true"},
 	{"artifact", "allow_secret", B, .fallback = "false", .live = 1,
 	 .help = "May contain a secret of the task; needs a policy "

@@ -71,6 +71,7 @@ static int make_artifact(struct maker *m, const struct doc_node *k)
 	x->optional = str_is(job_text(doc_get(k, "optional"), ""), "true");
 	x->allow_secret =
 		str_is(job_text(doc_get(k, "allow_secret"), ""), "true");
+	x->is_private = str_is(job_text(doc_get(k, "private"), ""), "true");
 	if (doc_get(k, "max"))
 		(void)!job_size(doc_get(k, "max")->text, &x->max_bytes);
 	x->retain_us = job_time(doc_get(k, "retain"), 0);

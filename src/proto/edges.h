@@ -122,6 +122,10 @@ enum msg_type {
 	MSG_VERIFIED, /* tag, yes u8; a missing secret is a no like any other */
 	MSG_SHOW,     /* tag, project, name: LISTED, an object */
 	MSG_VERSIONS, /* tag, project, name: LISTED, an array, newest first */
+	/* of the keys of runs' private files; no tag, nobody waits */
+	MSG_RUN_GONE, /* server -> keeper; ulid: its key goes, if there is one */
+	MSG_RUN_KEYS,   /* server -> keeper, no body: which are there? */
+	MSG_RUN_KEY_OF, /* keeper -> server, for each; ulid */
 
 	/* server's http thread <-> monitor, on a channel of their own */
 	MSG_RELOAD = 112, /* no body: read everything anew; then: */
@@ -159,6 +163,12 @@ enum msg_type {
 	MSG_PROVIDERS = 152, /* tag, name str ("": all): an array, or one */
 	MSG_PROVIDER_CHECK,  /* tag, name str; fd 0: sealed memfd, "KIND PATH\n"
 			      for each path that jobs read: an object */
+};
+
+/* MSG_FETCH with this tag and no reference is for the key of the run's private
+ * files; the answer is a value of 32 bytes. */
+enum {
+	FETCH_RUN_KEY = 255
 };
 
 /* What a fetched secret is. */

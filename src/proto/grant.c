@@ -142,6 +142,7 @@ void grant_encode(const struct grant *g, struct wire_writer *w)
 	wire_u8(w, g->group_size);
 	wire_u8(w, g->group_index);
 	wire_u8(w, g->stdin_from);
+	wire_u8(w, g->run_key);
 	put_who(&g->who, w);
 }
 
@@ -163,7 +164,7 @@ static int get_refs(struct wire_reader *r, struct grant *g)
 static bool group_ok(const struct grant *g)
 {
 	return g->group_size >= 1 && g->group_size <= GRANT_GROUP_MAX &&
-	       g->group_index < g->group_size &&
+	       g->run_key <= 1 && g->group_index < g->group_size &&
 	       (g->stdin_from == GRANT_NO_STDIN ||
 		(g->stdin_from < g->group_size &&
 		 g->stdin_from != g->group_index));
@@ -201,6 +202,7 @@ int grant_decode(struct wire_reader *r, struct grant *ret)
 	g.group_size = wire_get_u8(r);
 	g.group_index = wire_get_u8(r);
 	g.stdin_from = wire_get_u8(r);
+	g.run_key = wire_get_u8(r);
 	if (get_who(r, &g.who))
 		return -1;
 	if (r->failed || !group_ok(&g) || g.workspace_kind > WORKSPACE_MEMORY ||

@@ -114,6 +114,7 @@ struct grant {
 	struct ulid group; /* of a lone attempt: its own id */
 	uint8_t group_size, group_index;
 	uint8_t stdin_from; /* index of the writer in the group; 255: none */
+	uint8_t run_key;    /* 1: may have the key of the run's private files */
 	struct grant_who who;
 };
 

@@ -43,6 +43,13 @@ int keeper_provider_check(struct keeper *k, uint64_t tag, struct wire_reader *r,
 int keeper_verify(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		  struct chan_msg *msg);
 
+/* keeper_runs.c: the key of a run's private files, made if there is none; the
+ * caller frees.  MSG_RUN_GONE, MSG_RUN_KEYS. */
+MUST_USE int keeper_run_key(struct keeper *k, const struct ulid *run,
+			    struct secret **ret, struct err *e);
+int keeper_run_gone(struct keeper *k, struct wire_reader *r);
+int keeper_run_keys(struct keeper *k, struct wire_reader *r);
+
 /*
  * keeper_identity.c: the keeper's own keys, in a place of the store that no
  * request reaches, and the tokens of attempts.

@@ -135,6 +135,20 @@ static bool granted(const struct grant *g, const struct hash *h, uint8_t *flags)
 	return is;
 }
 
+static int run_key(const struct fetch *f)
+{
+	CLEANUP_SECRET struct secret *key = NULL;
+	struct err e;
+
+	if (!f->a->g.run_key) {
+		err_set(&e, ERR_DENIED, "not granted to this attempt");
+		return no(f, &e, false);
+	}
+	if (keeper_run_key(f->a->k, &f->a->g.who.run, &key, &e))
+		return no(f, &e, e.code == ERR_UNAVAILABLE);
+	return yes(f, MSG_SECRET, SECRET_VALUE, key);
+}
+
 static int on_fetch(struct attempt *a, struct chan_msg *msg)
 {
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
@@ -143,6 +157,8 @@ static int on_fetch(struct attempt *a, struct chan_msg *msg)
 	struct hash h;
 	struct err e;
 
+	if (f.tag == FETCH_RUN_KEY && !text.len && wire_end(&r))
+		return run_key(&f);
 	if (!wire_end(&r) || msg->n_fds || a->asked[f.tag] ||
 	    secret_ref_parse(text, &f.ref, &e))
 		return -1;

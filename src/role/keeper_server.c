@@ -171,6 +171,11 @@ int keeper_on_server(void *ctx, struct chan_msg *msg)
 	uint64_t tag = wire_get_u64(&r);
 	struct keeper *k = ctx;
 
+	if (msg->type == MSG_RUN_GONE || msg->type == MSG_RUN_KEYS) {
+		r = wire_reader(msg->body, msg->body_len);
+		return msg->type == MSG_RUN_GONE ? keeper_run_gone(k, &r) :
+						   keeper_run_keys(k, &r);
+	}
 	if (is_ours(r))
 		return refuse(k, tag);
 	switch (msg->type) {

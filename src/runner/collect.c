@@ -11,6 +11,7 @@
 #include "runner/internal.h"
 #include "runner/look.h"
 #include "sandbox/ctl.h"
+#include "secrets/private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -190,8 +191,19 @@ struct copy {
 	int to;
 	struct hash_ctx *hash;
 	struct look look;
-	uint64_t bytes, max;
+	struct private_seal *seal; /* NULL: not private */
+	uint64_t bytes, max;       /* of the task's */
+	uint64_t stored;
 };
+
+static int store(void *ctx, const void *p, size_t len, struct err *e)
+{
+	struct copy *c = ctx;
+
+	hash_update(c->hash, p, len);
+	c->stored += len;
+	return fd_write_all(c->to, p, len) ? err_sys(e, errno, "staging") : 0;
+}
 
 static int put(struct copy *c, const void *p, size_t len)
 {
@@ -215,12 +227,23 @@ static int put(struct copy *c, const void *p, size_t len)
 				"through: %s",
 				STR_ARG(c->x->name), e.text);
 	}
-	hash_update(c->hash, p, len);
-	if (fd_write_all(c->to, p, len))
+	if (c->seal ? private_seal_put(c->seal, p, len, &e) :
+		      store(c, p, len, &e))
 		return run_fail(c->r, KIND_ARTIFACT, "",
 				"artifact \"" STR_FMT "\": %s",
-				STR_ARG(c->x->name), strerror(errno));
+				STR_ARG(c->x->name), e.text);
 	return 0;
+}
+
+static int put_end(struct copy *c)
+{
+	struct err e;
+
+	return c->seal && private_seal_end(c->seal, &e) ?
+		       run_fail(c->r, KIND_ARTIFACT, "",
+				"artifact \"" STR_FMT "\": %s",
+				STR_ARG(c->x->name), e.text) :
+		       0;
 }
 
 /* Exactly len bytes: a file that shrinks meanwhile is refused. */
@@ -349,13 +372,18 @@ static int keep(struct run *r, const struct job_artifact *x,
 			x->max_bytes :
 			RUNNER_ARTIFACT_MAX;
 	c.hash = hash_begin();
-	look_begin(&c.look, x->allow_secret ? NULL : &r->mask);
+	look_begin(&c.look, x->allow_secret || x->is_private ? NULL : &r->mask);
+	if (x->is_private)
+		c.seal = private_seal_new(r->run_key, str_from(r->g->who.run.s),
+					  store, &c);
 	bad = offer(r, x, tar, list->paths[0], &file) ||
-	      (tar ? put_tar(&c, list) : put_one(&c, list->paths[0], false));
+	      (tar ? put_tar(&c, list) : put_one(&c, list->paths[0], false)) ||
+	      put_end(&c);
 	h = hash_end(c.hash);
 	look_done(&c.look);
+	private_seal_free(c.seal);
 	if (!bad)
-		record(r, x->name, file, staged, c.bytes, &h);
+		record(r, x->name, file, staged, c.stored, &h);
 	fd_close(&c.to);
 	return bad ? -1 : 0;
 }

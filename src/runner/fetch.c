@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "runner/internal.h"
 #include "secrets/fields.h"
+#include "secrets/private.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -368,12 +369,46 @@ int fetch_mask(struct run *r, const struct mask_value *v, size_t n,
 	return 0;
 }
 
+/* Before anything else is asked for, so that the answer is to this. */
+static int fetch_run_key(struct run *r)
+{
+	static unsigned char room[WIRE_MAX + 2];
+	struct wire_writer w = {.len = 0};
+	struct wire_reader rd;
+	struct chan_msg msg;
+	struct err e;
+	int bad = -1;
+
+	wire_u8(&w, FETCH_RUN_KEY);
+	wire_str(&w, STR(""));
+	if (chan_send(r->fds[FORK_KEEPER], MSG_FETCH, &w, NULL, 0, &e) <= 0 ||
+	    chan_recv(r->fds[FORK_KEEPER], room, &msg, &e) <= 0)
+		return run_fail(r, KIND_SECRET, "",
+				"private files: the keeper is away");
+	rd = wire_reader(msg.body, msg.body_len);
+	if (msg.type == MSG_SECRET && wire_get_u8(&rd) == FETCH_RUN_KEY &&
+	    wire_get_u8(&rd) == SECRET_VALUE &&
+	    !read_value(&rd, &msg, &r->run_key) &&
+	    secret_bytes(r->run_key).n_bytes == PRIVATE_KEY_LEN) {
+		bad = 0;
+	} else if (msg.type == MSG_SECRET_NO) {
+		(void)wire_get_u16(&rd); /* tag, code */
+		r->result.secrets_away = wire_get_u8(&rd) != 0;
+	}
+	if (bad)
+		run_fail(r, KIND_SECRET, "",
+			 "the key of the run's private files was not had");
+	chan_msg_done(&msg);
+	mem_wipe(room, sizeof(room));
+	return bad;
+}
+
 int fetch_secrets(struct run *r)
 {
 	struct mask_value list[RUN_GIVEN_MAX];
 	struct err e;
 
-	if (fetch_all(r))
+	if ((job_attempt_private(r->a) && fetch_run_key(r)) || fetch_all(r))
 		return -1;
 	share_strictness(r);
 	for (size_t i = 0; i < r->n_given; i++)
@@ -387,6 +422,8 @@ int fetch_secrets(struct run *r)
 void fetch_done(struct run *r)
 {
 	mask_done(&r->mask);
+	secret_free(r->run_key);
+	r->run_key = NULL;
 	for (size_t i = 0; i < r->n_given; i++) {
 		fd_close(&r->given[i].fd);
 		secret_free(r->given[i].value);

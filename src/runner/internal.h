@@ -42,6 +42,7 @@ struct run {
 	struct mask mask;
 	int templates[TEMPLATES_MAX]; /* files that are written anew; else -1 */
 	size_t n_templates;           /* that have been written */
+	struct secret *run_key;       /* of private files; NULL: none are */
 
 	/* the sandbox (lay.c) */
 	int ctl, script, secrets[GRANT_REFS_MAX];

@@ -7,6 +7,7 @@
 #include "base/tar.h"
 #include "runner/internal.h"
 #include "sandbox/ctl.h"
+#include "secrets/private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,6 +137,24 @@ static int send_file(int to, int from, uint64_t size)
 	return 0;
 }
 
+static int write_out(void *ctx, const void *p, size_t len, struct err *e)
+{
+	return fd_write_all(*(int *)ctx, p, len) ? err_sys(e, errno, "files") :
+						   0;
+}
+
+/* What another task of the run sealed; errno as of a file that is broken. */
+static int open_private(struct run *r, int to, int from)
+{
+	struct err e;
+
+	if (!private_open(from, r->run_key, str_from(r->g->who.run.s),
+			  write_out, &to, &e))
+		return 0;
+	errno = e.sys ? e.sys : EBADMSG;
+	return -1;
+}
+
 /* A tar of the staged files, TASK/FILE each. */
 static int pack_file(struct run *r, const struct job_file *f, int to)
 {
@@ -144,6 +163,7 @@ static int pack_file(struct run *r, const struct job_file *f, int to)
 	CLEANUP_FD int fd = -1;
 	struct tar_entry t = {.type = TAR_FILE, .mode = 0444};
 	struct stat st;
+	struct err e;
 
 	(void)snprintf(staged, sizeof(staged), STR_FMT, STR_ARG(f->staged));
 	(void)snprintf(path, sizeof(path), STR_FMT "/" STR_FMT,
@@ -153,10 +173,15 @@ static int pack_file(struct run *r, const struct job_file *f, int to)
 		return -1;
 	t.path = str_from(path);
 	t.size = (uint64_t)st.st_size;
+	if (f->is_private && private_length(t.size, &t.size, &e)) {
+		errno = EBADMSG;
+		return -1;
+	}
 	tar_header(&head, &t);
 	tar_pad(&pad, t.size);
 	return fd_write_all(to, head.data, head.len) ||
-			       send_file(to, fd, t.size) ||
+			       (f->is_private ? open_private(r, to, fd) :
+						send_file(to, fd, t.size)) ||
 			       fd_write_all(to, pad.data, pad.len) ?
 		       -1 :
 		       0;

@@ -123,6 +123,7 @@ void db_get_artifact(struct query *q, struct store_artifact *a)
 		memcpy(a->sha256, hex.p, HASH_HEX_LEN);
 	a->created_us = query_get_i64(q);
 	a->expires_us = query_get_i64(q);
+	a->is_private = query_get_i64(q) != 0;
 }
 
 void db_get_event(struct query *q, struct store_event *ev)

@@ -235,8 +235,12 @@ static const char v14[] =
 static const char v15[] =
 	"ALTER TABLE attempts ADD COLUMN secrets TEXT NOT NULL DEFAULT '';";
 
-static const char *const versions[] = {v1, v2,  v3,  v4,  v5,  v6,  v7, v8,
-				       v9, v10, v11, v12, v13, v14, v15};
+/* Artifacts that only their run may read. */
+static const char v16[] =
+	"ALTER TABLE artifacts ADD COLUMN private INTEGER NOT NULL DEFAULT 0;";
+
+static const char *const versions[] = {v1, v2,  v3,  v4,  v5,  v6,  v7,  v8,
+				       v9, v10, v11, v12, v13, v14, v15, v16};
 
 int db_migrate(struct db *db, struct err *e)
 {

@@ -95,10 +95,14 @@ const char *const db_sql[N_DB_STMTS] = {
 	[DB_FEW_RUNS] = "SELECT count(*) FROM (SELECT 1 FROM runs WHERE "
 			"project IN (SELECT value FROM json_each(?)) LIMIT ?)",
 	[DB_ARTIFACT_PUT] = "INSERT OR REPLACE INTO artifacts(run,name,idx,"
-			    "attempt,file,bytes,sha256,created_us,expires_us)"
-			    " VALUES(?,?,?,?,?,?,?,?,?)",
+			    "attempt,file,bytes,sha256,created_us,expires_us,"
+			    "private) VALUES(?,?,?,?,?,?,?,?,?,?)",
 	[DB_ARTIFACTS] = "SELECT name,idx,attempt,file,bytes,sha256,created_us,"
-			 "expires_us FROM artifacts WHERE run=? ORDER BY name",
+			 "expires_us,private FROM artifacts WHERE run=? "
+			 "ORDER BY name",
+	[DB_ARTIFACTS_CLOSE] =
+		"UPDATE artifacts SET expires_us=?2 WHERE run=?1 "
+		"AND private AND expires_us>=0",
 	[DB_AUDIT_ADD] = "INSERT INTO audit(ts_us,who,action,what) "
 			 "VALUES(?,?,?,?)",
 	[DB_KEY_GET] = "SELECT request,run FROM keys WHERE who=? AND key=?",

@@ -116,6 +116,7 @@ struct store_artifact {
 	char sha256[HASH_HEX_LEN + 1];
 	int64_t created_us;
 	int64_t expires_us; /* 0: never; negative: it is over */
+	bool is_private;    /* sealed with its run's key, and gone with it */
 };
 
 struct store;
@@ -171,6 +172,9 @@ MUST_USE int store_event_add(struct store *s, int64_t run,
 			     struct err *e);
 MUST_USE int store_artifact_put(struct store *s, int64_t run,
 				const struct store_artifact *a, struct err *e);
+/* Those that are private are over now; the rest is the sweep's. */
+MUST_USE int store_artifacts_close(struct store *s, int64_t run, int64_t now_us,
+				   struct err *e);
 MUST_USE int store_audit_add(struct store *s, int64_t ts_us, struct str who,
 			     struct str action, struct str what, struct err *e);
 /* Everything about a run but its audit; its content becomes garbage. */

@@ -271,6 +271,19 @@ int store_artifact_put(struct store *s, int64_t run,
 	query_str(&q, str_from(a->sha256));
 	query_i64(&q, a->created_us);
 	query_i64(&q, a->expires_us);
+	query_i64(&q, a->is_private);
+	return query_run(&q, e);
+}
+
+int store_artifacts_close(struct store *s, int64_t run, int64_t now_us,
+			  struct err *e)
+{
+	struct query q CLEANUP_QUERY = {0};
+
+	if (query_start(&s->db, DB_ARTIFACTS_CLOSE, &q, e))
+		return -1;
+	query_i64(&q, run);
+	query_i64(&q, now_us);
 	return query_run(&q, e);
 }
 

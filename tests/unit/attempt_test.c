@@ -25,7 +25,7 @@ static struct job_attempt full(void)
 		{STR("bin"), paths, 2, true, WHEN_ALWAYS, true, false, 5, 7}
         };
 	static struct job_file files[] = {
-		{STR("build@3.10"), STR("app.tgz"), STR("f0"), "ab"}
+		{STR("build@3.10"), STR("app.tgz"), STR("f0"), true, "ab"}
         };
 	static struct job_secret_use secrets[] = {
 		{STR("key"), STR("store:web/key"), STR(""), DELIVER_FILE,
