@@ -110,6 +110,9 @@ class Jwt(Login):
                           "'jwks_url' or 'oidc_discovery_url' must be set")
         for pem in self.pems(request.data):
             try:
+                if pem.count("-----BEGIN") > 1:
+                    raise Refusal(400, "error parsing public key: unexpected "
+                                  "trailing data after parsed PEM block")
                 serialization.load_pem_public_key(pem.encode())
             except ValueError:
                 raise Refusal(400, "error parsing public key: data does not "

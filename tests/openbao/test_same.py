@@ -316,6 +316,8 @@ def jwt(ask):
     ask("POST", "auth/jw/login", {"role": "r", "jwt": "x"}, token="")
     ask("POST", "auth/jw/config", {"jwt_validation_pubkeys": ["nonsense"]})
     ask("POST", "auth/jw/config", {})
+    ask("POST", "auth/jw/config", {"jwt_validation_pubkeys":
+                                   GOOD.pem() + OTHER.pem()})
     ask("POST", "auth/jw/config", {"jwt_validation_pubkeys": [GOOD.pem()],
                                    "bound_issuer": provider.ISSUER})
     ask("POST", "auth/jw/role/r", {

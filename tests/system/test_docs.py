@@ -2,6 +2,7 @@
 """The pages in docs/ do what they say.  A fenced block is, by its first line,
 
     sh run              run by bash; all of a page's in one shell, in order
+    sh bao              the same, beside a real OpenBao: tests/openbao
     sh                  not run; its options are checked, as everywhere
     yaml|json|toml job  given to `nfo check`, and with `run` to `nfo run`
     yaml policy         a policy that a server starts with
@@ -19,7 +20,7 @@ import nfo as programs
 TOP = programs.TOP
 DOCS = sorted((TOP / "docs").glob("*.md"))
 PAGES = [*DOCS, *sorted(TOP.glob("*.md")), TOP / "policies/README.md"]
-KINDS = {"sh", "sh run", "yaml policy", "yaml settings"} | {
+KINDS = {"sh", "sh run", "sh bao", "yaml policy", "yaml settings"} | {
     f"{syntax} job{more}" for syntax in ("yaml", "json", "toml")
     for more in ("", " run")}
 # As root a sandbox is tried where no mount of it could stay.
