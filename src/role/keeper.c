@@ -40,7 +40,11 @@ static int on_monitor(void *ctx, struct chan_msg *msg)
 		k->server = chan_new(k->loop, chan_msg_take(msg, 0),
 				     &server_ops, k);
 		keeper_identity_wake(k);
+		if (k->vault)
+			vault_tell(k->vault);
 		return 0;
+	case MSG_CREDENTIAL_IS:
+		return keeper_on_credential(k, msg);
 	case MSG_STOP:
 		loop_stop(k->loop);
 		return 0;
@@ -91,11 +95,11 @@ int main(void)
 
 	role_begin(ROLE_KEEPER, &start);
 	(void)hash_sha256("", 0); /* libcrypto reads its configuration now */
-	role_confine(ROLE_KEEPER, &start);
+	keeper_vault_confine(&k, &start);
 	list_init(&k.attempts);
 	if (secret_process_harden(&e) || secret_store_heap_init(&e) ||
 	    loop_new(&k.loop, &e) || keeper_identity_new(&k, &start.init, &e) ||
-	    unseal(&k, start.init.state, &e))
+	    unseal(&k, start.init.state, &e) || keeper_vault_new(&k, &e))
 		role_failed(&e);
 	keeper_identity_wake(&k);
 	k.scanner = scanner_new(k.store);
@@ -103,6 +107,8 @@ int main(void)
 	role_ready();
 	if (loop_run(k.loop, &e))
 		log_error("%s", e.text);
+	keeper_attempts_end(&k);
+	vault_free(k.vault);
 	scanner_free(k.scanner);
 	keeper_identity_free(&k);
 	secret_store_close(k.store);

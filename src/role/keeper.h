@@ -6,6 +6,7 @@
 #include "role/role.h"
 #include "secrets/ref.h"
 #include "secrets/store.h"
+#include "vault/vault.h"
 
 struct keeper_identity;
 
@@ -16,7 +17,9 @@ struct keeper {
 	struct scanner *scanner;
 	struct link attempts;
 	struct keeper_identity *identity;
-	int64_t scan_second; /* the second that scans were counted in */
+	struct buf providers; /* the list; empty: none */
+	struct vault *vault;  /* NULL: there are no providers */
+	int64_t scan_second;  /* the second that scans were counted in */
 	unsigned scans;
 	int64_t verify_second; /* the same for what strangers sign */
 	unsigned verifies;
@@ -25,6 +28,13 @@ struct keeper {
 /* keeper_attempt.c: MSG_GRANT of the monitor, a new attempt's channel; -1 when
  * it is malformed. */
 int keeper_grant(struct keeper *k, struct chan_msg *msg);
+void keeper_attempts_end(struct keeper *k); /* all of them, now */
+
+/* keeper_vault.c: before all else, instead of role_confine(); then, with a loop;
+ * an answer of the monitor's, -1 when it is malformed. */
+void keeper_vault_confine(struct keeper *k, struct role_start *start);
+MUST_USE int keeper_vault_new(struct keeper *k, struct err *e);
+int keeper_on_credential(struct keeper *k, struct chan_msg *msg);
 
 /* A message of the server's; -1 when it is none that a server sends. */
 int keeper_on_server(void *keeper, struct chan_msg *msg);

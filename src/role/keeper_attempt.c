@@ -18,6 +18,7 @@ struct attempt {
 	struct grant g;
 	struct chan *chan; /* NULL: closed */
 	struct loop_timer *bury;
+	struct link fetches;       /* of providers */
 	bool asked[UINT8_MAX + 1]; /* by tag */
 	int64_t ends_us;           /* real time: at the latest */
 	struct keeper_tokens *tokens;
@@ -25,7 +26,10 @@ struct attempt {
 
 /* One question of an attempt's. */
 struct fetch {
+	struct link link;
 	struct attempt *a;
+	struct vault_read *read; /* of a provider; ours */
+	bool told;               /* once: what comes then is new */
 	uint8_t tag;
 	uint8_t flags; /* GRANT_REF_* */
 	struct secret_ref ref;
@@ -106,18 +110,53 @@ static int from_us(const struct fetch *f)
 	return yes(f, MSG_SECRET, SECRET_VALUE, token);
 }
 
-static int from_nobody(const struct fetch *f)
+/* Whoever does not get its answer has no use for the channel any more. */
+static void on_read(void *ctx, enum secret_form form,
+		    const struct secret *value, const struct err *why)
+{
+	struct fetch *f = ctx;
+	int bad = 0;
+
+	if (value)
+		bad = yes(f, f->told ? MSG_SECRET_NEW : MSG_SECRET, form,
+			  value);
+	else if (!f->told)
+		bad = no(f, why, why->code == ERR_UNAVAILABLE);
+	f->told = true;
+	if (bad)
+		loop_timer_set(f->a->bury, clock_mono_us());
+}
+
+static int from_vault(const struct fetch *asked)
+{
+	struct attempt *a = asked->a;
+	struct fetch *f;
+	struct err e;
+
+	if (!a->k->vault) {
+		err_set(&e, ERR_NOT_FOUND,
+			"the settings have no secret_providers");
+		return no(asked, &e, false);
+	}
+	f = mem_alloc(sizeof(*f));
+	*f = *asked;
+	list_push(&a->fetches, &f->link);
+	f->read = vault_read(a->k->vault, &f->ref, &a->g, f->flags, on_read, f);
+	return 0;
+}
+
+static int from_helper(const struct fetch *f)
 {
 	struct err e;
 
-	err_set(&e, ERR_UNAVAILABLE, "no such provider yet");
+	err_set(&e, ERR_NOT_FOUND, "the settings have no such helper");
 	return no(f, &e, false);
 }
 
 static int (*const sources[])(const struct fetch *f) = {
 	[SECRET_REF_STORE] = from_store,
-	[SECRET_REF_VAULT] = from_nobody,
-	[SECRET_REF_EXEC] = from_nobody,
+	[SECRET_REF_VAULT] = from_vault,
+	[SECRET_REF_EXEC] = from_helper,
 	[SECRET_REF_IDENTITY] = from_us,
 };
 
@@ -183,6 +222,15 @@ static void on_bury(void *ctx)
 	struct attempt *a = ctx;
 
 	keeper_tokens_free(a->tokens);
+	LIST_FOR(l, &a->fetches)
+	{
+		struct fetch *f = LIST_ENTRY(l, struct fetch, link);
+
+		vault_read_free(f->read);
+		mem_free(f);
+	}
+	if (a->k->vault)
+		vault_attempt_ended(a->k->vault, &a->g.attempt);
 	chan_free(a->chan);
 	loop_timer_free(a->bury);
 	list_del(&a->link);
@@ -209,10 +257,17 @@ int keeper_grant(struct keeper *k, struct chan_msg *msg)
 	a->k = k;
 	a->ends_us =
 		clock_real_us() + (int64_t)(a->g.timeout_us + a->g.grace_us);
+	list_init(&a->fetches);
 	list_push(&k->attempts, &a->link);
 	a->bury = loop_timer_new(k->loop, on_bury, a);
 	a->chan = chan_new(k->loop, chan_msg_take(msg, 0), &attempt_ops, a);
 	if (!a->chan)
 		on_bury(a);
 	return 0;
+}
+
+void keeper_attempts_end(struct keeper *k)
+{
+	LIST_FOR(l, &k->attempts)
+	on_bury(LIST_ENTRY(l, struct attempt, link));
 }

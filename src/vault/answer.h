@@ -55,6 +55,7 @@ struct vault_answer {
 	char errors[ANSWER_TEXT_MAX + 1];   /* "a; b"; "": none */
 	char warnings[ANSWER_TEXT_MAX + 1]; /* "": none */
 	bool sealed;                        /* 503 that says so */
+	bool inactive;   /* 500 that says that no node is active */
 	bool wrong_path; /* the warning for a v1 path on a v2 mount */
 };
 
@@ -85,6 +86,6 @@ MUST_USE int answer_text(const json_t *o, const char *key, struct str *ret,
 MUST_USE int answer_secret(const json_t *o, const char *key,
 			   struct secret **ret, struct err *e);
 /* The error of a status that is no success: its code says what can be done
- * (403 DENIED, 404 NOT_FOUND, 429, 5xx UNAVAILABLE, 400 INVALID).  what: "read
- * secret/ci/app". */
+ * (400 and 405 INVALID, 403 DENIED, 404 NOT_FOUND, 412 CONFLICT, 413 and 429
+ * LIMIT, else INTERNAL).  what: "secret/ci/app". */
 void answer_err(const struct vault_answer *a, const char *what, struct err *e);

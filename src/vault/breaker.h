@@ -28,6 +28,9 @@ bool breaker_lets(const struct breaker *b);
  * somebody should be told. */
 bool breaker_heard(struct breaker *b, enum provider_state state, int64_t now_us,
 		   uint32_t random);
+/* It is away, and there is no need to count: likewise. */
+bool breaker_open(struct breaker *b, enum provider_state state, int64_t now_us,
+		  uint32_t random);
 /* Is it time for a probe?  Then one is under way. */
 bool breaker_probe(struct breaker *b, int64_t now_us);
 /* The state that a status of sys/health stands for (0: no answer). */

@@ -15,10 +15,10 @@
 #include "secrets/secret.h"
 
 enum {
-	HTTP_BODY_MAX = 2 << 20,  /* bytes of an answer, headers apart */
+	HTTP_BODY_MAX = 4 << 20,  /* bytes of an answer, headers apart */
 	HTTP_HEADERS_MAX = 65536, /* bytes of its headers */
 	HTTP_CONNECT_S = 5,
-	HTTP_AT_ONCE_MAX = 64, /* exchanges; more wait for their turn */
+	HTTP_KEEP_MAX = 32, /* connections that are kept */
 };
 
 /* Once, before the role is confined: libraries read what they read once. */
@@ -51,6 +51,9 @@ struct http_request {
 	unsigned wrap_ttl_s;         /* X-Vault-Wrap-TTL; 0: none */
 	struct str body;             /* JSON, copied; {NULL, 0}: none */
 	uint32_t timeout_ms;         /* for all of it */
+	/* Never send it again on another connection when the one that was kept
+	 * turns out to be closed: a new connection of its own. */
+	bool once;
 };
 
 /* All borrowed during the callback.  The body is wiped after it. */
@@ -69,7 +72,7 @@ struct http_answer {
 typedef void http_fn(void *ctx, const struct http_answer *a);
 
 /*
- * Start one, or let it wait for its turn.  Everything in *r is copied but the
+ * Start one.  Everything in *r is copied but the
  * tls and token, which have to stay until the callback or http_cancel().  fn
  * is called once, from the loop, never from in here.
  */

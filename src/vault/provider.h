@@ -19,11 +19,6 @@ enum {
 	PROVIDER_LIST_MAX = 1 << 20, /* bytes of the list */
 };
 
-enum provider_kind {
-	PROVIDER_VAULT,
-	PROVIDER_EXEC,
-};
-
 enum provider_auth {
 	AUTH_TOKEN,
 	AUTH_APPROLE,
@@ -38,9 +33,9 @@ const char *provider_auth_name(enum provider_auth a);
 /* Texts are in the list's arena, NUL-terminated, "" where not given. */
 struct provider {
 	const char *name;
-	enum provider_kind kind;
-	/* vault */
-	const char *address; /* https://HOST:PORT[/PATH], no slash at its end */
+	const char
+		*address; /* https://HOST[:PORT][/PATH], no slash at its end */
+	const char *origin; /* of it, see http_origin() */
 	uint16_t port;
 	const char *vault_namespace;
 	const char *server_name;
@@ -61,8 +56,6 @@ struct provider {
 	uint32_t timeout_ms; /* of one request, with all its tries */
 	/* Which files there are: bit enum credential. */
 	uint32_t files;
-	/* exec: see the helper's own settings */
-	const char *command;
 };
 
 struct providers {

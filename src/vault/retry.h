@@ -27,13 +27,15 @@ enum retry_kind {
 
 /* How one exchange ended. */
 struct retry_event {
-	int status;             /* 0: no answer */
-	bool sent;              /* the server may have seen it */
-	bool sealed;            /* 503, and it says why */
-	bool tls_failed;        /* no trust: asking again does not help */
-	bool too_long, garbled; /* it answered, but nothing to be read */
-	bool location;          /* a redirect says where */
-	int64_t retry_after_s;  /* -1: not said */
+	int status;            /* 0: no answer */
+	int64_t retry_after_s; /* -1: not said */
+	bool sent;             /* the server may have seen it */
+	bool sealed;           /* 503, and it says why */
+	bool inactive;         /* 500, as there is no active node */
+	bool tls_failed;       /* no trust: asking again does not help */
+	bool too_long;         /* it answered with more than we take */
+	bool garbled;          /* or with something that is not Vault's */
+	bool location;         /* a redirect says where */
 };
 
 /* The life of one request; zeroed to begin with, but for the first two. */
@@ -48,7 +50,7 @@ enum retry_what {
 	RETRY_DONE,     /* it is an answer, good or not */
 	RETRY_REDIRECT, /* once more, there */
 	RETRY_AGAIN,    /* after wait_us */
-	RETRY_GIVE_UP,  /* no answer; *state tells whether it is away */
+	RETRY_GIVE_UP,  /* no answer; state tells whether it is away */
 };
 
 struct retry_verdict {

@@ -5,10 +5,12 @@
  *
  *   vault.c     providers at work, reads: shared while under way, one request
  *               for all fields of a path
- *   kv, read    what is asked and what came back (kv_*.c, read.c)
+ *   kv          paths and answers of KV; kv_get asks
  *   token       the life of a login        login     its methods
  *   lease       what an attempt has        journal   on disk
+ *   place       how a provider is
  *   call        one request until it has an answer
+ *   files, trust   what the monitor opens for us; certificates
  *   retry, breaker, answer, provider       pure
  *   http        libcurl
  */
@@ -45,6 +47,9 @@ MUST_USE int vault_new(struct loop *l, struct str list,
 void vault_free(struct vault *v); /* no callback is called after it */
 /* TCP ports that providers are at, for Landlock; how many there are. */
 size_t vault_ports(struct str list, uint16_t *ret, size_t max);
+
+/* Tell host->state() of each provider, as to somebody new. */
+void vault_tell(struct vault *v);
 
 /* The answer to host->credential(): a file to read (taken), or -1 and why. */
 void vault_credential(struct vault *v, uint32_t tag, int fd,

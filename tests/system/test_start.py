@@ -15,6 +15,7 @@ HELLO = "nfo: 1\nname: hello\ntasks: { hello: { run: echo hi } }\n"
 def fails_to_start(nfo, *words):
     """By the private server's way and by `nfo serve`; both say why."""
     result = nfo("runs", code=4)
+    nfo.stop()  # the one that did not start is perhaps still leaving
     with nfo.popen("serve", "--cgroups", "prefer") as p:
         _, err = p.communicate(timeout=programs.LIMIT)
     assert p.returncode in (2, 4), err  # 2: a mistake in what it was given
