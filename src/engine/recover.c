@@ -203,6 +203,7 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 	in->row.secrets = live_str(r, a->secrets);
 	in->row.error = live_str(r, a->error);
 	in->row.hint = live_str(r, a->hint);
+	in->row.secrets = live_str(r, a->secrets);
 	if (a->state == STATE_SUCCEEDED)
 		recover_outputs(r, a->index, a->outputs);
 	if (a->shared)
