@@ -99,7 +99,7 @@ MUST_USE int secret_store_create(const struct secret_store_opts *o,
  * tried on each of its slots, a third of a second each.
  *
  * Fails with ERR_NOT_FOUND when there is none, ERR_DENIED for a wrong key,
- * ERR_CONFLICT "rollback suspected: ..." for an older database or a missing
+ * ERR_CONFLICT "rollback suspected: ..." (sys is ESTALE) for an older database or a missing
  * epoch file, ERR_CONFLICT when another process has it (the text names its
  * pid), ERR_INTERNAL when it is damaged.
  */

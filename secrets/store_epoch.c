@@ -6,6 +6,7 @@
  */
 #include "secrets/store_internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -58,7 +59,9 @@ struct epoch_line {
 
 static int suspect(const char *why, struct err *e)
 {
-	return err_set(e, ERR_CONFLICT, "rollback suspected: %s", why);
+	err_set(e, ERR_CONFLICT, "rollback suspected: %s", why);
+	e->sys = ESTALE;
+	return -1;
 }
 
 /* ERR_NOT_FOUND, ERR_CONFLICT for what is no such line. */
@@ -125,13 +128,14 @@ static int compare(struct secret_store *s, uint64_t *ret_seen, struct err *e)
 	if (!hash_eq(&mac, &line.mac))
 		return suspect("the epoch file is damaged", e);
 	*ret_seen = line.epoch;
-	if (line.epoch > s->epoch)
-		return err_set(e, ERR_CONFLICT,
-			       "rollback suspected: the database is at epoch "
-			       "%llu, the newest was %llu",
-			       (unsigned long long)s->epoch,
-			       (unsigned long long)line.epoch);
-	return 0;
+	if (line.epoch <= s->epoch)
+		return 0;
+	err_set(e, ERR_CONFLICT,
+		"rollback suspected: the database is at epoch %llu, the newest "
+		"was %llu",
+		(unsigned long long)s->epoch, (unsigned long long)line.epoch);
+	e->sys = ESTALE;
+	return -1;
 }
 
 /* Make what is there the newest: beyond every epoch that was recorded. */
@@ -154,7 +158,8 @@ int sstore_epoch_check(struct secret_store *s, bool accept, struct err *e)
 	if (compare(s, &seen, &why)) {
 		if (accept && why.code == ERR_CONFLICT)
 			return accept_older(s, seen, e);
-		return err_set(e, why.code, "%s", why.text);
+		*e = why;
+		return -1;
 	}
 	return seen == s->epoch ? 0 : sstore_epoch_write(s, e);
 }

@@ -18,7 +18,9 @@
 #include <stdio.h>
 
 enum {
-	SECRET_MAX = 64 * 1024
+	SECRET_MAX = 64 * 1024,
+	DESCRIPTION_MAX = 256,
+	KEEP_MAX = 100
 };
 
 /* What is known of an answer that is on its way. */
@@ -281,6 +283,83 @@ int h_secret_delete(struct request *r)
 
 	w->change = remove_it;
 	return asked(r, change(w, &e), &e);
+}
+
+/* One version, the keeper's word for what becomes of it. */
+static int change_version(struct request *r, enum version_change what,
+			  const char *action)
+{
+	struct waiting *w = wait_for(r, 204, action);
+	struct wire_writer body = {.len = 0};
+	uint64_t version;
+	struct err e;
+
+	if (str_to_u64(r->params[2], INT64_MAX, &version) || !version)
+		return reply_problem(r, 404, "not-found", "no such version");
+	(void)snprintf(w->what, sizeof(w->what),
+		       STR_FMT "/" STR_FMT " version %" PRIu64,
+		       STR_ARG(r->params[0]), STR_ARG(r->params[1]), version);
+	wire_str(&body, r->params[0]);
+	wire_str(&body, r->params[1]);
+	wire_u64(&body, version);
+	wire_u8(&body, (uint8_t)what);
+	return asked(r,
+		     keeper_ask(r->api->keeper, MSG_VERSION, &body, on_changed,
+				w, &e),
+		     &e);
+}
+
+int h_secret_version_delete(struct request *r)
+{
+	return change_version(r, VERSION_DELETE, "secret.delete");
+}
+
+int h_secret_version_undelete(struct request *r)
+{
+	return change_version(r, VERSION_UNDELETE, "secret.undelete");
+}
+
+int h_secret_version_destroy(struct request *r)
+{
+	return change_version(r, VERSION_DESTROY, "secret.destroy");
+}
+
+/* {"description", "max_versions"}: what is not said is as if it never was. */
+int h_secret_describe(struct request *r)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	struct waiting *w = wait_for(r, 204, "secret.describe");
+	const struct doc_node *text, *keep;
+	struct wire_writer body = {.len = 0};
+	struct str s = STR("");
+	int64_t n = 0;
+	struct doc *d;
+	struct err e;
+	bool ok;
+
+	if (doc_parse(buf_view(&r->body), DOC_JSON, &d, ps))
+		return reply_problems(r, 400, "malformed", ps);
+	text = doc_get(d->root, "description");
+	keep = doc_get(d->root, "max_versions");
+	ok = d->root->kind == DOC_MAP &&
+	     d->root->n == (text != NULL) + 0U + (keep != NULL) &&
+	     (!text || !doc_as_string(text, &s)) && s.len <= DESCRIPTION_MAX &&
+	     (!keep || !doc_as_i64(keep, &n)) && n >= 0 && n <= KEEP_MAX;
+	wire_str(&body, r->params[0]);
+	wire_str(&body, r->params[1]);
+	wire_str(&body, ok ? s : STR(""));
+	wire_u8(&body, (uint8_t)n);
+	doc_free(d);
+	if (!ok)
+		return reply_problem(r, 422, "bad-value",
+				     "the body is {\"description\": a line of "
+				     "at most %d bytes, \"max_versions\": 0 "
+				     "to %d}",
+				     DESCRIPTION_MAX, KEEP_MAX);
+	return asked(r,
+		     keeper_ask(r->api->keeper, MSG_DESCRIBE, &body, on_changed,
+				w, &e),
+		     &e);
 }
 
 /* {"value": "..."} or {"value_b64": "..."}; the tree's memory is wiped. */

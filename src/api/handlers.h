@@ -113,5 +113,18 @@ int h_artifact(struct request *r);
 int h_secrets(struct request *r);
 int h_secret(struct request *r);
 int h_secret_versions(struct request *r);
+int h_secret_version_delete(struct request *r);
+int h_secret_version_undelete(struct request *r);
+int h_secret_version_destroy(struct request *r);
+int h_secret_describe(struct request *r);
+/* h_seal.c */
+int h_seal_status(struct request *r);
+int h_seal(struct request *r);
+int h_unseal(struct request *r);
+int h_slots(struct request *r);
+int h_slot_add(struct request *r);
+int h_slot_remove(struct request *r);
+int h_rotate(struct request *r);
+int h_rekey(struct request *r);
 int h_secret_put(struct request *r);
 int h_secret_delete(struct request *r);

@@ -394,3 +394,18 @@ int keeper_check_provider(struct keeper *k, struct str name, struct str paths,
 	start(k, &w, name);
 	return ask(k, MSG_PROVIDER_CHECK, &w, fd, fn, ctx, e);
 }
+
+int keeper_ask(struct keeper *k, enum msg_type type,
+	       const struct wire_writer *body, keeper_fn *fn, void *ctx,
+	       struct err *e)
+{
+	struct wire_writer w = {.len = 0};
+	int r;
+
+	wire_u64(&w, ++k->last_tag);
+	wire_bytes(&w, body->data, body->len);
+	w.failed |= body->failed;
+	r = ask(k, type, &w, -1, fn, ctx, e);
+	mem_wipe(w.data, w.len);
+	return r;
+}

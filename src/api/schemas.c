@@ -426,12 +426,45 @@ static const struct {
 	 ",\"size\":" INTEGER ",\"sha256\":" STRING "}}"},
 	{"SecretVersion",
 	 "{\"type\":\"object\",\"required\":[\"version\"],\"properties\":{"
-	 "\"version\":" INTEGER ",\"created_at\":" STRING "}}"},
+	 "\"version\":" INTEGER ",\"created_at\":" STRING
+	 ",\"state\":{\"enum\":[\"kept\",\"deleted\"]}}}"},
+	{"SecretMetadata",
+	 "{\"type\":\"object\",\"additionalProperties\":false,"
+	 "\"properties\":{\"description\":" STRING ",\"max_versions\":" INTEGER
+	 "}}"},
+	{"SealStatus",
+	 "{\"type\":\"object\",\"required\":[\"sealed\"],\"properties\":{"
+	 "\"sealed\":" "{\"type\":\"boolean\"}" ",\"reason\":" STRING ",\"text\":" STRING
+	 ",\"term\":" INTEGER ",\"epoch\":" INTEGER ",\"secrets\":" INTEGER
+	 ",\"to_rewrap\":" INTEGER ",\"old_root_key\":" "{\"type\":\"boolean\"}"
+	 ",\"memory_locked\":" "{\"type\":\"boolean\"}" "}}"},
+	{"Unseal",
+	 "{\"type\":\"object\",\"additionalProperties\":false,"
+	 "\"properties\":{\"passphrase\":" STRING ",\"accept_rollback\":" STRING
+	 "}}"},
+	{"Slot",
+	 "{\"type\":\"object\",\"required\":[\"slot\"],\"properties\":{"
+	 "\"slot\":" INTEGER ",\"kind\":" STRING ",\"created_at\":" STRING
+	 ",\"scrypt\":" INTEGER "}}"},
+	{"SlotWanted",
+	 "{\"type\":\"object\",\"required\":[\"kind\"],"
+	 "\"additionalProperties\":false,\"properties\":{\"kind\":{\"enum\":["
+	 "\"keyfile\",\"passphrase\",\"credential\",\"transit\"]},"
+	 "\"passphrase\":" STRING ",\"scrypt\":" INTEGER "}}"},
+	{"Term",
+	 "{\"type\":\"object\",\"required\":[\"term\"],\"properties\":{"
+	 "\"term\":" INTEGER "}}"},
+	{"Rekey",
+	 "{\"type\":\"object\",\"additionalProperties\":false,"
+	 "\"properties\":{\"passphrases\":{\"type\":\"array\",\"items\":" STRING
+	 "}}}"},
 	{"Secret",
 	 "{\"type\":\"object\",\"required\":[\"name\",\"version\","
 	 "\"versions\",\"created_at\",\"updated_at\"],\"properties\":{"
 	 "\"name\":" STRING ",\"version\":" INTEGER ",\"versions\":" INTEGER
-	 ",\"created_at\":" STRING ",\"updated_at\":" STRING "}}"},
+	 ",\"created_at\":" STRING ",\"updated_at\":" STRING
+	 ",\"deleted\":" "{\"type\":\"boolean\"}" ",\"max_versions\":" INTEGER
+	 ",\"description\":" STRING "}}"},
 	{"SecretProvider",
 	 "{\"type\":\"object\",\"required\":[\"name\",\"kind\","
 	 "\"state\"],\"properties\":{\"name\":" STRING ",\"kind\":{\"type\":"
@@ -465,7 +498,7 @@ static const char *const pages[] = {"Run",   "Task",     "Artifact", "Secret",
 				    "Job",   "Revision", "Project",  "User",
 				    "Group", "Role",     "Token", "Schedule",
 				    "Approval", "Hook", "Delivery", "Event", "Cache",
-				    "SecretVersion", "SecretProvider"};
+				    "SecretVersion", "SecretProvider", "Slot"};
 /* clang-format on */
 
 void openapi_schemas(struct buf *b)

@@ -101,15 +101,31 @@ static const struct verb verbs[] = {
 	 verb_restore},
 	{"artifact", "RUN [TASK.NAME [--to FILE]]",
 	 "List what a run left behind, or fetch one", NULL, verb_artifact},
-	{"secret", "put|list|show|versions|rm [NAME] | provider list|show|check",
+	{"secret", "put|list|show|versions|rm|undelete|destroy|describe [NAME], "
+	 "seal|unseal|seal-status|rotate|rekey, slot list|add|remove [KIND|SLOT], "
+	 "provider list|show|check",
 	 "Secrets of the local store; values come from standard input",
 	 "  nfo secret put sign_key < key.pem\n"
 	 "  nfo secret put sign_key --if-version 3 < new.pem\n"
 	 "  nfo secret list\n"
 	 "  nfo secret versions sign_key\n"
 	 "  nfo secret rm sign_key\n"
+	 "  nfo secret rm sign_key --version 2\n"
+	 "  nfo secret undelete sign_key --version 2\n"
+	 "  nfo secret destroy sign_key --version 1\n"
+	 "  nfo secret describe sign_key --description 'of the build' --max-versions 3\n"
+	 "  nfo secret slot add passphrase\n"
+	 "  nfo secret slot list\n"
+	 "  nfo secret seal\n"
+	 "  nfo secret unseal\n"
+	 "  nfo secret rotate\n"
+	 "  nfo secret rekey\n"
 	 "  nfo secret provider list\n"
 	 "  nfo secret provider check default\n\n"
+	 "rm hides one version, without --version it destroys all. A slot is\n"
+	 "one way to open the store: keyfile, passphrase or credential.\n"
+	 "A sealed store opens by a passphrase, or with --automatic by what\n"
+	 "needs nobody; runs that need it wait.\n\n"
 	 "A provider is a Vault or OpenBao server, or a helper, of the settings.\n"
 	 "check asks it step by step; exit code 1 when a step failed.",
 	 verb_secret},

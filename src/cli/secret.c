@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `nfo secret`: values come from standard input or a prompt, never from argv. */
+#include "cli/secret.h"
 #include "base/hex.h"
 #include "cli/context.h"
-#include "cli/verbs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,8 +14,8 @@ enum {
 	VALUE_MAX = 64 * 1024
 };
 
-static int path_of(struct buf *b, const char *project, const char *name,
-		   const char *rest)
+int secret_path(struct buf *b, const char *project, const char *name,
+		const char *rest)
 {
 	buf_puts(b, "/v1/projects/");
 	percent_encode(b, str_from(project));
@@ -65,8 +65,10 @@ static int put_if(struct buf *b, const char *version)
 	return 0;
 }
 
-static int put(const char *project, const char *name, const char *version)
+static int put(const struct secret_args *args)
 {
+	const char *project = args->project, *name = args->v[0];
+	const char *version = args->if_version;
 	CLEANUP_BUF struct buf path = BUF_INIT(1024), only = BUF_INIT(64);
 	struct buf value = BUF_INIT(VALUE_MAX);
 	struct http_call c = {.method = "PUT",
@@ -76,7 +78,7 @@ static int put(const char *project, const char *name, const char *version)
 	struct err e;
 	int code;
 
-	if (path_of(&path, project, name, ""))
+	if (secret_path(&path, project, name, ""))
 		return EXIT_USAGE;
 	if (version && put_if(&only, version)) {
 		fprintf(stderr, "nfo: --if-version %s: a number is wanted\n",
@@ -134,7 +136,7 @@ static int list_page(const char *project, struct table *t, struct buf *next)
 	struct doc *d;
 	int code;
 
-	if (path_of(&path, project, NULL, "?limit=500"))
+	if (secret_path(&path, project, NULL, "?limit=500"))
 		return EXIT_USAGE;
 	if (next->len) {
 		buf_puts(&path, "&cursor=");
@@ -157,32 +159,34 @@ static int list_page(const char *project, struct table *t, struct buf *next)
 }
 
 /* All of them; as JSON a page after the other. */
-static int list(const char *project)
+static int list(const struct secret_args *args)
 {
 	CLEANUP_BUF struct buf next = BUF_INIT(256);
 	struct table t = {0};
 	int code;
 
 	do
-		code = list_page(project, &t, &next);
+		code = list_page(args->project, &t, &next);
 	while (!code && next.len);
 	if (t.n_columns)
 		table_print(&t);
 	return code;
 }
 
-static int show(const char *project, const char *name)
+static int show(const struct secret_args *args)
 {
-	static const char *const keys[] = {"name", "version", "versions",
-					   "created_at", "updated_at"};
-	static const char *const heads[] = {"name", "version", "kept",
-					    "created", "updated"};
+	static const char *const keys[] = {
+		"name",       "version",    "versions",     "deleted",
+		"created_at", "updated_at", "max_versions", "description"};
+	static const char *const heads[] = {"name",    "version", "kept",
+					    "deleted", "created", "updated",
+					    "max",     "about"};
 	CLEANUP_BUF struct buf path = BUF_INIT(1024);
 	struct http_answer a;
 	struct doc *d;
 	int code;
 
-	if (path_of(&path, project, name, ""))
+	if (secret_path(&path, args->project, args->v[0], ""))
 		return EXIT_USAGE;
 	code = cli_get(buf_cstr(&path), &a, &d);
 	if (code)
@@ -195,9 +199,9 @@ static int show(const char *project, const char *name)
 	return EXIT_DONE;
 }
 
-static int versions(const char *project, const char *name)
+static int versions(const struct secret_args *args)
 {
-	static const char *const heads[] = {"VERSION", "CREATED"};
+	static const char *const heads[] = {"VERSION", "CREATED", "STATE"};
 	CLEANUP_BUF struct buf path = BUF_INIT(1024);
 	const struct doc_node *items;
 	struct http_answer a;
@@ -205,7 +209,7 @@ static int versions(const char *project, const char *name)
 	struct doc *d;
 	int code;
 
-	if (path_of(&path, project, name, "/versions"))
+	if (secret_path(&path, args->project, args->v[0], "/versions"))
 		return EXIT_USAGE;
 	code = cli_get(buf_cstr(&path), &a, &d);
 	if (code)
@@ -220,6 +224,7 @@ static int versions(const char *project, const char *name)
 		cli_time(cli_text(n, "created_at"), when);
 		table_cell(&t, STR_FMT, STR_ARG(cli_text(n, "version")));
 		table_cell(&t, "%s", when);
+		table_cell(&t, STR_FMT, STR_ARG(cli_text(n, "state")));
 	}
 	if (d)
 		table_print(&t);
@@ -228,14 +233,15 @@ static int versions(const char *project, const char *name)
 	return EXIT_DONE;
 }
 
-static int rm(const char *project, const char *name)
+static int call(const char *method, const struct secret_args *args,
+		const char *rest, const char *type, struct str body)
 {
 	CLEANUP_BUF struct buf path = BUF_INIT(1024);
-	struct http_call c = {.method = "DELETE"};
+	struct http_call c = {.method = method, .type = type, .body = body};
 	struct http_answer a;
 	int code;
 
-	if (path_of(&path, project, name, ""))
+	if (secret_path(&path, args->project, args->v[0], rest))
 		return EXIT_USAGE;
 	c.path = buf_cstr(&path);
 	code = cli_ask(&c, &a);
@@ -244,14 +250,118 @@ static int rm(const char *project, const char *name)
 	return code;
 }
 
+static int of_version(const struct secret_args *args, const char *what)
+{
+	CLEANUP_BUF struct buf rest = BUF_INIT(256);
+
+	if (!args->version)
+		return cli_usage(args->verb);
+	buf_puts(&rest, "/versions/");
+	percent_encode(&rest, str_from(args->version));
+	buf_puts(&rest, what);
+	return call("POST", args, buf_cstr(&rest), NULL, STR(""));
+}
+
+static int rm(const struct secret_args *args)
+{
+	if (args->version)
+		return of_version(args, "/delete");
+	return call("DELETE", args, "", NULL, STR(""));
+}
+
+static int undelete(const struct secret_args *args)
+{
+	return of_version(args, "/undelete");
+}
+
+static int destroy(const struct secret_args *args)
+{
+	return of_version(args, "/destroy");
+}
+
+static int describe(const struct secret_args *args)
+{
+	CLEANUP_BUF struct buf body = BUF_INIT(4096);
+	uint64_t n = 0;
+
+	if (args->max_versions &&
+	    str_to_u64(str_from(args->max_versions), INT32_MAX, &n))
+		return cli_usage(args->verb);
+	buf_printf(&body, "{\"max_versions\":%" PRIu64 ",\"description\":\"",
+		   n);
+	buf_json(&body, str_from(args->description ? args->description : ""));
+	buf_puts(&body, "\"}");
+	return call("PUT", args, "/metadata", "application/json",
+		    buf_view(&body));
+}
+
+enum {
+	ANY_ARGS = -1
+};
+
+enum takes {
+	TAKES_IF_VERSION = 1,
+	TAKES_VERSION = 2,
+	TAKES_META = 4,
+	TAKES_PASSPHRASE = 8,
+	TAKES_SCRYPT = 16,
+	TAKES_UNSEAL = 32
+};
+
+static const struct {
+	const char *name;
+	int n; /* arguments behind it */
+	unsigned takes;
+	int (*fn)(const struct secret_args *a);
+} actions[] = {
+	{"put",         1,        TAKES_IF_VERSION,                put               },
+	{"list",        0,        0,			       list              },
+	{"show",        1,        0,			       show              },
+	{"versions",    1,        0,			       versions          },
+	{"rm",          1,        TAKES_VERSION,                   rm                },
+	{"undelete",    1,        TAKES_VERSION,                   undelete          },
+	{"destroy",     1,        TAKES_VERSION,                   destroy           },
+	{"describe",    1,        TAKES_META,                      describe          },
+	{"seal",        0,        0,			       secret_seal       },
+	{"unseal",      0,        TAKES_PASSPHRASE | TAKES_UNSEAL, secret_unseal     },
+	{"seal-status", 0,        0,			       secret_seal_status},
+	{"slot",        ANY_ARGS, TAKES_PASSPHRASE | TAKES_SCRYPT, secret_slot       },
+	{"rotate",      0,        0,			       secret_rotate     },
+	{"rekey",       0,        TAKES_PASSPHRASE,                secret_rekey      },
+};
+
+static unsigned said(const struct secret_args *a)
+{
+	return (a->if_version ? TAKES_IF_VERSION : 0) |
+	       (a->version ? TAKES_VERSION : 0) |
+	       (a->description || a->max_versions ? TAKES_META : 0) |
+	       (a->passphrase_fd ? TAKES_PASSPHRASE : 0) |
+	       (a->scrypt ? TAKES_SCRYPT : 0) |
+	       (a->automatic || a->accept_rollback ? TAKES_UNSEAL : 0);
+}
+
 int verb_secret(int argc, char **argv, const struct verb *v)
 {
-	const char *project = NULL, *version = NULL;
+	struct secret_args a = {.verb = v};
 	const struct opt opts[] = {
-		{"project",    'p', OPT_TEXT, &project, "NAME",
-		 "whose secrets; default"                                 },
-		{"if-version", 0,   OPT_TEXT, &version, "N",
-		 "put only over this version; 0: only where there is none"},
+		{"project",         'p', OPT_TEXT, &a.project,         "NAME",
+		 "whose secrets; default"                                   },
+		{"if-version",      0,   OPT_TEXT, &a.if_version,      "N",
+		 "put only over this version; 0: only where there is none"  },
+		{"version",         0,   OPT_TEXT, &a.version,         "N",
+		 "which one to rm (hide), undelete or destroy"              },
+		{"description",     0,   OPT_TEXT, &a.description,     "TEXT",
+		 "of describe"					      },
+		{"max-versions",    0,   OPT_TEXT, &a.max_versions,    "N",
+		 "of describe: kept from now on; 0: as the server does"     },
+		{"passphrase-fd",   0,   OPT_TEXT, &a.passphrase_fd,   "N",
+		 "read it from there, a line each; else it is asked for"    },
+		{"scrypt",          0,   OPT_TEXT, &a.scrypt,          "16-20",
+		 "of a passphrase: 2 to the power of this; 17"              },
+		{"automatic",       0,   OPT_FLAG, &a.automatic,       NULL,
+		 "unseal by the key file or credential, not by a passphrase"},
+		{"accept-rollback", 0,   OPT_TEXT, &a.accept_rollback, "WHY",
+		 "unseal what may be an older copy of the store"            },
 	};
 	size_t n;
 	int r;
@@ -261,18 +371,13 @@ int verb_secret(int argc, char **argv, const struct verb *v)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (n && !strcmp(argv[0], "provider"))
 		return provider_verb((int)n - 1, argv + 1, v);
-	project = context_project(project);
-	if (n == 2 && !strcmp(argv[0], "put"))
-		return put(project, argv[1], version);
-	if (version)
-		return cli_usage(v);
-	if (n == 2 && !strcmp(argv[0], "show"))
-		return show(project, argv[1]);
-	if (n == 2 && !strcmp(argv[0], "versions"))
-		return versions(project, argv[1]);
-	if (n == 1 && !strcmp(argv[0], "list"))
-		return list(project);
-	if (n == 2 && !strcmp(argv[0], "rm"))
-		return rm(project, argv[1]);
+	a.project = context_project(a.project);
+	a.v = argv + 1;
+	a.n = n ? n - 1 : 0;
+	for (size_t i = 0; n && i < ARRAY_LEN(actions); i++)
+		if (!strcmp(argv[0], actions[i].name) &&
+		    (actions[i].n == ANY_ARGS || actions[i].n == (int)a.n) &&
+		    !(said(&a) & ~actions[i].takes))
+			return actions[i].fn(&a);
 	return cli_usage(v);
 }

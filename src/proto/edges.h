@@ -155,6 +155,22 @@ enum msg_type {
 	 * providers, then at each change */
 	MSG_PROVIDER_STATE = 144, /* name str ("": the local store), state u8,
 				   text str */
+
+	/* server -> keeper, answered as MSG_PUT and the like are; what opens
+	 * the store (secrets/store.h) */
+	MSG_SEAL_STATUS = 160, /* tag: LISTED, an object */
+	MSG_SEAL,              /* tag */
+	MSG_UNSEAL,      /* tag, accept an older database u8, passphrase str
+			  ("": by what needs nobody) */
+	MSG_SLOTS,       /* tag: LISTED, an array */
+	MSG_SLOT_ADD,    /* tag, kind u8 (enum secret_slot_kind), log2 of N u8,
+			  passphrase str: OK with its number */
+	MSG_SLOT_REMOVE, /* tag, number u64 */
+	MSG_ROTATE,      /* tag: OK with the term */
+	MSG_REKEY,       /* tag, n u8, passphrases str: OK with the term */
+	MSG_VERSION,     /* tag, project, name, version u64 (0: the newest),
+			  enum version_change u8 */
+	MSG_DESCRIBE,    /* tag, project, name, description str, versions u8 */
 	/* keeper -> server, when it is new and when they change: the public
 	 * halves of its own keys.  No tag: nobody asked. */
 	MSG_PUBLIC_KEYS, /* struct public_keys */
@@ -197,6 +213,13 @@ enum {
 };
 /* "ca_file", ...: the key of the settings. */
 const char *credential_name(enum credential c);
+
+enum version_change {
+	VERSION_DELETE,
+	VERSION_UNDELETE,
+	VERSION_DESTROY,
+	N_VERSION_CHANGES,
+};
 
 enum provider_state {
 	PROVIDER_UP,

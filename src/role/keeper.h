@@ -10,11 +10,36 @@
 
 struct keeper_identity;
 
+enum seal_reason {
+	SEAL_NONE,
+	SEAL_ASKED,    /* somebody sealed it */
+	SEAL_NO_KEY,   /* nothing that needs nobody opens it */
+	SEAL_ROLLBACK, /* it may be an older copy */
+	SEAL_DAMAGED
+};
+
+enum {
+	KEEPER_SOURCES_MAX = 2 /* what opens the store without anybody */
+};
+
+struct keeper_seal {
+	char db[INIT_PATH_MAX + 32], epoch[INIT_PATH_MAX + 32];
+	char keyfile[INIT_PATH_MAX + 32], mark[INIT_PATH_MAX + 32];
+	enum seal_reason reason;
+	char why[ERR_TEXT_MAX];
+	struct secret *credential; /* systemd's; NULL: there is none */
+	struct secret *key;        /* of the key file, for one call */
+	int64_t next_us;           /* when the next try is heard */
+	unsigned fails;
+	struct loop_timer *rewrap;
+};
+
 struct keeper {
 	struct loop *loop;
 	struct chan *monitor, *server;
-	struct secret_store *store;
-	struct scanner *scanner;
+	struct secret_store *store; /* NULL: sealed */
+	struct scanner *scanner;    /* likewise */
+	struct keeper_seal seal;
 	struct link attempts;
 	struct keeper_identity *identity;
 	struct buf providers; /* the list; empty: none */
@@ -42,11 +67,18 @@ int keeper_on_server(void *keeper, struct chan_msg *msg);
 int keeper_answer(struct keeper *k, uint64_t tag, int bad, uint64_t number,
 		  const struct err *e);
 /* keeper_tell.c: MSG_LIST, MSG_SHOW, MSG_VERSIONS. */
-int keeper_list(struct keeper *k, uint64_t tag, struct wire_reader *r);
-int keeper_show(struct keeper *k, uint64_t tag, struct wire_reader *r);
-int keeper_versions(struct keeper *k, uint64_t tag, struct wire_reader *r);
+int keeper_list(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		struct chan_msg *msg);
+int keeper_show(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		struct chan_msg *msg);
+int keeper_versions(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		    struct chan_msg *msg);
+/* MSG_LISTED: what is in b goes beside the message. */
+int keeper_tell(struct keeper *k, uint64_t tag, uint64_t version,
+		const struct buf *b);
 /* keeper_providers.c: MSG_PROVIDERS, MSG_PROVIDER_CHECK. */
-int keeper_providers(struct keeper *k, uint64_t tag, struct wire_reader *r);
+int keeper_providers(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		     struct chan_msg *msg);
 int keeper_provider_check(struct keeper *k, uint64_t tag, struct wire_reader *r,
 			  struct chan_msg *msg);
 /* keeper_verify.c: MSG_VERIFY. */
@@ -109,3 +141,38 @@ void keeper_tokens_free(struct keeper_tokens *t); /* NULL is fine */
 MUST_USE int keeper_tokens_add(struct keeper_tokens *t, uint8_t tag,
 			       const struct secret_ref *ref, bool refresh,
 			       struct secret **ret, struct err *e);
+
+/* --- keeper_seal.c ------------------------------------------------------- */
+
+/* Open the store, or make it at the first start; 0 also when it stays sealed. */
+MUST_USE int keeper_seal_start(struct keeper *k, const char *state,
+			       struct err *e);
+void keeper_seal_end(struct keeper *k);
+/* MSG_PROVIDER_STATE of the store, to the server that there is. */
+void keeper_tell_state(struct keeper *k);
+/* Begin to wrap secrets in the current term, in the background. */
+void keeper_rewrap(struct keeper *k);
+/* What opens the store without anybody, up to KEEPER_SOURCES_MAX, borrowed
+ * until keeper_sources_done(); *e says why the key file is none of them. */
+size_t keeper_sources(struct keeper *k, struct secret_opener *ret,
+		      struct err *e);
+void keeper_sources_done(struct keeper *k);
+int keeper_seal_status(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		       struct chan_msg *msg);
+int keeper_seal(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		struct chan_msg *msg);
+int keeper_unseal(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		  struct chan_msg *msg);
+
+/* --- keeper_slots.c ------------------------------------------------------ */
+
+int keeper_slots(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		 struct chan_msg *msg);
+int keeper_slot_add(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		    struct chan_msg *msg);
+int keeper_slot_remove(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		       struct chan_msg *msg);
+int keeper_rotate(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		  struct chan_msg *msg);
+int keeper_rekey(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		 struct chan_msg *msg);

@@ -81,6 +81,10 @@ static int from_store(const struct fetch *f)
 	const struct secret_ref *ref = &f->ref;
 	struct err e;
 
+	if (!f->a->k->store) {
+		err_set(&e, ERR_UNAVAILABLE, "the secret store is sealed");
+		return no(f, &e, true);
+	}
 	if (secret_store_get(f->a->k->store, str_from(ref->project),
 			     str_from(ref->path), ref->version, &value, NULL,
 			     &e))

@@ -31,11 +31,12 @@ static int none(struct keeper *k, uint64_t tag)
 	return keeper_answer(k, tag, -1, 0, &e);
 }
 
-int keeper_providers(struct keeper *k, uint64_t tag, struct wire_reader *r)
+int keeper_providers(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		     struct chan_msg *msg)
 {
 	struct str name = wire_get_str(r, PROVIDER_NAME_MAX);
 
-	if (!wire_end(r))
+	if (!wire_end(r) || msg->n_fds)
 		return -1;
 	return name.len ? none(k, tag) : tell(k, tag, STR("[]"));
 }

@@ -103,7 +103,8 @@ static int put(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		     put_done(k, tag, version, !there);
 }
 
-static int remove_one(struct keeper *k, uint64_t tag, struct wire_reader *r)
+static int remove_one(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		      struct chan_msg *msg)
 {
 	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
 	uint64_t expect = wire_get_u64(r);
@@ -111,7 +112,7 @@ static int remove_one(struct keeper *k, uint64_t tag, struct wire_reader *r)
 	bool there;
 	int bad;
 
-	if (!wire_end(r))
+	if (!wire_end(r) || msg->n_fds)
 		return -1;
 	scanner_changed(k->scanner, project);
 	bad = check_expected(k, project, name, expect, &there, &e) ||
@@ -130,7 +131,8 @@ static bool too_often(struct keeper *k)
 	return ++k->scans > SCANS_PER_S;
 }
 
-static int scan(struct keeper *k, uint64_t tag, struct wire_reader *r)
+static int scan(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		struct chan_msg *msg)
 {
 	struct str project = wire_get_str(r, 63);
 	struct str text = wire_get_str(r, SCAN_TEXT_MAX);
@@ -138,7 +140,7 @@ static int scan(struct keeper *k, uint64_t tag, struct wire_reader *r)
 	bool hit = false;
 	struct err e;
 
-	if (!wire_end(r))
+	if (!wire_end(r) || msg->n_fds)
 		return -1;
 	if (too_often(k)) {
 		err_set(&e, ERR_LIMIT, "too many scans");
@@ -165,41 +167,102 @@ static bool is_ours(struct wire_reader r)
 	return str_is(wire_get_str(&r, WIRE_MAX), SECRET_STORE_OWN);
 }
 
+static int status(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		  struct chan_msg *msg)
+{
+	if (!wire_end(r) || msg->n_fds)
+		return -1;
+	return keeper_answer(k, tag, 0, 0, NULL);
+}
+
+static int change_version(struct keeper *k, uint64_t tag, struct wire_reader *r,
+			  struct chan_msg *msg)
+{
+	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
+	uint64_t version = wire_get_u64(r);
+	uint8_t what = wire_get_u8(r);
+	struct err e;
+	int bad;
+
+	if (!wire_end(r) || msg->n_fds || what >= N_VERSION_CHANGES)
+		return -1;
+	scanner_changed(k->scanner, project);
+	if (what == VERSION_DESTROY && version)
+		bad = secret_store_remove(k->store, project, name, version, &e);
+	else if (what == VERSION_DESTROY)
+		bad = err_set(&e, ERR_INVALID, "which version?");
+	else
+		bad = secret_store_delete(k->store, project, name, version,
+					  what == VERSION_DELETE, &e);
+	return keeper_answer(k, tag, bad, version, &e);
+}
+
+static int describe(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		    struct chan_msg *msg)
+{
+	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
+	struct str text = wire_get_str(r, SECRET_STORE_DESCRIPTION_MAX);
+	uint8_t keep = wire_get_u8(r);
+	struct err e;
+
+	if (!wire_end(r) || msg->n_fds)
+		return -1;
+	return keeper_answer(
+		k, tag,
+		secret_store_describe(k->store, project, name, text, keep, &e),
+		0, &e);
+}
+
+/* open: only while the store is; project: begins with one. */
+static const struct {
+	enum msg_type type;
+	bool open, project;
+	int (*fn)(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		  struct chan_msg *msg);
+} asked[] = {
+	{MSG_PUT,            true,  true,  put                  },
+	{MSG_LIST,           true,  true,  keeper_list          },
+	{MSG_SHOW,           true,  true,  keeper_show          },
+	{MSG_VERSIONS,       true,  true,  keeper_versions      },
+	{MSG_REMOVE,         true,  true,  remove_one           },
+	{MSG_VERSION,        true,  true,  change_version       },
+	{MSG_DESCRIBE,       true,  true,  describe             },
+	{MSG_PROVIDERS,      false, false, keeper_providers     },
+	{MSG_PROVIDER_CHECK, false, false, keeper_provider_check},
+	{MSG_SCAN,           true,  true,  scan                 },
+	{MSG_VERIFY,         true,  true,  keeper_verify        },
+	{MSG_STATUS,         false, false, status               },
+	{MSG_SEAL_STATUS,    false, false, keeper_seal_status   },
+	{MSG_SEAL,           false, false, keeper_seal          },
+	{MSG_UNSEAL,         false, false, keeper_unseal        },
+	{MSG_SLOTS,          true,  false, keeper_slots         },
+	{MSG_SLOT_ADD,       true,  false, keeper_slot_add      },
+	{MSG_SLOT_REMOVE,    true,  false, keeper_slot_remove   },
+	{MSG_ROTATE,         true,  false, keeper_rotate        },
+	{MSG_REKEY,          true,  false, keeper_rekey         },
+};
+
 int keeper_on_server(void *ctx, struct chan_msg *msg)
 {
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
 	uint64_t tag = wire_get_u64(&r);
 	struct keeper *k = ctx;
+	struct err e;
 
 	if (msg->type == MSG_RUN_GONE || msg->type == MSG_RUN_KEYS) {
 		r = wire_reader(msg->body, msg->body_len);
 		return msg->type == MSG_RUN_GONE ? keeper_run_gone(k, &r) :
 						   keeper_run_keys(k, &r);
 	}
-	if (is_ours(r))
-		return refuse(k, tag);
-	switch (msg->type) {
-	case MSG_PUT:
-		return put(k, tag, &r, msg);
-	case MSG_LIST:
-		return keeper_list(k, tag, &r);
-	case MSG_SHOW:
-		return keeper_show(k, tag, &r);
-	case MSG_VERSIONS:
-		return keeper_versions(k, tag, &r);
-	case MSG_REMOVE:
-		return remove_one(k, tag, &r);
-	case MSG_SCAN:
-		return scan(k, tag, &r);
-	case MSG_VERIFY:
-		return keeper_verify(k, tag, &r, msg);
-	case MSG_PROVIDERS:
-		return keeper_providers(k, tag, &r);
-	case MSG_PROVIDER_CHECK:
-		return keeper_provider_check(k, tag, &r, msg);
-	case MSG_STATUS:
-		return wire_end(&r) ? keeper_answer(k, tag, 0, 0, NULL) : -1;
-	default:
-		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		if (asked[i].type != msg->type)
+			continue;
+		if (asked[i].project && is_ours(r))
+			return refuse(k, tag);
+		if (k->store || !asked[i].open)
+			return asked[i].fn(k, tag, &r, msg);
+		err_set(&e, ERR_UNAVAILABLE, "the secret store is sealed");
+		return keeper_answer(k, tag, -1, 0, &e);
 	}
+	return -1;
 }

@@ -14,7 +14,7 @@ enum {
 };
 
 /* Too large for a message, so that it goes beside it. */
-static int tell(struct keeper *k, uint64_t tag, uint64_t version,
+int keeper_tell(struct keeper *k, uint64_t tag, uint64_t version,
 		const struct buf *b)
 {
 	struct wire_writer w = {.len = 0};
@@ -37,13 +37,18 @@ static void put_meta(const struct secret_meta *m, struct buf *b)
 	clock_format(m->updated_us, updated);
 	buf_printf(b,
 		   "{\"name\":\"%s\",\"version\":%" PRIu64
-		   ",\"versions\":%u,\"created_at\":\"%s\","
-		   "\"updated_at\":\"%s\"}",
-		   m->name, m->current, m->versions, created, updated);
+		   ",\"versions\":%u,\"deleted\":%s,\"created_at\":\"%s\","
+		   "\"updated_at\":\"%s\",\"max_versions\":%u,"
+		   "\"description\":\"",
+		   m->name, m->current, m->versions,
+		   m->deleted ? "true" : "false", created, updated, m->keep);
+	buf_json(b, str_from(m->description));
+	buf_puts(b, "\"}");
 }
 
 /* One more is looked for, so that it is known whether there is one. */
-int keeper_list(struct keeper *k, uint64_t tag, struct wire_reader *r)
+int keeper_list(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		struct chan_msg *msg)
 {
 	struct str project = wire_get_str(r, 63), after = wire_get_str(r, 63);
 	uint32_t limit = wire_get_u32(r);
@@ -52,7 +57,7 @@ int keeper_list(struct keeper *k, uint64_t tag, struct wire_reader *r)
 	size_t n = 0;
 	struct err e;
 
-	if (!wire_end(r) || !limit || limit > LIST_PAGE)
+	if (!wire_end(r) || msg->n_fds || !limit || limit > LIST_PAGE)
 		return -1;
 	page = mem_array(limit + 1, sizeof(*page));
 	if (secret_store_list(k->store, project, after, page, limit + 1, &n,
@@ -64,25 +69,27 @@ int keeper_list(struct keeper *k, uint64_t tag, struct wire_reader *r)
 		put_meta(&page[i], &b);
 	}
 	buf_putc(&b, ']');
-	return tell(k, tag, n > limit, &b);
+	return keeper_tell(k, tag, n > limit, &b);
 }
 
-int keeper_show(struct keeper *k, uint64_t tag, struct wire_reader *r)
+int keeper_show(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		struct chan_msg *msg)
 {
 	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
 	CLEANUP_BUF struct buf b = BUF_INIT(LIST_MAX);
 	struct secret_meta m;
 	struct err e;
 
-	if (!wire_end(r))
+	if (!wire_end(r) || msg->n_fds)
 		return -1;
 	if (secret_store_stat(k->store, project, name, &m, &e))
 		return keeper_answer(k, tag, -1, 0, &e);
 	put_meta(&m, &b);
-	return tell(k, tag, m.current, &b);
+	return keeper_tell(k, tag, m.current, &b);
 }
 
-int keeper_versions(struct keeper *k, uint64_t tag, struct wire_reader *r)
+int keeper_versions(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		    struct chan_msg *msg)
 {
 	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
 	CLEANUP_MEM struct secret_version *v =
@@ -92,7 +99,7 @@ int keeper_versions(struct keeper *k, uint64_t tag, struct wire_reader *r)
 	size_t n = 0;
 	struct err e;
 
-	if (!wire_end(r))
+	if (!wire_end(r) || msg->n_fds)
 		return -1;
 	if (secret_store_versions(k->store, project, name, v, &n, &e))
 		return keeper_answer(k, tag, -1, 0, &e);
@@ -100,9 +107,11 @@ int keeper_versions(struct keeper *k, uint64_t tag, struct wire_reader *r)
 	for (size_t i = n; i-- > 0;) {
 		clock_format(v[i].created_us, created);
 		buf_printf(&b,
-			   "%s{\"version\":%" PRIu64 ",\"created_at\":\"%s\"}",
-			   i + 1 == n ? "" : ",", v[i].version, created);
+			   "%s{\"version\":%" PRIu64 ",\"created_at\":\"%s\","
+			   "\"state\":\"%s\"}",
+			   i + 1 == n ? "" : ",", v[i].version, created,
+			   v[i].deleted ? "deleted" : "kept");
 	}
 	buf_putc(&b, ']');
-	return tell(k, tag, n ? v[n - 1].version : 0, &b);
+	return keeper_tell(k, tag, n ? v[n - 1].version : 0, &b);
 }

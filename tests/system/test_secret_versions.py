@@ -24,7 +24,8 @@ def test_metadata_and_never_a_value(nfo):
     assert a.headers["etag"] == '"2"'
     assert a.headers["cache-control"] == "no-store"
     assert set(a.json) == {"name", "version", "versions", "created_at",
-                           "updated_at"}
+                           "updated_at", "deleted", "max_versions",
+                           "description"}
     assert (a.json["name"], a.json["version"], a.json["versions"]) == \
         ("key", 2, 2)
     assert a.json["created_at"] < a.json["updated_at"]

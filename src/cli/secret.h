@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What the actions of `nfo secret` share: its options, and who does what. */
+#pragma once
+
+#include "cli/verbs.h"
+
+struct secret_args {
+	const struct verb *verb;
+	const char *project;
+	const char *if_version, *version, *description, *max_versions;
+	const char *accept_rollback, *passphrase_fd, *scrypt;
+	bool automatic;
+	char **v; /* behind the action */
+	size_t n;
+};
+
+/* secret.c: "/v1/projects/PROJECT/secrets[/NAME]REST" */
+MUST_USE int secret_path(struct buf *b, const char *project, const char *name,
+			 const char *rest);
+
+/* seal.c */
+int secret_seal(const struct secret_args *a);
+int secret_unseal(const struct secret_args *a);
+int secret_seal_status(const struct secret_args *a);
+int secret_slot(const struct secret_args *a);
+int secret_rotate(const struct secret_args *a);
+int secret_rekey(const struct secret_args *a);
