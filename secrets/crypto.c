@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* AES-256-GCM, XAES-256-GCM and HKDF-SHA256; see crypto.h. */
+/* AES-256-GCM, XAES-256-GCM, ChaCha20-Poly1305, HKDF-SHA256 and scrypt; see
+ * crypto.h. */
 #include "secrets/crypto.h"
 
 #include <limits.h>
@@ -27,8 +28,8 @@ static int failed(const char *what, struct err *e)
 	return err_set(e, ERR_INTERNAL, "%s failed in libcrypto", what);
 }
 
-static int gcm_text(EVP_CIPHER_CTX *c, struct str aad, const unsigned char *in,
-		    size_t len, unsigned char *out)
+static int aead_text(EVP_CIPHER_CTX *c, struct str aad, const unsigned char *in,
+		     size_t len, unsigned char *out)
 {
 	int n;
 
@@ -43,42 +44,43 @@ static int gcm_text(EVP_CIPHER_CTX *c, struct str aad, const unsigned char *in,
 	return 0;
 }
 
-int crypto_gcm_seal(const unsigned char *key, const unsigned char *nonce,
-		    struct str aad, const unsigned char *plain, size_t len,
-		    unsigned char *out, unsigned char *tag, struct err *e)
+static int aead_seal(const EVP_CIPHER *cipher, const unsigned char *key,
+		     const unsigned char *nonce, struct str aad,
+		     const unsigned char *plain, size_t len, unsigned char *out,
+		     unsigned char *tag, struct err *e)
 {
 	EVP_CIPHER_CTX *c CLEANUP(ctx_cleanup) = EVP_CIPHER_CTX_new();
 	unsigned char none[BLOCK];
 	int n;
 
-	if (!c ||
-	    EVP_EncryptInit_ex2(c, EVP_aes_256_gcm(), key, nonce, NULL) != 1 ||
-	    gcm_text(c, aad, plain, len, out) ||
+	if (!c || EVP_EncryptInit_ex2(c, cipher, key, nonce, NULL) != 1 ||
+	    aead_text(c, aad, plain, len, out) ||
 	    EVP_EncryptFinal_ex(c, none, &n) != 1 ||
 	    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, CRYPTO_TAG_LEN,
 				tag) != 1) {
 		mem_wipe(out, len);
-		return failed("AES-256-GCM", e);
+		return failed(EVP_CIPHER_get0_name(cipher), e);
 	}
 	return 0;
 }
 
-int crypto_gcm_open(const unsigned char *key, const unsigned char *nonce,
-		    struct str aad, const unsigned char *text, size_t len,
-		    const unsigned char *tag, unsigned char *out, struct err *e)
+static int aead_open(const EVP_CIPHER *cipher, const unsigned char *key,
+		     const unsigned char *nonce, struct str aad,
+		     const unsigned char *text, size_t len,
+		     const unsigned char *tag, unsigned char *out,
+		     struct err *e)
 {
 	EVP_CIPHER_CTX *c CLEANUP(ctx_cleanup) = EVP_CIPHER_CTX_new();
 	unsigned char expected[CRYPTO_TAG_LEN], none[BLOCK];
 	int n;
 
 	memcpy(expected, tag, sizeof(expected));
-	if (!c ||
-	    EVP_DecryptInit_ex2(c, EVP_aes_256_gcm(), key, nonce, NULL) != 1 ||
+	if (!c || EVP_DecryptInit_ex2(c, cipher, key, nonce, NULL) != 1 ||
 	    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, CRYPTO_TAG_LEN,
 				expected) != 1 ||
-	    gcm_text(c, aad, text, len, out)) {
+	    aead_text(c, aad, text, len, out)) {
 		mem_wipe(out, len);
-		return failed("AES-256-GCM", e);
+		return failed(EVP_CIPHER_get0_name(cipher), e);
 	}
 	if (EVP_DecryptFinal_ex(c, none, &n) != 1) {
 		mem_wipe(out, len);
@@ -86,6 +88,39 @@ int crypto_gcm_open(const unsigned char *key, const unsigned char *nonce,
 		return err_set(e, ERR_INVALID, "does not authenticate");
 	}
 	return 0;
+}
+
+int crypto_gcm_seal(const unsigned char *key, const unsigned char *nonce,
+		    struct str aad, const unsigned char *plain, size_t len,
+		    unsigned char *out, unsigned char *tag, struct err *e)
+{
+	return aead_seal(EVP_aes_256_gcm(), key, nonce, aad, plain, len, out,
+			 tag, e);
+}
+
+int crypto_gcm_open(const unsigned char *key, const unsigned char *nonce,
+		    struct str aad, const unsigned char *text, size_t len,
+		    const unsigned char *tag, unsigned char *out, struct err *e)
+{
+	return aead_open(EVP_aes_256_gcm(), key, nonce, aad, text, len, tag,
+			 out, e);
+}
+
+int crypto_chacha_seal(const unsigned char *key, const unsigned char *nonce,
+		       const unsigned char *plain, size_t len,
+		       unsigned char *out, unsigned char *tag, struct err *e)
+{
+	return aead_seal(EVP_chacha20_poly1305(), key, nonce, STR(""), plain,
+			 len, out, tag, e);
+}
+
+int crypto_chacha_open(const unsigned char *key, const unsigned char *nonce,
+		       const unsigned char *text, size_t len,
+		       const unsigned char *tag, unsigned char *out,
+		       struct err *e)
+{
+	return aead_open(EVP_chacha20_poly1305(), key, nonce, STR(""), text,
+			 len, tag, out, e);
 }
 
 /* Two AES blocks with no chaining: the key and label are never repeated. */

@@ -36,6 +36,18 @@ MUST_USE int crypto_gcm_open(const unsigned char *key,
 			     const unsigned char *tag, unsigned char *out,
 			     struct err *e);
 
+/* The same with ChaCha20-Poly1305 (RFC 8439) and no aad. */
+MUST_USE int crypto_chacha_seal(const unsigned char *key,
+				const unsigned char *nonce,
+				const unsigned char *plain, size_t len,
+				unsigned char *out, unsigned char *tag,
+				struct err *e);
+MUST_USE int crypto_chacha_open(const unsigned char *key,
+				const unsigned char *nonce,
+				const unsigned char *text, size_t len,
+				const unsigned char *tag, unsigned char *out,
+				struct err *e);
+
 /*
  * XAES-256-GCM (C2SP, https://c2sp.org/XAES-256-GCM): the same with a nonce of
  * CRYPTO_XNONCE_LEN bytes, long enough to be random for ever.

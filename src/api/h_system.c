@@ -93,15 +93,16 @@ int h_readyz(struct request *r)
 {
 	struct engine_stats s = engine_stats(r->api->engine);
 	bool keeper = keeper_up(r->api->keeper);
+	bool sealed = keeper_sealed(r->api->keeper);
 	bool ready = s.ready && s.monitor_up && !s.disk_full && keeper;
 	struct buf b = BUF_INIT(512);
 
 	buf_printf(&b,
 		   "{\"status\":\"%s\",\"engine\":%s,\"monitor\":%s,"
-		   "\"keeper\":%s,\"disk_full\":%s}\n",
+		   "\"keeper\":%s,\"sealed\":%s,\"disk_full\":%s}\n",
 		   ready ? "ok" : "not-ready", s.ready ? "true" : "false",
 		   s.monitor_up ? "true" : "false", keeper ? "true" : "false",
-		   s.disk_full ? "true" : "false");
+		   sealed ? "true" : "false", s.disk_full ? "true" : "false");
 	reply_json(r, ready ? 200 : 503, &b);
 	if (!ready)
 		reply_header(r, "Retry-After", "1");

@@ -242,6 +242,14 @@ void keeper_run_keys(struct keeper *k, keeper_run_fn *fn, void *ctx)
 		log_warn("the keys of runs: %s", e.text);
 }
 
+bool keeper_sealed(const struct keeper *k)
+{
+	for (size_t i = 0; i < k->n_providers; i++)
+		if (!k->providers[i].name[0])
+			return k->providers[i].state != PROVIDER_UP;
+	return false;
+}
+
 bool keeper_up(const struct keeper *k)
 {
 	return k->chan != NULL;

@@ -31,6 +31,7 @@ struct keeper *keeper_new(struct loop *l, int fd, keeper_public_fn *fn,
 			  void *ctx);
 void keeper_free(struct keeper *k); /* what waits gets ERR_UNAVAILABLE */
 bool keeper_up(const struct keeper *k);
+bool keeper_sealed(const struct keeper *k); /* the local store */
 
 /* Each calls fn exactly once, later, in the loop's thread; -1: not, see e.
  * expect: the version that must be there, or EXPECT_*; else ERR_STALE. */

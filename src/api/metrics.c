@@ -254,6 +254,9 @@ void metrics_write(struct api *a, struct buf *b)
 	write_process(b);
 	value(b, "nfo_ready", "gauge", "1 when runs can be started.",
 	      s.ready && s.monitor_up && !s.disk_full && keeper_up(a->keeper));
+	value(b, "nfo_secret_store_sealed", "gauge",
+	      "1 when the secret store has to be unsealed.",
+	      keeper_sealed(a->keeper));
 	write_runs(&s, b);
 	write_attempts(&s, b);
 	write_store(a, &s, b);

@@ -25,6 +25,17 @@ def fails_to_start(nfo, *words):
     assert not nfo.socket.exists() or not answers(nfo.socket)
 
 
+def stays_sealed(nfo, *words):
+    """The server serves without what the store holds, and says why."""
+    nfo("runs")
+    status = nfo.get("/v1/seal-status").json
+    assert status["sealed"] and status["reason"] == "no-key"
+    for word in words:
+        assert word in status["text"], status
+    assert nfo.get("/readyz").json["sealed"] is True
+    assert nfo.get("/v1/projects/default/secrets").status == 503
+
+
 def answers(path):
     with socket.socket(socket.AF_UNIX) as s:
         try:
@@ -55,7 +66,7 @@ def test_many_first_commands_start_one_server(cold):
 def test_key_file_with_a_wrong_mode(nfo):
     nfo.stop()
     (nfo.state / "keeper/key").chmod(0o644)
-    fails_to_start(nfo, "key", "mode")
+    stays_sealed(nfo, "key", "mode")
 
 
 def test_key_file_of_a_wrong_size(nfo):
@@ -63,7 +74,7 @@ def test_key_file_of_a_wrong_size(nfo):
     nfo.stop()
     key = nfo.state / "keeper/key"
     key.write_bytes(key.read_bytes()[:-5])
-    fails_to_start(nfo, "key")
+    stays_sealed(nfo, "key")
 
 
 def test_another_key_file_opens_nothing(nfo):
@@ -73,7 +84,7 @@ def test_another_key_file_opens_nothing(nfo):
     content = bytearray(key.read_bytes())
     content[5] = ord("A") if content[5] != ord("A") else ord("B")
     key.write_bytes(content)
-    fails_to_start(nfo, "key")
+    stays_sealed(nfo, "key")
 
 
 def database(nfo):
