@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The shapes of answers; see schemas.h. */
-#include "api/schemas.h"
+#include "api/schema_table.h"
 #include "api/codes.h"
 
 /* clang-format off */
@@ -12,14 +12,9 @@
 	",\"keep_runs\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":1000000}"  \
 	",\"keep_last_success\":{\"type\":\"boolean\"}},"                          \
 	"\"additionalProperties\":false}"
-#define STRING   "{\"type\":\"string\"}"
-#define INTEGER  "{\"type\":\"integer\"}"
-#define MAYBE(t) "{\"type\":[\"" t "\",\"null\"]}"
 
 /* The shapes that answers name; additional properties stay possible. */
-static const struct {
-	const char *name, *json;
-} schemas[] = {
+static const struct schema schemas[] = {
 	{"Status",        "{\"type\":\"object\",\"required\":[\"status\"],"
 		   "\"properties\":{\"status\":" STRING "}}"},
 	{"Index",         "{\"type\":\"object\",\"required\":[\"name\",\"version\","
@@ -424,64 +419,6 @@ static const struct {
 	 "{\"type\":\"object\",\"required\":[\"name\",\"file\",\"size\","
 	 "\"sha256\"],\"properties\":{\"name\":" STRING ",\"file\":" STRING
 	 ",\"size\":" INTEGER ",\"sha256\":" STRING "}}"},
-	{"SecretVersion",
-	 "{\"type\":\"object\",\"required\":[\"version\"],\"properties\":{"
-	 "\"version\":" INTEGER ",\"created_at\":" STRING
-	 ",\"state\":{\"enum\":[\"kept\",\"deleted\"]}}}"},
-	{"SecretMetadata",
-	 "{\"type\":\"object\",\"additionalProperties\":false,"
-	 "\"properties\":{\"description\":" STRING ",\"max_versions\":" INTEGER
-	 "}}"},
-	{"SealStatus",
-	 "{\"type\":\"object\",\"required\":[\"sealed\"],\"properties\":{"
-	 "\"sealed\":" "{\"type\":\"boolean\"}" ",\"reason\":" STRING ",\"text\":" STRING
-	 ",\"term\":" INTEGER ",\"epoch\":" INTEGER ",\"secrets\":" INTEGER
-	 ",\"to_rewrap\":" INTEGER ",\"old_root_key\":" "{\"type\":\"boolean\"}"
-	 ",\"memory_locked\":" "{\"type\":\"boolean\"}" "}}"},
-	{"Unseal",
-	 "{\"type\":\"object\",\"additionalProperties\":false,"
-	 "\"properties\":{\"passphrase\":" STRING ",\"accept_rollback\":" STRING
-	 "}}"},
-	{"Slot",
-	 "{\"type\":\"object\",\"required\":[\"slot\"],\"properties\":{"
-	 "\"slot\":" INTEGER ",\"kind\":" STRING ",\"created_at\":" STRING
-	 ",\"scrypt\":" INTEGER "}}"},
-	{"SlotWanted",
-	 "{\"type\":\"object\",\"required\":[\"kind\"],"
-	 "\"additionalProperties\":false,\"properties\":{\"kind\":{\"enum\":["
-	 "\"keyfile\",\"passphrase\",\"credential\",\"transit\"]},"
-	 "\"passphrase\":" STRING ",\"scrypt\":" INTEGER "}}"},
-	{"Term",
-	 "{\"type\":\"object\",\"required\":[\"term\"],\"properties\":{"
-	 "\"term\":" INTEGER "}}"},
-	{"Rekey",
-	 "{\"type\":\"object\",\"additionalProperties\":false,"
-	 "\"properties\":{\"passphrases\":{\"type\":\"array\",\"items\":" STRING
-	 "}}}"},
-	{"Secret",
-	 "{\"type\":\"object\",\"required\":[\"name\",\"version\","
-	 "\"versions\",\"created_at\",\"updated_at\"],\"properties\":{"
-	 "\"name\":" STRING ",\"version\":" INTEGER ",\"versions\":" INTEGER
-	 ",\"created_at\":" STRING ",\"updated_at\":" STRING
-	 ",\"deleted\":" "{\"type\":\"boolean\"}" ",\"max_versions\":" INTEGER
-	 ",\"description\":" STRING "}}"},
-	{"SecretProvider",
-	 "{\"type\":\"object\",\"required\":[\"name\",\"kind\","
-	 "\"state\"],\"properties\":{\"name\":" STRING ",\"kind\":{\"type\":"
-	 "\"string\",\"enum\":[\"vault\",\"exec\"]},"
-	 "\"state\":{"
-	 "\"type\":\"string\",\"enum\":[\"up\",\"down\",\"sealed\"]},"
-	 "\"text\":" MAYBE("string") ",\"address\":" STRING
-	 ",\"namespace\":" STRING ",\"auth\":" STRING
-	 ",\"auth_mount\":" STRING "}}"},
-	{"SecretProviderCheck",
-	 "{\"type\":\"object\",\"required\":[\"name\",\"ok\",\"steps\"],"
-	 "\"properties\":{\"name\":" STRING ",\"ok\":{\"type\":\"boolean\"},"
-	 "\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-	 "\"required\":[\"step\",\"verdict\",\"text\"],\"properties\":{"
-	 "\"step\":" STRING ",\"verdict\":{\"type\":\"string\",\"enum\":["
-	 "\"ok\",\"failed\",\"skipped\"]},\"text\":" STRING ",\"hint\":" STRING
-	 "}}}}}"},
 	{"Problem",
 	 "{\"type\":\"object\",\"required\":[\"status\",\"code\","
 	 "\"request_id\"],\"properties\":{\"type\":" STRING ",\"title\":" STRING
@@ -507,6 +444,9 @@ void openapi_schemas(struct buf *b)
 	for (size_t i = 0; i < ARRAY_LEN(schemas); i++)
 		buf_printf(b, "%s\"%s\":%s", i ? "," : "", schemas[i].name,
 			   schemas[i].json);
+	for (size_t i = 0; i < n_secret_schemas; i++)
+		buf_printf(b, ",\"%s\":%s", secret_schemas[i].name,
+			   secret_schemas[i].json);
 	buf_puts(b, ",\"Code\":{\"type\":\"string\",\"description\":\"what "
 		    "went wrong, for programs\",\"enum\":");
 	codes_json(b);
