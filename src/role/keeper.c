@@ -69,7 +69,8 @@ int main(void)
 	list_init(&k.attempts);
 	if (secret_process_harden(&e) || secret_store_heap_init(&e) ||
 	    loop_new(&k.loop, &e) || keeper_identity_new(&k, &start.init, &e) ||
-	    keeper_seal_start(&k, start.init.state, &e) || keeper_vault_new(&k, &e))
+	    keeper_seal_start(&k, start.init.state, &e) ||
+	    keeper_vault_new(&k, &e))
 		role_failed(&e);
 	k.monitor = chan_new(k.loop, ROLE_FD, &monitor_ops, &k);
 	role_ready();
