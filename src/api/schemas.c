@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The shapes of answers; see schemas.h. */
-#include "api/schema_table.h"
 #include "api/codes.h"
+#include "api/schema_table.h"
 
 /* clang-format off */
 #define DAYS "{\"type\":\"integer\",\"minimum\":0,\"maximum\":36500}"
