@@ -132,7 +132,7 @@ static const struct verb verbs[] = {
 	{"identity", "keys", "What the tokens of tasks are signed with",
 	 "As a key set (RFC 7517), or as PEM:\n"
 	 "  nfo identity keys --pem > keys.pem\n\n"
-	 "docs/vault.md has how Vault is told of them.",
+	 "docs/VAULT.md has how Vault is told of them.",
 	 verb_identity},
 	{"schedule", "list|next|pause|resume JOB [SCHEDULE]",
 	 "When stored jobs run by themselves",

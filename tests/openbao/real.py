@@ -195,11 +195,24 @@ class Cluster:
         self.leader()
 
     def step_down(self):
-        """Another one leads when it returns."""
+        """Another one leads when it returns.  Once in a cluster's life: who
+        leads after that queues the next one (2.4.0) and goes on."""
         old = self.leader()
         old.api.must("PUT", "sys/step-down")
         until(lambda: self.leader() is not old)
         return self.leader()
+
+    def kill_leader(self):
+        """Another one leads when it returns; the old one, to start again."""
+        old = self.leader()
+        old.process.kill()
+        self.leader()
+        return old
+
+    def revive(self, node):
+        node.process.start()
+        until(lambda: node.api("GET", "sys/init").status == 200)
+        until(lambda: self.joined(node))
 
     def audited(self, kind="request"):
         """What was asked (or, "response", answered), by the audit device."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""docs/vault.md, as an operator follows it: against a real server all of its
+"""docs/VAULT.md, as an operator follows it: against a real server all of its
 commands, and what they set up does what the page says."""
 import re
 import subprocess
@@ -44,7 +44,7 @@ def followed(nfo, dev, postgres):
                    BAO_ADDR=dev.address, BAO_TOKEN="root",
                    VAULT_ADDR=dev.address, VAULT_TOKEN="root")
     script = "".join(f"echo '=== {b}' >&2\n{b.text}" for b in BLOCKS
-                     if b.page == "vault.md" and b.kind == "sh bao")
+                     if b.page == "VAULT.md" and b.kind == "sh bao")
     there = f"127.0.0.1:{postgres.port}/postgres?sslmode=disable"
     script = script.replace("db.example.com:5432/app?sslmode=verify-full",
                             there)
