@@ -52,6 +52,9 @@ enum redact_status {
 	REDACT_IN_MARK    /* a piece of the marker: likewise */
 };
 const char *redact_status_text(enum redact_status s);
+/* What would become of it; words as in redact_set_new(). */
+enum redact_status redact_judge(struct secret_view value,
+				const struct str *words, size_t n_words);
 
 struct redact_set;
 

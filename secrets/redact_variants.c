@@ -324,6 +324,22 @@ static void add_url_password(struct job *j, struct str s)
 		add_part(j, rest);
 }
 
+enum redact_status redact_judge(struct secret_view v, const struct str *words,
+				size_t n_words)
+{
+	struct str value = str_n((const char *)v.bytes, v.n_bytes);
+
+	if (str_trim(value).len < REDACT_MIN && value.len < REDACT_FULL_MIN)
+		return REDACT_TOO_SHORT;
+	if (redact_is_common(value, words, n_words))
+		return REDACT_COMMON;
+	if (redact_in_mark(value))
+		return REDACT_IN_MARK;
+	if (value.len < REDACT_FULL_MIN)
+		return REDACT_SHORT;
+	return value.len > BIG ? REDACT_REDUCED : REDACT_FULL;
+}
+
 enum redact_status redact_variants(struct redact_list lists[REDACT_N_VIEWS],
 				   uint32_t secret, struct str value,
 				   const struct str *words, size_t n_words)
@@ -331,18 +347,15 @@ enum redact_status redact_variants(struct redact_list lists[REDACT_N_VIEWS],
 	struct job j = {lists, secret, words, n_words, {0}, 0};
 	struct str trimmed = str_trim(value);
 	const uint8_t *v = (const uint8_t *)value.p;
-	enum redact_status status = REDACT_FULL;
+	enum redact_status status = redact_judge(
+		(struct secret_view){v, value.len}, words, n_words);
 
-	if (trimmed.len < REDACT_MIN && value.len < REDACT_FULL_MIN)
-		return REDACT_TOO_SHORT;
-	if (redact_is_common(value, words, n_words))
-		return REDACT_COMMON;
-	if (redact_in_mark(value))
-		return REDACT_IN_MARK;
+	if (status != REDACT_FULL && status != REDACT_SHORT &&
+	    status != REDACT_REDUCED)
+		return status;
 	j.scratch = redact_guard(2 * (GROWTH * value.len + 64));
-	if (value.len < REDACT_FULL_MIN) {
+	if (status == REDACT_SHORT) {
 		add_short(&j, v, value.len);
-		status = REDACT_SHORT;
 	} else {
 		add_value(&j, v, value.len);
 		if (trimmed.len < value.len && trimmed.len >= REDACT_FULL_MIN)
@@ -352,8 +365,6 @@ enum redact_status redact_variants(struct redact_list lists[REDACT_N_VIEWS],
 		add_lines(&j, value);
 		add_json_leaves(&j, value);
 		add_url_password(&j, value);
-		if (value.len > BIG)
-			status = REDACT_REDUCED;
 	}
 	guard_unmap(&j.scratch);
 	return status;

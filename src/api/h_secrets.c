@@ -74,7 +74,13 @@ static void on_changed(void *ctx, const struct keeper_answer *a)
 	if (w->status == 204) {
 		reply_empty(r, 204);
 	} else {
-		buf_printf(&b, "{\"version\":%" PRIu64 "}\n", a->number);
+		buf_printf(&b, "{\"version\":%" PRIu64, a->number);
+		if (a->masked.len) {
+			buf_puts(&b, ",\"redaction\":\"");
+			buf_json(&b, a->masked);
+			buf_putc(&b, '"');
+		}
+		buf_puts(&b, "}\n");
 		reply_json(r, a->made ? 201 : 200, &b);
 		etag(a->number, tag);
 		reply_header(r, "ETag", tag);

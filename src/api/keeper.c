@@ -68,6 +68,8 @@ static int read_answer(struct chan_msg *msg, struct wire_reader *r,
 	case MSG_OK:
 		a->number = wire_get_u64(r);
 		a->made = r->left && wire_get_u8(r);
+		if (r->left)
+			a->masked = wire_get_str(r, ERR_TEXT_MAX);
 		break;
 	case MSG_NO: {
 		uint8_t code = wire_get_u8(r);

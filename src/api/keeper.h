@@ -20,6 +20,8 @@ struct keeper_answer {
 	struct str json;
 	uint64_t number;
 	bool made;
+	struct str
+		masked; /* of a put: what a redactor cannot do; "": nothing */
 };
 typedef void keeper_fn(void *ctx, const struct keeper_answer *a);
 

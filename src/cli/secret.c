@@ -103,6 +103,9 @@ static int put(const struct secret_args *args)
 	else
 		printf("%s/%s: version " STR_FMT "\n", project, name,
 		       STR_ARG(cli_text(d ? d->root : NULL, "version")));
+	if (cli_text(d ? d->root : NULL, "redaction").len)
+		fprintf(stderr, "nfo: in logs this secret is " STR_FMT "\n",
+			STR_ARG(cli_text(d->root, "redaction")));
 	doc_free(d);
 	http_answer_done(&a);
 	return EXIT_DONE;

@@ -112,8 +112,9 @@ enum msg_type {
 	MSG_REMOVE,   /* tag, project, name, expect u64 */
 	MSG_SCAN,     /* tag, project, text str: YES when a secret is in it */
 	MSG_STATUS,   /* tag */
-	MSG_OK,       /* tag, number u64; PUT: version, and made u8: there was
-			 none */
+	MSG_OK,       /* tag, number u64; PUT: version, made u8: there was
+			 none, and str: how it is not redacted,
+			 for people; "": in every way */
 	MSG_NO,       /* tag, code u8, errno u32, text str */
 	MSG_LISTED, /* tag, version u64 (LIST: 1 there are more); fd 0: sealed memfd, JSON
 			 of metadata */

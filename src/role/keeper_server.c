@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "secrets/redact.h"
 #include "secrets/scanner.h"
 
 #include <inttypes.h>
@@ -54,8 +55,10 @@ static int check_expected(struct keeper *k, struct str project, struct str name,
 		       m.current);
 }
 
-/* MSG_OK with the version, and whether it is the first that there is now. */
-static int put_done(struct keeper *k, uint64_t tag, uint64_t version, bool made)
+/* MSG_OK with the version, whether it is the first that there is now, and what a
+ * redactor cannot do with it. */
+static int put_done(struct keeper *k, uint64_t tag, uint64_t version, bool made,
+		    enum redact_status masked)
 {
 	struct wire_writer w = {.len = 0};
 	struct err e;
@@ -63,6 +66,9 @@ static int put_done(struct keeper *k, uint64_t tag, uint64_t version, bool made)
 	wire_u64(&w, tag);
 	wire_u64(&w, version);
 	wire_u8(&w, made);
+	wire_str(&w, masked == REDACT_FULL ?
+			     STR("") :
+			     str_from(redact_status_text(masked)));
 	return chan_post(k->server, MSG_OK, &w, NULL, 0, &e);
 }
 
@@ -72,6 +78,7 @@ static int put(struct keeper *k, uint64_t tag, struct wire_reader *r,
 	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
 	uint64_t expect = wire_get_u64(r);
 	CLEANUP_SECRET struct secret *value = NULL;
+	enum redact_status masked;
 	uint64_t version = 0;
 	struct err e;
 	bool there;
@@ -94,13 +101,20 @@ static int put(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		if (bad)
 			return -1;
 	}
+	masked = redact_judge(secret_bytes(value), &project, 1);
+	if (masked == REDACT_TOO_SHORT) {
+		err_set(&e, ERR_INVALID,
+			"a secret under %d bytes cannot be redacted in logs",
+			REDACT_MIN);
+		return keeper_answer(k, tag, -1, 0, &e);
+	}
 	scanner_changed(k->scanner, project);
 	bad = check_expected(k, project, name, expect, &there, &e) ||
 	      secret_store_put(k->store, project, name, value,
 			       SECRET_VALUE_BYTES, SECRET_STORE_ANY, &version,
 			       &e);
 	return bad ? keeper_answer(k, tag, -1, 0, &e) :
-		     put_done(k, tag, version, !there);
+		     put_done(k, tag, version, !there, masked);
 }
 
 static int remove_one(struct keeper *k, uint64_t tag, struct wire_reader *r,

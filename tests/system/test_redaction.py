@@ -163,3 +163,30 @@ def test_allow_secret_needs_job_and_policy(nfo, key, script):
     assert a.json["errors"][0]["hint"] == "allow: { artifact_secrets: true }"
     allow(nfo, "artifact_secrets")
     assert nfo.run(text)["state"] == "succeeded"
+
+
+def test_short_and_common_ones(nfo):
+    """Refused, or told so when it is put and in the log of its task."""
+    for value in (b"a", b"abc", b" ab\n"):
+        assert "under 4 bytes" in nfo("secret", "put", "key", stdin=value,
+                                      code=2).err
+    for value, why in ((b"abcd", "under 8 bytes"),
+                       (b"password", "an everyday word"),
+                       (b"0000000000", "an everyday word"),
+                       (b"default", "an everyday word"),  # the project
+                       (b"REDACTED", "a part of the marker")):
+        assert why in nfo("secret", "put", "key", stdin=value).err
+        a = nfo.ask("PUT", "/v1/projects/default/secrets/key", value,
+                    {"Content-Type": "application/octet-stream"})
+        assert why in a.json["redaction"]
+        run = nfo.run(job('cat "$key"; echo; echo a password 00000000000'))
+        log = nfo.log(run, "t").decode()
+        assert f'nfo: secret "key": {why}' in log
+        assert "a password 00000000000" in log
+        assert (value.decode() in log) == (value != b"abcd")
+    for value in (b"correct horse", b"a-longer-password"):
+        put = nfo("secret", "put", "key", stdin=value)
+        assert put.err == ""
+        assert "redaction" not in nfo.ask(
+            "PUT", "/v1/projects/default/secrets/key", value,
+            {"Content-Type": "application/octet-stream"}).json
