@@ -63,6 +63,21 @@ enum {
 	HEX_BACKSLASH,
 };
 
+/* "6573 7263": words of two bytes as a little-endian machine has them, od -x
+ * and hexdump without options.  A last byte alone is left out. */
+static void hex_words(struct redact_out *o, const uint8_t *v, size_t n, int arg)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	(void)arg;
+	for (size_t i = 0; i < n / 2 * 2; i++) {
+		uint8_t c = v[i ^ 1];
+
+		redact_put(o, &digits[c >> 4], 1);
+		redact_put(o, &digits[c & 15], 1);
+	}
+}
+
 static void hex(struct redact_out *o, const uint8_t *v, size_t n, int arg)
 {
 	static const struct {
@@ -251,6 +266,7 @@ const struct redact_encoder redact_encoders[] = {
 	{"base64url +2",         b64,           2 | B64_URL,     true,  false},
 	{"hex",		  hex,           HEX_PLAIN,       true,  true },
 	{"HEX",		  hex,           HEX_PLAIN_UPPER, true,  true },
+	{"hex words",            hex_words,     0,               true,  true },
 	{"hex colon",            hex,           HEX_COLON,       false, false},
 	{"HEX colon",            hex,           HEX_COLON_UPPER, false, false},
 	{"hex backslash",        hex,           HEX_BACKSLASH,   false, false},

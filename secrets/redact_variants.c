@@ -128,7 +128,7 @@ static void add_dump_line(struct job *j, const uint8_t *v, size_t len,
 {
 	static const char lower[] = "0123456789abcdef";
 	static const char upper[] = "0123456789ABCDEF";
-	uint8_t text[DUMP_LINE], hex[2][2 * DUMP_LINE];
+	uint8_t text[DUMP_LINE], hex[3][2 * DUMP_LINE];
 
 	for (size_t i = 0; i < len; i++) {
 		text[i] = v[i] >= 0x20 && v[i] < 0x7f ? v[i] : '.';
@@ -136,12 +136,14 @@ static void add_dump_line(struct job *j, const uint8_t *v, size_t len,
 		hex[0][2 * i + 1] = (uint8_t)lower[v[i] & 15];
 		hex[1][2 * i] = (uint8_t)upper[v[i] >> 4];
 		hex[1][2 * i + 1] = (uint8_t)upper[v[i] & 15];
+		hex[2][2 * (i ^ 1)] = hex[0][2 * i];
+		hex[2][2 * (i ^ 1) + 1] = hex[0][2 * i + 1];
 	}
 	if (with_text && len >= REDACT_FULL_MIN &&
 	    !redact_is_common(str_n((char *)text, len), j->words, j->n_words))
 		add_pattern(j, text, len);
-	for (size_t i = 0; i < 2 && 2 * len >= REDACT_FULL_MIN; i++)
-		add_pattern(j, hex[i], 2 * len);
+	for (size_t i = 0; i < 3 && 2 * len >= REDACT_FULL_MIN; i++)
+		add_pattern(j, hex[i], 2 * (i < 2 ? len : len / 2 * 2));
 	mem_wipe(text, sizeof(text));
 	mem_wipe(hex, sizeof(hex));
 }

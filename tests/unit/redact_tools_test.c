@@ -73,55 +73,65 @@ static const struct {
 	const char *command;
 	int rest;
 } tools[] = {
-	{"cat",					     0         },
-	{"base64",					  3         },
-	{"base64 -w0",				      3         },
-	{"base64 -w 10",				    3         },
-	{"openssl enc -a -A",			       3         },
-	{"(cat; echo) | base64",                            4         },
-	{"(printf user:; cat) | base64",                    11        },
-	{"(printf ab; cat; printf @host/db) | base64 -w 7", 18        },
-	{"basenc --base64url",                              3         },
-	{"xxd -p",					  0         },
-	{"xxd -p -u",				       0         },
-	{"xxd -p -c 5",				     0         },
-	{"xxd",					     27 + 7    },
-	{"hexdump -C",				      32 + 6 + 7},
-	{"od -An -v -tx1",				  0         },
-	{"od -c",					   28 + 7    },
-	{"xxd -p | sed 's/../&:/g'",                        3         },
-	{"xxd -p -u | sed 's/../&:/g'",                     3         },
-	{"xxd -p | sed 's/../\\\\x&/g'",                    0         },
-	{"jq -Rs .",					2         },
-	{"jq -Rsa .",				       2         },
-	{"jq -Rs tojson",				   6         },
-	{"jq -Rs @uri",				     2         },
-	{"jq -Rrs @html",				   2         },
-	{"jq -Rrs @sh",				     2         },
-	{"jq -Rs '{a: {b: .}}'",                            14        },
-	{PYTHON("repr(s)"),				 2         },
-	{PYTHON("repr(s.encode())"),                        3         },
-	{PYTHON("json.dumps(s)"),                           2         },
-	{PYTHON("u.quote(s)"),                              0         },
-	{PYTHON("u.quote(s, \"\")"),                        0         },
-	{PYTHON("u.quote_plus(s)"),                         0         },
-	{PYTHON("u.urlencode({\"k\": s})"),                 2         },
-	{PYTHON("html.escape(s)"),                          0         },
-	{PYTHON("\" \".join(s)"),                           0         },
-	{"bash -c 'printf %q \"$(cat)\"'",                  0         },
-	{"bash -c 'X=$(cat); declare -p X'",                13        },
-	{"bash -c 'X=$(cat); set -x; : \"$X\"' 2>&1",       4         },
-	{"X=$(cat) env | grep ^X=",                         2         },
-	{"rev",					     0         },
-	{"tac",					     0         },
-	{"fold -w5",					0         },
-	{"sed 's/./& /g'",				  0         },
-	{"sed 's/./\\x1b[31m&\\x1b[0m/g'",                  7         },
-	{"grep --color=always '[0-9]*'",                    13        },
-	{"iconv -t UTF-16LE",			       0         },
-	{"iconv -t UTF-16",				 2         },
-	{"sed 's/^/        /'",                             0         },
-	{"sed \"s/'/''/g\"",				0         },
+	{"cat",						 0         },
+	{"base64",					      3         },
+	{"base64 -w0",					  3         },
+	{"base64 -w 10",					3         },
+	{"openssl enc -a -A",				   3         },
+	{"(cat; echo) | base64",                                4         },
+	{"(printf user:; cat) | base64",                        11        },
+	{"(printf ab; cat; printf @host/db) | base64 -w 7",     18        },
+	{"basenc --base64url",				  3         },
+	{"xxd -p",					      0         },
+	{"xxd -p -u",					   0         },
+	{"xxd -p -c 5",					 0         },
+	{"xxd",						 27 + 7    },
+	{"hexdump -C",					  32 + 6 + 7},
+	{"od -An -v -tx1",				      0         },
+	{"od -x",					       27 + 7    },
+	{"hexdump",					     27 + 7    },
+	{"od -c",					       28 + 7    },
+	{"xxd -p | sed 's/../&:/g'",                            3         },
+	{"xxd -p -u | sed 's/../&:/g'",                         3         },
+	{"xxd -p | sed 's/../\\\\x&/g'",                        0         },
+	{"jq -Rs .",					    2         },
+	{"jq -Rsa .",					   2         },
+	{"jq -Rs tojson",				       6         },
+	{"jq -Rs @uri",					 2         },
+	{"jq -Rrs @html",				       2         },
+	{"jq -Rrs @sh",					 2         },
+	{"jq -Rs '{a: {b: .}}'",                                14        },
+	{PYTHON("repr(s)"),				     2         },
+	{PYTHON("repr(s.encode())"),                            3         },
+	{PYTHON("json.dumps(s)"),                               2         },
+	{PYTHON("json.dumps(json.dumps({\"a\": s}))"),          20        },
+	{PYTHON("s.encode().hex(\" \")"),                       0         },
+	{PYTHON("ascii(s)"),				    2         },
+	{PYTHON("__import__(\"shlex\").quote(s)"),              2         },
+	{PYTHON("u.quote(s)"),				  0         },
+	{PYTHON("u.quote(s, \"\")"),                            0         },
+	{PYTHON("u.quote_plus(s)"),                             0         },
+	{PYTHON("u.urlencode({\"k\": s})"),                     2         },
+	{PYTHON("html.escape(s)"),                              0         },
+	{PYTHON("\" \".join(s)"),                               0         },
+	{"bash -c 'printf %q \"$(cat)\"'",                      0         },
+	{"bash -c 'X=$(cat); declare -p X'",                    13        },
+	{"bash -c 'X=$(cat); set -x; : \"$X\"' 2>&1",           4         },
+	{"X=$(cat) env | grep ^X=",                             2         },
+	{"rev",						 0         },
+	{"tac",						 0         },
+	{"fold -w5",					    0         },
+	{"sed 's/./& /g'",				      0         },
+	{"sed 's/./\\x1b[31m&\\x1b[0m/g'",                      7         },
+	{"grep --color=always '[0-9]*'",                        13        },
+	{"iconv -t UTF-16LE",				   0         },
+	{"iconv -t UTF-16",				     2         },
+	{"sed 's/^/        /'",				 0         },
+	{"perl -pe 's/(.)/sprintf(\"\\\\x%02x\", ord $1)/ges'", 0         },
+	{"python3 -c 'import yaml' 2>/dev/null || exit 127; python3 -c "
+	 "'import sys, yaml; print(yaml.safe_dump({\"k\": sys.stdin.read()}, "
+	 "width=20))'",				6         },
+	{"sed \"s/'/''/g\"",				    0         },
 };
 
 static const char *const secrets[] = {
@@ -157,6 +167,35 @@ static void test_tools(void **state)
 		}
 		redact_set_free(set);
 	}
+}
+
+/* curl -v shows what it sends, with the password in base64. */
+static void test_curl(void **state)
+{
+	static const char command[] =
+		"command -v curl >/dev/null || exit 127; python3 -c '"
+		"import http.server as h, subprocess as p, sys, threading as t; "
+		"s = h.HTTPServer((\"127.0.0.1\", 0), h.BaseHTTPRequestHandler); "
+		"t.Thread(target=s.serve_forever, daemon=True).start(); "
+		"p.run([\"curl\", \"-sv\", \"-u\", \"user:\" + sys.stdin.read(), "
+		"\"http://127.0.0.1:%d/\" % s.server_port], stderr=sys.stdout)'"
+		" 2>/dev/null";
+	struct redact_set *set = set_of1(TOKEN);
+	CLEANUP_BUF struct buf out = BUF_INIT(1 << 20);
+	CLEANUP_BUF struct buf got = BUF_INIT(1 << 20);
+	CLEANUP_BUF struct buf coded = BUF_INIT(100);
+
+	(void)state;
+	if (tool(command, STR(TOKEN), &out)) {
+		b64_encode(&coded, "user:" TOKEN, strlen("user:" TOKEN));
+		assert_non_null(strstr(buf_cstr(&out), buf_cstr(&coded)));
+		assert_true(redact_buf(set, out.data, out.len, true, &got) > 0);
+		/* user: and its neighbour's bits may stay */
+		coded.data[20] = '\0';
+		assert_null(strstr(buf_cstr(&got), coded.data + 10));
+		assert_non_null(strstr(buf_cstr(&got), "Basic dXNlcj"));
+	}
+	redact_set_free(set);
 }
 
 /* Written down as not masked: no finite list of patterns does it. */
@@ -217,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tools),
+		cmocka_unit_test(test_curl),
 		cmocka_unit_test(test_not_masked),
 		cmocka_unit_test(test_base64_matrix),
 	};
