@@ -59,6 +59,7 @@ def cold(home):
     yield it
     it.stop()
     assert it.left_behind() == []
+    assert it.traces() == []
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import subprocess
 import time
 from typing import NamedTuple
 
+import traces
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("NFO_BIN", TOP / "build/release/bin"))
 LIMIT = 40  # seconds that nothing here takes
@@ -131,6 +133,7 @@ class Nfo:
                     "LANG": "C.UTF-8"}
         self.serving = None  # of `nfo serve`; None: a private server
         self.seen = set()    # monitors that there were
+        self.secrets = set()  # values that were put
 
     # --- commands
 
@@ -145,6 +148,8 @@ class Nfo:
         """Runs a command; code None: any will do."""
         if isinstance(stdin, str):
             stdin = stdin.encode()
+        if args[:2] == ("secret", "put"):
+            self.secrets.add(stdin)
         with self.popen(*args, stdin=subprocess.PIPE) as p:
             try:
                 out, err = p.communicate(stdin, timeout=LIMIT)
@@ -254,6 +259,11 @@ class Nfo:
                 continue
         return left
 
+    def traces(self):
+        """Secrets that somebody put, in whatever form, in what the server
+        has left on the disk: databases and their logs, state, backups."""
+        return traces.in_files(self.state, self.secrets, skip={"ballast"})
+
     # --- the API
 
     def connect(self):
@@ -263,6 +273,9 @@ class Nfo:
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()
             headers = {"Content-Type": "application/json", **dict(headers)}
+        if method == "PUT" and "/secrets/" in path:
+            self.secrets.add(body if isinstance(body, bytes)
+                             else str(body).encode())
         c = connection or self.connect()
         c.request(method, path, body, dict(headers))
         a = c.getresponse()

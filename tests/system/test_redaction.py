@@ -190,3 +190,4 @@ def test_short_and_common_ones(nfo):
         assert "redaction" not in nfo.ask(
             "PUT", "/v1/projects/default/secrets/key", value,
             {"Content-Type": "application/octet-stream"}).json
+    nfo.secrets.clear()  # everyday words are everywhere
