@@ -53,7 +53,7 @@ const struct schema secret_schemas[] = {
 	 "\"type\":\"string\",\"enum\":[\"up\",\"down\",\"sealed\"]},"
 	 "\"text\":" MAYBE("string") ",\"address\":" STRING
 	 ",\"namespace\":" STRING ",\"auth\":" STRING
-	 ",\"auth_mount\":" STRING "}}"},
+	 ",\"auth_mount\":" STRING ",\"login\":" STRING "}}"},
 	{"SecretProviderCheck",
 	 "{\"type\":\"object\",\"required\":[\"name\",\"ok\",\"steps\"],"
 	 "\"properties\":{\"name\":" STRING ",\"ok\":{\"type\":\"boolean\"},"

@@ -15,6 +15,7 @@ static void on_server_gone(void *ctx, const struct err *why)
 	struct keeper *k = ctx;
 
 	(void)why;
+	keeper_checks_end(k);
 	chan_free(k->server);
 	k->server = NULL;
 }
@@ -31,6 +32,7 @@ static int on_monitor(void *ctx, struct chan_msg *msg)
 	case MSG_SERVER: /* the end of a new server's channel */
 		if (msg->n_fds != 1)
 			return -1;
+		keeper_checks_end(k);
 		chan_free(k->server);
 		k->server = chan_new(k->loop, chan_msg_take(msg, 0),
 				     &server_ops, k);
@@ -42,7 +44,7 @@ static int on_monitor(void *ctx, struct chan_msg *msg)
 	case MSG_CREDENTIAL_IS:
 		return keeper_on_credential(k, msg);
 	case MSG_STOP:
-		loop_stop(k->loop);
+		keeper_leave(k);
 		return 0;
 	default:
 		return -1;
@@ -67,6 +69,7 @@ int main(void)
 	(void)hash_sha256("", 0); /* libcrypto reads its configuration now */
 	keeper_vault_confine(&k, &start);
 	list_init(&k.attempts);
+	list_init(&k.checks);
 	if (secret_process_harden(&e) || secret_store_heap_init(&e) ||
 	    loop_new(&k.loop, &e) || keeper_identity_new(&k, &start.init, &e) ||
 	    keeper_seal_start(&k, start.init.state, &e) ||
@@ -77,6 +80,7 @@ int main(void)
 	if (loop_run(k.loop, &e))
 		log_error("%s", e.text);
 	keeper_attempts_end(&k);
+	keeper_checks_end(&k);
 	vault_free(k.vault);
 	keeper_seal_end(&k);
 	keeper_identity_free(&k);

@@ -44,7 +44,10 @@ struct keeper {
 	struct keeper_identity *identity;
 	struct buf providers; /* the list; empty: none */
 	struct vault *vault;  /* NULL: there are no providers */
-	int64_t scan_second;  /* the second that scans were counted in */
+	struct link checks;   /* of providers, under way */
+	unsigned n_checks;
+	struct loop_timer *leaving;
+	int64_t scan_second; /* the second that scans were counted in */
 	unsigned scans;
 	int64_t verify_second; /* the same for what strangers sign */
 	unsigned verifies;
@@ -81,6 +84,9 @@ int keeper_providers(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		     struct chan_msg *msg);
 int keeper_provider_check(struct keeper *k, uint64_t tag, struct wire_reader *r,
 			  struct chan_msg *msg);
+void keeper_checks_end(struct keeper *k); /* the server that asked is gone */
+/* In order: the loop stops when logins are revoked, or after a while. */
+void keeper_leave(struct keeper *k);
 /* keeper_verify.c: MSG_VERIFY. */
 int keeper_verify(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		  struct chan_msg *msg);

@@ -177,7 +177,9 @@ static int copy_of(int from, int *ret, struct err *e)
 	if (!bad)
 		*ret = fd_memfd_sealed("credential", buf_view(&b), e);
 	buf_wipe(&b);
-	return bad || *ret < 0 ? -1 : 0;
+	if (bad || *ret < 0)
+		return -1;
+	return lseek(*ret, 0, SEEK_SET) ? err_sys(e, errno, "lseek") : 0;
 }
 
 int credentials_open(struct monitor *m, struct chan_msg *msg)

@@ -77,7 +77,7 @@ struct place {
 	int64_t trust_at_us;
 
 	/* token.c */
-	struct link logins;
+	struct tokens *tokens; /* session.h */
 
 	/* kv_get.c */
 	struct link gets; /* reads under way, and those just done */
@@ -93,6 +93,10 @@ struct vault {
 	void *ctx;
 	struct providers providers;
 	struct place *places;
+	/* stop.c */
+	size_t n_busy; /* places that are not idle yet */
+	void (*idle)(void *ctx);
+	void *idle_ctx;
 	/* files.c */
 	struct link asks;
 	uint32_t last_tag;

@@ -1,201 +1,123 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Logins that are a file; see token.h. */
-#include "vault/token.h"
-
+/* The bytes of a login: who holds them, and how they end. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "vault/internal.h"
-#include "vault/login.h"
+#include "vault/session.h"
 
-#include <string.h>
-
-/* A token that was refused is read anew, but not more often. */
-#define PAUSE_US (INT64_C(1) * 1000000)
-
-struct token {
-	struct login *login; /* NULL: it is not the newest any more */
-	struct secret *value;
-	unsigned holders; /* one of them is the login */
+enum {
+	REVOKE_US = 10 * 1000000
 };
 
-struct login {
-	struct link link;
-	struct place *p;
-	struct token *token;
-	struct file_ask *ask;
-	struct link waits;
-	int64_t made_us;
-};
-
-struct token_wait {
-	struct link link;
-	struct place *p;
-	token_fn *fn;
-	void *ctx;
-	struct loop_timer *timer; /* there is one already; or it is too late */
-};
-
-void token_put(struct token *t)
+void tokens_may_be_idle(struct tokens *all)
 {
-	if (!t || --t->holders)
+	void (*idle)(void *ctx) = all->idle;
+
+	if (!idle || !list_empty(&all->tokens))
 		return;
-	secret_free(t->value);
+	LIST_FOR(l, &all->sessions)
+	if (LIST_ENTRY(l, struct session, link)->signin)
+		return;
+	all->idle = NULL;
+	idle(all->idle_ctx);
+}
+
+static void token_free(struct token *t)
+{
+	struct tokens *all = t->p->tokens;
+
+	list_del(&t->link);
+	secret_free(t->secret);
 	mem_free(t);
+	tokens_may_be_idle(all);
 }
 
-const struct secret *token_secret(const struct token *t)
+static void on_revoked(void *ctx, struct vault_answer *a, const struct err *why)
 {
-	return t->value;
+	struct token *t = ctx;
+
+	/* refused: it was dead already */
+	if (why && !a)
+		log_warn("%s: a token could not be revoked, it ends by itself: "
+			 "%s",
+			 t->p->p->name, why->text);
+	token_free(t);
 }
 
-static void drop(struct login *l)
-{
-	if (!l->token)
-		return;
-	l->token->login = NULL;
-	token_put(l->token);
-	l->token = NULL;
-}
-
-bool token_refused(struct token *t)
-{
-	struct login *l = t->login;
-
-	if (!l)
-		return true; /* there is a newer one */
-	if (clock_mono_us() - l->made_us < PAUSE_US)
-		return false;
-	drop(l);
-	return true;
-}
-
-void token_doom(struct place *p, const struct secret *value)
-{
-	LIST_FOR(k, &p->logins)
-	{
-		struct login *l = LIST_ENTRY(k, struct login, link);
-
-		if (l->token && secret_eq(l->token->value, value))
-			drop(l);
-	}
-}
-
-bool token_ours(const struct token *t)
+/* Leases were made under it: they need it longer than we do. */
+static bool taken(const struct token *t)
 {
 	(void)t;
 	return false;
 }
 
-static void answer(struct token_wait *w, struct token *t, const struct err *why)
+/* Nobody holds it any more. */
+static void retire(struct token *t)
 {
-	list_del(&w->link);
-	loop_timer_free(w->timer);
-	if (t)
-		t->holders++;
-	w->fn(w->ctx, t, why);
-	mem_free(w);
+	struct call_request r = {
+		.method = "POST",
+		.path = "v1/auth/token/revoke-self",
+		.token = t->secret,
+		.kind = RETRY_READ, /* a second time does no harm */
+		.deadline_us = clock_mono_us() + REVOKE_US};
+
+	if (!t->ours || taken(t))
+		token_free(t);
+	else
+		t->revoke = call_start(t->p, &r, on_revoked, t);
 }
 
-static void answer_all(struct login *l, const struct err *why)
+void token_put(struct token *t)
 {
-	struct token *t = l->token;
-
-	if (t)
-		t->holders++;
-	while (!list_empty(&l->waits))
-		answer(LIST_ENTRY(l->waits.next, struct token_wait, link), t,
-		       why);
-	token_put(t);
+	if (!--t->n_holders)
+		retire(t);
 }
 
-static void on_file(void *ctx, struct secret *s, const struct err *why)
+const struct secret *token_secret(const struct token *t)
 {
-	struct login *l = ctx;
-	struct err e;
-
-	l->ask = NULL;
-	if (s && login_check_word(s, "token", &e)) {
-		secret_free(s);
-		s = NULL;
-		err_wrap(&e, "%s: token_file", l->p->p->name);
-		why = &e;
-	}
-	if (s) {
-		drop(l);
-		l->token = mem_alloc(sizeof(*l->token));
-		*l->token = (struct token){l, s, 1};
-		l->made_us = clock_mono_us();
-	}
-	answer_all(l, why);
+	return t->secret;
 }
 
-static void on_timer(void *ctx)
+bool token_ours(const struct token *t)
 {
-	struct token_wait *w = ctx;
-	struct login *l = LIST_ENTRY(w->p->logins.next, struct login, link);
-	struct err e;
-
-	if (l->token) {
-		answer(w, l->token, NULL);
-		return;
-	}
-	if (!l->ask && w->p->p->auth == AUTH_TOKEN) {
-		l->ask = file_ask(w->p, CREDENTIAL_TOKEN, on_file, l);
-		return;
-	}
-	if (l->ask)
-		return;
-	err_set(&e, ERR_INVALID, "%s: auth: %s", w->p->p->name,
-		provider_auth_name(w->p->p->auth));
-	answer(w, NULL, &e);
+	return t->ours;
 }
 
-struct token_wait *token_get(struct place *p, const struct grant *who,
-			     int64_t deadline_us, token_fn *fn, void *ctx)
+const struct ulid *token_attempt(const struct token *t)
 {
-	struct login *l = LIST_ENTRY(p->logins.next, struct login, link);
-	struct token_wait *w = mem_alloc(sizeof(*w));
-
-	(void)who;
-	(void)deadline_us;
-	*w = (struct token_wait){.p = p, .fn = fn, .ctx = ctx};
-	w->timer = loop_timer_new(p->v->loop, on_timer, w);
-	list_push(&l->waits, &w->link);
-	loop_timer_set(w->timer, clock_mono_us());
-	return w;
+	return t->own ? &t->attempt : NULL;
 }
 
-void token_wait_cancel(struct token_wait *w)
+struct token *token_new(struct session *s, struct secret *secret, bool ours)
 {
-	if (!w)
-		return;
-	list_del(&w->link);
-	loop_timer_free(w->timer);
-	mem_free(w);
-}
+	struct token *t = mem_alloc(sizeof(*t));
 
-void token_attempt_ended(struct place *p, const struct ulid *attempt)
-{
-	(void)p;
-	(void)attempt;
+	*t = (struct token){.s = s,
+			    .p = s->p,
+			    .secret = secret,
+			    .ours = ours,
+			    .own = s->own,
+			    .attempt = s->who.attempt,
+			    .n_holders = 1};
+	list_push(&s->p->tokens->tokens, &t->link);
+	return t;
 }
 
 void token_begin(struct place *p)
 {
-	struct login *l = mem_alloc(sizeof(*l));
-
-	list_init(&p->logins);
-	l->p = p;
-	list_init(&l->waits);
-	list_push(&p->logins, &l->link);
+	p->tokens = mem_alloc(sizeof(*p->tokens));
+	list_init(&p->tokens->sessions);
+	list_init(&p->tokens->tokens);
 }
 
-void token_end(struct place *p)
+void tokens_forget(struct tokens *all)
 {
-	struct login *l = LIST_ENTRY(p->logins.next, struct login, link);
+	all->idle = NULL;
+	LIST_FOR(l, &all->tokens)
+	{
+		struct token *t = LIST_ENTRY(l, struct token, link);
 
-	file_cancel(l->ask);
-	drop(l);
-	list_del(&l->link);
-	mem_free(l);
+		call_cancel(t->revoke);
+		token_free(t);
+	}
 }

@@ -85,3 +85,16 @@ void vault_attempt_ended(struct vault *v, const struct ulid *attempt);
 /* After a start of the keeper: these attempts live; then: no others. */
 void vault_attempt_alive(struct vault *v, const struct ulid *attempt);
 void vault_alive_end(struct vault *v);
+
+/* What there is to know of providers, as JSON: an array of all, or the one of
+ * the name (-1: there is none).  No credential is in it. */
+void vault_describe(const struct vault *v, struct buf *ret);
+MUST_USE int vault_describe_one(const struct vault *v, const char *name,
+				struct buf *ret);
+
+/*
+ * We leave: nothing new is begun, and what we logged in as is revoked.  idle is
+ * called once, when nothing of this is under way any more, perhaps at once; not
+ * after vault_free().
+ */
+void vault_stop(struct vault *v, void (*idle)(void *ctx), void *ctx);
