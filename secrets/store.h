@@ -266,6 +266,12 @@ MUST_USE int secret_store_rewrap(struct secret_store *s, unsigned max_secrets,
 /* Open every value and compare every row: all is well, or the first damage. */
 MUST_USE int secret_store_verify(struct secret_store *s, struct err *e);
 
+/* A key of 32 bytes for a use of the caller's that label names; it changes with
+ * the root key. */
+MUST_USE int secret_store_derive(const struct secret_store *s,
+				 const char *label, unsigned char *ret,
+				 struct err *e);
+
 struct secret_store_status {
 	uint64_t term, epoch, secrets; /* removed secrets count */
 	uint64_t old;                  /* not in this term yet */

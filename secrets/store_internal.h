@@ -131,9 +131,6 @@ MUST_USE int sstore_mac(struct secret_store *s, uint64_t term,
 			const struct tlv *t, struct hash *ret, struct err *e);
 struct hash sstore_path(const struct secret_store *s, struct str project,
 			struct str name);
-/* A key of its own for another use, from the root key. */
-MUST_USE int sstore_derive(const struct secret_store *s, const char *label,
-			   unsigned char *out, struct err *e);
 /* Keys that the root key wraps; before anything is compared. */
 MUST_USE int sstore_keyring_load(struct secret_store *s, struct err *e);
 MUST_USE int sstore_keyring_digest(struct secret_store *s, struct hash_ctx *c,

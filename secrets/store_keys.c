@@ -35,8 +35,8 @@ int sstore_keys_derive(struct secret_store *s, struct err *e)
 	return derive(s, root, STR("nfo/epoch"), s->keys->epoch, e);
 }
 
-int sstore_derive(const struct secret_store *s, const char *label,
-		  unsigned char *out, struct err *e)
+int secret_store_derive(const struct secret_store *s, const char *label,
+			unsigned char *out, struct err *e)
 {
 	return derive(s, s->keys->root, str_from(label), out, e);
 }
@@ -135,7 +135,7 @@ static int kept_open(struct secret_store *s, const struct kept_key *k,
 	int rc;
 
 	kept_aad(s, k, &aad);
-	if (sstore_derive(s, "nfo/keyring", kek, e))
+	if (secret_store_derive(s, "nfo/keyring", kek, e))
 		return -1;
 	rc = crypto_xaes_open(kek, k->nonce, tlv_view(&aad), k->wrap,
 			      CRYPTO_KEY_LEN, k->wrap + CRYPTO_KEY_LEN, out, e);
@@ -155,7 +155,7 @@ static int kept_put(struct secret_store *s, const char *kind, uint64_t before,
 	memcpy(k.kind, kind, strlen(kind) + 1);
 	random_bytes(k.nonce, sizeof(k.nonce));
 	kept_aad(s, &k, &aad);
-	if (sstore_derive(s, "nfo/keyring", kek, e))
+	if (secret_store_derive(s, "nfo/keyring", kek, e))
 		return -1;
 	rc = crypto_xaes_seal(kek, k.nonce, tlv_view(&aad), key, CRYPTO_KEY_LEN,
 			      k.wrap, k.wrap + CRYPTO_KEY_LEN, e);

@@ -124,6 +124,8 @@ static void begin(struct request *r, const char *method, const char *version)
 		reply_header(r, "Allow", buf_cstr(&r->allow));
 	} else if (!drain_refuses(r) && !conventions_check(r) &&
 		   !claimed_length(r, &len) && r->route->body != BODY_NONE) {
+		if (r->route->body == BODY_BYTES)
+			r->body.max = request_body_max(r);
 		upload_begin(r); /* only where it is multipart */
 		if (r->phase != REQUEST_ANSWERED && r->route->begin)
 			(void)r->route->begin(r);

@@ -97,7 +97,8 @@ static int ask(struct sealing *w, enum msg_type type, struct wire_writer *body)
 {
 	struct request *r = w->r;
 	struct err e;
-	int bad = keeper_ask(r->api->keeper, type, body, on_done, w, &e);
+	int bad =
+		keeper_ask(r->api->keeper, type, body, STR(""), on_done, w, &e);
 
 	mem_wipe(body->data, body->len);
 	if (bad)
@@ -210,7 +211,7 @@ static int tell(struct request *r, enum msg_type type, keeper_fn *fn)
 	struct wire_writer body = {.len = 0};
 	struct err e;
 
-	if (keeper_ask(r->api->keeper, type, &body, fn, w, &e))
+	if (keeper_ask(r->api->keeper, type, &body, STR(""), fn, w, &e))
 		return reply_err(r, &e);
 	request_wait(r);
 	return 0;

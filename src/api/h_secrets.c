@@ -310,8 +310,8 @@ static int change_version(struct request *r, enum version_change what,
 	wire_u64(&body, version);
 	wire_u8(&body, (uint8_t)what);
 	return asked(r,
-		     keeper_ask(r->api->keeper, MSG_VERSION, &body, on_changed,
-				w, &e),
+		     keeper_ask(r->api->keeper, MSG_VERSION, &body, STR(""),
+				on_changed, w, &e),
 		     &e);
 }
 
@@ -363,8 +363,8 @@ int h_secret_describe(struct request *r)
 				     "to %d}",
 				     DESCRIPTION_MAX, KEEP_MAX);
 	return asked(r,
-		     keeper_ask(r->api->keeper, MSG_DESCRIBE, &body, on_changed,
-				w, &e),
+		     keeper_ask(r->api->keeper, MSG_DESCRIBE, &body, STR(""),
+				on_changed, w, &e),
 		     &e);
 }
 

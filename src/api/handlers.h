@@ -126,5 +126,9 @@ int h_slot_add(struct request *r);
 int h_slot_remove(struct request *r);
 int h_rotate(struct request *r);
 int h_rekey(struct request *r);
+/* h_secret_move.c */
+int h_secret_recipient(struct request *r);
+int h_secret_export(struct request *r);
+int h_secret_import(struct request *r);
 int h_secret_put(struct request *r);
 int h_secret_delete(struct request *r);

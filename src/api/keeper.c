@@ -142,7 +142,7 @@ static int on_public(struct keeper *k, struct chan_msg *msg)
 
 static int on_answer(struct keeper *k, struct chan_msg *msg)
 {
-	CLEANUP_BUF struct buf json = BUF_INIT(KEEPER_LIST_MAX);
+	CLEANUP_BUF struct buf json = BUF_INIT(SECRET_FILE_MAX);
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
 	struct keeper_answer a = {0};
 	struct pending *p = find(k, wire_get_u64(&r));
@@ -406,16 +406,22 @@ int keeper_check_provider(struct keeper *k, struct str name, struct str paths,
 }
 
 int keeper_ask(struct keeper *k, enum msg_type type,
-	       const struct wire_writer *body, keeper_fn *fn, void *ctx,
-	       struct err *e)
+	       const struct wire_writer *body, struct str beside, keeper_fn *fn,
+	       void *ctx, struct err *e)
 {
 	struct wire_writer w = {.len = 0};
+	CLEANUP_FD int fd = -1;
 	int r;
 
+	if (beside.len) {
+		fd = fd_memfd_sealed("beside", beside, e);
+		if (fd < 0)
+			return -1;
+	}
 	wire_u64(&w, ++k->last_tag);
 	wire_bytes(&w, body->data, body->len);
 	w.failed |= body->failed;
-	r = ask(k, type, &w, -1, fn, ctx, e);
+	r = ask(k, type, &w, fd, fn, ctx, e);
 	mem_wipe(w.data, w.len);
 	return r;
 }

@@ -67,10 +67,11 @@ typedef void keeper_run_fn(void *ctx, const struct ulid *run);
 void keeper_run_gone(struct keeper *k, const struct ulid *run);
 void keeper_run_keys(struct keeper *k, keeper_run_fn *fn, void *ctx);
 
-/* Any other question: type, and what comes behind its tag. */
+/* Any other question: type, and what comes behind its tag; beside: what goes
+ * with it in a memory file, where there is any. */
 MUST_USE int keeper_ask(struct keeper *k, enum msg_type type,
-			const struct wire_writer *body, keeper_fn *fn,
-			void *ctx, struct err *e);
+			const struct wire_writer *body, struct str beside,
+			keeper_fn *fn, void *ctx, struct err *e);
 
 /* How a provider of secrets is; name "": the local store. */
 struct keeper_provider {

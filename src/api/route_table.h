@@ -5,6 +5,7 @@
 #include "api/handlers.h"
 #include "api/route.h"
 #include "api/upload.h"
+#include "proto/edges.h"
 
 extern const struct route server_routes[], access_routes[], job_routes[],
 	run_routes[];

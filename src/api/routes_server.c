@@ -277,6 +277,13 @@ const struct route server_routes[] = {
 	 .id = "rekey",
 	 .summary = "A new root key, with every slot",
 	 .answers = {{200, JSON, "Term", "the new term"}, PROBLEM_400, {409, NULL, NULL, "a slot would be lost"}, PROBLEM_422, {503, NULL, NULL, "the store is sealed"}}},
+	{.method = METHOD_GET,
+	 .path = "/v1/secret-recipient",
+	 .may = MAY_KNOWN,
+	 .handle = h_secret_recipient,
+	 .id = "getSecretRecipient",
+	 .summary = "Whom to seal a file of age to, so that it can be imported",
+	 .answers = {{200, JSON, "Recipient", "of age"}, {503, NULL, NULL, "the store is sealed"}}},
 };
 /* clang-format on */
 const size_t n_server_routes = ARRAY_LEN(server_routes);

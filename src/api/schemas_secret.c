@@ -8,6 +8,16 @@ const struct schema secret_schemas[] = {
 	 "{\"type\":\"object\",\"required\":[\"version\"],\"properties\":{"
 	 "\"version\":" INTEGER ",\"created_at\":" STRING
 	 ",\"state\":{\"enum\":[\"kept\",\"deleted\"]}}}"},
+	{"ExportWanted",
+	 "{\"type\":\"object\",\"required\":[\"recipient\"],"
+	 "\"additionalProperties\":false,\"properties\":{\"recipient\":" STRING
+	 "}}"},
+	{"Imported",
+	 "{\"type\":\"object\",\"required\":[\"stored\"],\"properties\":{"
+	 "\"stored\":" INTEGER "}}"},
+	{"Recipient",
+	 "{\"type\":\"object\",\"required\":[\"recipient\"],\"properties\":{"
+	 "\"recipient\":" STRING "}}"},
 	{"SecretMetadata",
 	 "{\"type\":\"object\",\"additionalProperties\":false,"
 	 "\"properties\":{\"description\":" STRING ",\"max_versions\":" INTEGER

@@ -102,7 +102,7 @@ static const struct verb verbs[] = {
 	{"artifact", "RUN [TASK.NAME [--to FILE]]",
 	 "List what a run left behind, or fetch one", NULL, verb_artifact},
 	{"secret", "put|list|show|versions|rm|undelete|destroy|describe [NAME], "
-	 "seal|unseal|seal-status|rotate|rekey, slot list|add|remove [KIND|SLOT], "
+	 "recipient|export|import, seal|unseal|seal-status|rotate|rekey, slot list|add|remove [KIND|SLOT], "
 	 "provider list|show|check",
 	 "Secrets of the local store; values come from standard input",
 	 "  nfo secret put sign_key < key.pem\n"
@@ -114,6 +114,8 @@ static const struct verb verbs[] = {
 	 "  nfo secret undelete sign_key --version 2\n"
 	 "  nfo secret destroy sign_key --version 1\n"
 	 "  nfo secret describe sign_key --description 'of the build' --max-versions 3\n"
+	 "  nfo secret export --age age1... > secrets.age\n"
+	 "  nfo secret import < secrets.age\n"
 	 "  nfo secret slot add passphrase\n"
 	 "  nfo secret slot list\n"
 	 "  nfo secret seal\n"

@@ -308,7 +308,8 @@ enum takes {
 	TAKES_META = 4,
 	TAKES_PASSPHRASE = 8,
 	TAKES_SCRYPT = 16,
-	TAKES_UNSEAL = 32
+	TAKES_UNSEAL = 32,
+	TAKES_AGE = 64
 };
 
 static const struct {
@@ -325,6 +326,9 @@ static const struct {
 	{"undelete",    1,        TAKES_VERSION,                   undelete          },
 	{"destroy",     1,        TAKES_VERSION,                   destroy           },
 	{"describe",    1,        TAKES_META,                      describe          },
+	{"recipient",   0,        0,			       secret_recipient  },
+	{"export",      0,        TAKES_AGE,                       secret_export     },
+	{"import",      0,        0,			       secret_import     },
 	{"seal",        0,        0,			       secret_seal       },
 	{"unseal",      0,        TAKES_PASSPHRASE | TAKES_UNSEAL, secret_unseal     },
 	{"seal-status", 0,        0,			       secret_seal_status},
@@ -338,6 +342,7 @@ static unsigned said(const struct secret_args *a)
 	return (a->if_version ? TAKES_IF_VERSION : 0) |
 	       (a->version ? TAKES_VERSION : 0) |
 	       (a->description || a->max_versions ? TAKES_META : 0) |
+	       (a->age ? TAKES_AGE : 0) |
 	       (a->passphrase_fd ? TAKES_PASSPHRASE : 0) |
 	       (a->scrypt ? TAKES_SCRYPT : 0) |
 	       (a->automatic || a->accept_rollback ? TAKES_UNSEAL : 0);
@@ -357,6 +362,8 @@ int verb_secret(int argc, char **argv, const struct verb *v)
 		 "of describe"					      },
 		{"max-versions",    0,   OPT_TEXT, &a.max_versions,    "N",
 		 "of describe: kept from now on; 0: as the server does"     },
+		{"age",             0,   OPT_TEXT, &a.age,             "RECIPIENT",
+		 "of export: who may read the file, age1..."                },
 		{"passphrase-fd",   0,   OPT_TEXT, &a.passphrase_fd,   "N",
 		 "read it from there, a line each; else it is asked for"    },
 		{"scrypt",          0,   OPT_TEXT, &a.scrypt,          "16-20",

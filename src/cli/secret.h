@@ -8,7 +8,7 @@ struct secret_args {
 	const struct verb *verb;
 	const char *project;
 	const char *if_version, *version, *description, *max_versions;
-	const char *accept_rollback, *passphrase_fd, *scrypt;
+	const char *age, *accept_rollback, *passphrase_fd, *scrypt;
 	bool automatic;
 	char **v; /* behind the action */
 	size_t n;
@@ -18,6 +18,10 @@ struct secret_args {
 MUST_USE int secret_path(struct buf *b, const char *project, const char *name,
 			 const char *rest);
 
+/* secret_move.c */
+int secret_recipient(const struct secret_args *a);
+int secret_export(const struct secret_args *a);
+int secret_import(const struct secret_args *a);
 /* seal.c */
 int secret_seal(const struct secret_args *a);
 int secret_unseal(const struct secret_args *a);

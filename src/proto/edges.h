@@ -171,7 +171,12 @@ enum msg_type {
 	MSG_REKEY,       /* tag, n u8, passphrases str: OK with the term */
 	MSG_VERSION,     /* tag, project, name, version u64 (0: the newest),
 			  enum version_change u8 */
-	MSG_DESCRIBE,    /* tag, project, name, description str, versions u8 */
+	MSG_RECIPIENT,   /* tag: LISTED, an object */
+	MSG_EXPORT,   /* tag, project, recipient of age str: LISTED, a file of
+			  age, up to SECRET_FILE_MAX bytes */
+	MSG_IMPORT,   /* tag, project; fd 0: sealed memfd, such a file: OK with
+			  how many were stored */
+	MSG_DESCRIBE, /* tag, project, name, description str, versions u8 */
 	/* keeper -> server, when it is new and when they change: the public
 	 * halves of its own keys.  No tag: nobody asked. */
 	MSG_PUBLIC_KEYS, /* struct public_keys */
@@ -197,6 +202,8 @@ enum secret_form {
 
 enum {
 	SECRET_INLINE_MAX = 15000, /* bytes of a value in a message's body */
+	SECRET_FILE_MAX = 16
+			  << 20, /* of what is exported or imported at once */
 };
 
 /* Files that the settings of a provider may name. */

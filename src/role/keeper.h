@@ -182,3 +182,12 @@ int keeper_rotate(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		  struct chan_msg *msg);
 int keeper_rekey(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		 struct chan_msg *msg);
+
+/* --- keeper_move.c: files of age ----------------------------------------- */
+
+int keeper_recipient(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		     struct chan_msg *msg);
+int keeper_export(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		  struct chan_msg *msg);
+int keeper_import(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		  struct chan_msg *msg);
