@@ -63,7 +63,7 @@ static void ask_store(struct needs *n, struct keeper *k,
 	n->n_open++;
 }
 
-/* The keeper has told of all there are, once it has told of one. */
+/* The keeper has told of all there are, once it has told of the store. */
 static void check_provider(struct needs *n, struct keeper *k,
 			   const struct doc_node *s)
 {
@@ -71,13 +71,16 @@ static void check_provider(struct needs *n, struct keeper *k,
 	const struct doc_node *exec = doc_get(s, "exec");
 	struct str name = exec ? exec->text : job_text(by, "default");
 	const struct keeper_provider *all;
+	bool told = false;
 	size_t n_all;
 
 	all = keeper_providers(k, &n_all);
-	for (size_t i = 0; i < n_all; i++)
+	for (size_t i = 0; i < n_all; i++) {
 		if (str_is(name, all[i].name))
 			return;
-	if (n_all)
+		told |= !all[i].name[0];
+	}
+	if (told)
 		problem_at(&n->ps,
 			   exec ? exec :
 			   by   ? by :

@@ -36,10 +36,10 @@ static int on_monitor(void *ctx, struct chan_msg *msg)
 		chan_free(k->server);
 		k->server = chan_new(k->loop, chan_msg_take(msg, 0),
 				     &server_ops, k);
-		keeper_tell_state(k);
-		keeper_identity_wake(k);
 		if (k->vault)
 			vault_tell(k->vault);
+		keeper_tell_state(k); /* last: then all are told */
+		keeper_identity_wake(k);
 		return 0;
 	case MSG_CREDENTIAL_IS:
 		return keeper_on_credential(k, msg);
