@@ -291,7 +291,10 @@ const struct config_key config_keys[] = {
 		 "jwt for identity.",
 	 .example = "ci-approle"},
 	{"secret_providers", "auth_role", CONFIG_TEXT, PROVIDER(auth_role),
-	 .restart = true, .help = "The role to log in as.", .example = "nfo"},
+	 .restart = true,
+	 .help = "The role to log in as; of approle, with secret_id_wrapped: "
+		 "the role whose secret ids are taken.",
+	 .example = "nfo"},
 	{"secret_providers", "audience", CONFIG_TEXT, PROVIDER(audience),
 	 .restart = true,
 	 .help = "Of identity: for whom our tokens are, the `bound_audiences` "
@@ -312,7 +315,9 @@ const struct config_key config_keys[] = {
 	 .example = "/etc/nfo/vault-secret-id"},
 	{"secret_providers", "secret_id_wrapped", CONFIG_BOOL,
 	 PROVIDER(secret_id_wrapped), .restart = true, .fallback = "false",
-	 .help = "The file has a wrapping token in place of it.",
+	 .help = "The file has a wrapping token in place of it: it is opened "
+		 "once, and only if it was made where secret ids of auth_role "
+		 "are made.",
 	 .example = "true"},
 	{"secret_providers", "jwt_file", CONFIG_TEXT, PROVIDER(jwt_file),
 	 .restart = true, .wrong = value_path,
