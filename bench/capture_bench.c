@@ -119,8 +119,8 @@ static struct result ceiling(struct str text, size_t chunk, uint64_t total)
 	return (struct result){(double)t * 1e-6, cpu() - c};
 }
 
-static struct result ours(struct redact_set *set, struct str text, size_t chunk,
-			  uint64_t total)
+static struct result ours(const struct mask_value *secrets, struct str text,
+			  size_t chunk, uint64_t total)
 {
 	CLEANUP_FD int data = scratch(), idx = scratch();
 	int fds[FORK_READERS + FORK_READERS_MAX], monitor[2], ctl[2], p[2];
@@ -136,7 +136,9 @@ static struct result ours(struct redact_set *set, struct str text, size_t chunk,
 	    fd_set_nonblock(p[0], true))
 		die("socketpair");
 	fds[FORK_MONITOR] = monitor[0];
-	*r = (struct run){.fds = fds, .a = &a, .set = set, .ctl = ctl[0]};
+	*r = (struct run){.fds = fds, .a = &a, .ctl = ctl[0]};
+	if (mask_add(&r->mask, secrets, SECRETS, NULL, 0, &e))
+		die("secrets");
 	r->out[0] = p[0];
 	r->out[1] = -1;
 	logfile_init(&r->log, data, idx, 0);
@@ -153,6 +155,7 @@ static struct result ours(struct redact_set *set, struct str text, size_t chunk,
 		close(ctl[i]);
 	}
 	logfile_done(&r->log);
+	mask_done(&r->mask);
 	mem_free(r);
 	return (struct result){(double)t * 1e-6, cpu() - c};
 }
@@ -170,15 +173,15 @@ static struct result median(struct result v[ROUNDS])
 	return v[ROUNDS / 2];
 }
 
-static void measure(struct redact_set *set, struct str text, size_t chunk,
-		    uint64_t total)
+static void measure(const struct mask_value *secrets, struct str text,
+		    size_t chunk, uint64_t total)
 {
 	struct result c[ROUNDS], o[ROUNDS], mc, mo;
 	double gb = (double)total * 1e-9;
 
 	for (int i = 0; i < ROUNDS; i++) {
 		c[i] = ceiling(text, chunk, total);
-		o[i] = ours(set, text, chunk, total);
+		o[i] = ours(secrets, text, chunk, total);
 	}
 	mc = median(c);
 	mo = median(o);
@@ -194,21 +197,20 @@ int main(int argc, char **argv)
 {
 	struct redact_secret secrets[SECRETS];
 	struct buf text = BUF_INIT(SIZE_MAX / 2);
-	struct redact_set *set;
+	struct mask_value values[SECRETS];
 	uint64_t mib = 512;
-	struct err e;
 
 	if (argc > 1 && str_to_u64(str_from(argv[1]), 4096, &mib))
 		return 2;
 	text_secrets(secrets, SECRETS);
-	if (redact_set_new(secrets, SECRETS, NULL, 0, &set, &e))
-		return 1;
+	for (size_t i = 0; i < SECRETS; i++)
+		values[i] = (struct mask_value){i, secrets[i].name,
+						secrets[i].value};
 	text_make(&text, TEXT, secrets, SECRETS);
-	measure(set, buf_view(&text), BLOCK, mib << 20);
-	measure(set, buf_view(&text), 65536, mib << 20);
-	measure(set, buf_view(&text), 4096, mib << 19);
-	measure(set, buf_view(&text), LINE, mib << 17);
-	redact_set_free(set);
+	measure(values, buf_view(&text), BLOCK, mib << 20);
+	measure(values, buf_view(&text), 65536, mib << 20);
+	measure(values, buf_view(&text), 4096, mib << 19);
+	measure(values, buf_view(&text), LINE, mib << 17);
 	buf_done(&text);
 	return 0;
 }

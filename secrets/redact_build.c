@@ -32,51 +32,69 @@ static unsigned log2_for(size_t n, unsigned min, unsigned max)
 	return min;
 }
 
+/* What a byte is in logs, in fields of a word that are added up. */
+enum {
+	DIGIT = 1,
+	HEX = 1 << 3,
+	LOWER = 1 << 6,
+	POINT = 1 << 9,
+	OTHER = 1 << 12,
+	FIELD = 7
+};
+
+static unsigned class_of(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return DIGIT;
+	if (c >= 'a' && c <= 'f')
+		return HEX;
+	if (c >= 'g' && c <= 'z')
+		return LOWER;
+	return c && strchr("./:=-_\",", c) ? POINT : OTHER;
+}
+
 /* How often a gram comes in logs: times and numbers, then words, then
  * identifiers and hexadecimal.  Only the order of the figures matters much. */
-static unsigned gram_weight(const uint8_t *p)
+static unsigned gram_weight(unsigned classes)
 {
-	unsigned digits = 0, lower = 0, hex = 0, points = 0, others = 0;
+	unsigned digits = classes / DIGIT & FIELD;
+	unsigned points = classes / POINT & FIELD;
 
-	for (unsigned i = 0; i < GRAM; i++) {
-		if (p[i] >= '0' && p[i] <= '9')
-			digits++;
-		else if (p[i] >= 'a' && p[i] <= 'f')
-			hex++;
-		else if (p[i] >= 'g' && p[i] <= 'z')
-			lower++;
-		else if (p[i] && strchr("./:=-_\",", p[i]))
-			points++;
-		else
-			others++;
-	}
-	if (others)
+	if (classes / OTHER & FIELD)
 		return 1;
 	if (digits + points == GRAM)
 		return 60;
 	if (!digits)
 		return points ? 30 : 50;
-	return lower ? 4 : 10;
+	return classes / LOWER & FIELD ? 4 : 10;
 }
 
 /* The stride consecutive grams that are least like ordinary text. */
 static uint32_t rarest_window(const uint8_t *p, size_t len, unsigned stride)
 {
-	unsigned least = ~0u;
+	unsigned class[REDACT_TILE_MAX], weight[REDACT_TILE_MAX];
+	unsigned least = ~0u, classes = 0, sum = 0;
 	uint32_t best = 0;
 
+	assert(len <= REDACT_TILE_MAX);
 	/* Best with four more bytes behind each of its grams. */
 	if (len >= stride + 2 * GRAM - 1)
 		len -= GRAM;
-	for (uint32_t at = 0; at + stride + GRAM - 1 <= len; at++) {
-		unsigned w = 0;
-
-		for (unsigned k = 0; k < stride; k++)
-			w += gram_weight(p + at + k);
-		if (w < least) {
-			least = w;
-			best = at;
+	for (uint32_t i = 0; i < len; i++) {
+		class[i] = class_of(p[i]);
+		classes += class[i];
+		if (i + 1 < GRAM)
+			continue;
+		weight[i + 1 - GRAM] = gram_weight(classes);
+		classes -= class[i + 1 - GRAM];
+		sum += weight[i + 1 - GRAM];
+		if (i + 1 < GRAM + stride - 1)
+			continue;
+		if (sum < least) {
+			least = sum;
+			best = i + 1 - (GRAM + stride - 1);
 		}
+		sum -= weight[i + 1 - (GRAM + stride - 1)];
 	}
 	return best;
 }

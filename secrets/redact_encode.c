@@ -5,7 +5,7 @@
  */
 #include "secrets/redact_internal.h"
 
-#include <stdio.h>
+#include <pthread.h>
 #include <string.h>
 
 void redact_put(struct redact_out *o, const void *p, size_t n)
@@ -38,11 +38,9 @@ void redact_b64_middle(struct redact_out *o, const uint8_t *v, size_t n,
 		if (bit / 8 + 1 < n)
 			two |= v[bit / 8 + 1];
 		six = two >> (10 - bit % 8) & 63;
-		redact_put(o,
-			   six < 62  ? &chars[six] :
-			   six == 62 ? (url ? "-" : "+") :
-				       (url ? "_" : "/"),
-			   1);
+		redact_put1(o, (uint8_t)(six < 62  ? chars[six] :
+					 six == 62 ? (url ? '-' : '+') :
+						     (url ? '_' : '/')));
 	}
 }
 
@@ -73,8 +71,8 @@ static void hex_words(struct redact_out *o, const uint8_t *v, size_t n, int arg)
 	for (size_t i = 0; i < n / 2 * 2; i++) {
 		uint8_t c = v[i ^ 1];
 
-		redact_put(o, &digits[c >> 4], 1);
-		redact_put(o, &digits[c & 15], 1);
+		redact_put1(o, (uint8_t)digits[c >> 4]);
+		redact_put1(o, (uint8_t)digits[c & 15]);
 	}
 }
 
@@ -94,15 +92,9 @@ static void hex(struct redact_out *o, const uint8_t *v, size_t n, int arg)
 		if (i)
 			put_str(o, how[arg].between);
 		put_str(o, how[arg].before);
-		redact_put(o, &how[arg].digits[v[i] >> 4], 1);
-		redact_put(o, &how[arg].digits[v[i] & 15], 1);
+		redact_put1(o, (uint8_t)how[arg].digits[v[i] >> 4]);
+		redact_put1(o, (uint8_t)how[arg].digits[v[i] & 15]);
 	}
-}
-
-static bool alnum(uint8_t c)
-{
-	return (c >= '0' && c <= '9') ||
-	       ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
 enum {
@@ -123,18 +115,19 @@ static void url(struct redact_out *o, const uint8_t *v, size_t n, int arg)
 		{"-._~!$%&()*+,/:;=?@[\\]^`{|}", "%20"}, /* WHATWG query */
 		{"-._~!$%&'()*+,.\\/",           "%20"}, /* WHATWG userinfo, about */
 	};
+	const char *digits =
+		arg & URL_LOWER ? "0123456789abcdef" : "0123456789ABCDEF";
 	const char *safe = how[arg & 15].safe;
-	char text[4];
 
 	for (size_t i = 0; i < n; i++) {
-		if (alnum(v[i]) || (v[i] && strchr(safe, v[i]))) {
-			redact_put(o, &v[i], 1);
+		if (redact_alnum(v[i]) || (v[i] && strchr(safe, v[i]))) {
+			redact_put1(o, v[i]);
 		} else if (v[i] == ' ') {
 			put_str(o, how[arg & 15].space);
 		} else {
-			snprintf(text, sizeof(text),
-				 arg & URL_LOWER ? "%%%02x" : "%%%02X", v[i]);
-			put_str(o, text);
+			redact_put1(o, '%');
+			redact_put1(o, (uint8_t)digits[v[i] >> 4]);
+			redact_put1(o, (uint8_t)digits[v[i] & 15]);
 		}
 	}
 }
@@ -168,7 +161,7 @@ static void replace(struct redact_out *o, const uint8_t *v, size_t n, int arg)
 		if (v[i] == (uint8_t)how[arg][0][0])
 			put_str(o, how[arg][1]);
 		else
-			redact_put(o, &v[i], 1);
+			redact_put1(o, v[i]);
 	}
 }
 
@@ -178,11 +171,11 @@ static void backslashes(struct redact_out *o, const uint8_t *v, size_t n,
 {
 	(void)arg;
 	for (size_t i = 0; i < n; i++) {
-		if (v[i] >= 0x20 && v[i] < 0x7f && !alnum(v[i]) &&
+		if (v[i] >= 0x20 && v[i] < 0x7f && !redact_alnum(v[i]) &&
 		    !strchr("-_./:%+=@", v[i]) && !(v[i] == '#' && i) &&
 		    !(v[i] == '~' && i))
-			redact_put(o, "\\", 1);
-		redact_put(o, &v[i], 1);
+			redact_put1(o, '\\');
+		redact_put1(o, v[i]);
 	}
 }
 
@@ -202,12 +195,14 @@ static void xml(struct redact_out *o, const uint8_t *v, size_t n, int arg)
 	static const char chars[] = "<>&\"'";
 
 	for (size_t i = 0; i < n; i++) {
-		const char *c = v[i] ? strchr(chars, v[i]) : NULL;
+		const char *c = v[i] && !redact_alnum(v[i]) ?
+					strchr(chars, v[i]) :
+					NULL;
 
 		if (c)
 			put_str(o, how[arg][c - chars]);
 		else
-			redact_put(o, &v[i], 1);
+			redact_put1(o, v[i]);
 	}
 }
 
@@ -221,7 +216,7 @@ static void reversed(struct redact_out *o, const uint8_t *v, size_t n, int arg)
 {
 	(void)arg;
 	while (n--)
-		redact_put(o, &v[n], 1);
+		redact_put1(o, v[n]);
 }
 
 /* Only for what is beyond ASCII: NUL is dropped by the squeezed view. */
@@ -323,3 +318,60 @@ const struct redact_encoder redact_encoders[] = {
 	{"utf-16be",             utf16,         1,               false, false},
 };
 const size_t redact_n_encoders = ARRAY_LEN(redact_encoders);
+
+/* --- what changes what --------------------------------------------------- */
+
+static uint64_t changers[256];
+static pthread_once_t changers_once = PTHREAD_ONCE_INIT;
+
+/* Is it, without what the squeezed view drops, the text itself? */
+static bool same(const struct redact_out *o, const uint8_t *v, size_t n)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < o->n; i++) {
+		if (!redact_kept(o->p[i]))
+			continue;
+		while (k < n && !redact_kept(v[k]))
+			k++;
+		if (k == n || v[k++] != o->p[i])
+			return false;
+	}
+	while (k < n && !redact_kept(v[k]))
+		k++;
+	return k == n;
+}
+
+/* By trying: each byte at the beginning and elsewhere. */
+static void find_changers(void)
+{
+	_Static_assert(ARRAY_LEN(redact_encoders) <= 64, "a bit for each");
+	for (size_t i = 0; i < redact_n_encoders; i++)
+		for (unsigned c = 0; c < 256; c++) {
+			uint8_t v[2][3] = {
+				{(uint8_t)c, 'x',        'x'},
+                                {'x',        (uint8_t)c, 'x'}
+                        };
+
+			for (unsigned k = 0; k < 2; k++) {
+				uint8_t room[256];
+				struct redact_out o = {room, 0, sizeof(room),
+						       false};
+
+				redact_encoders[i].fn(&o, v[k], 3,
+						      redact_encoders[i].arg);
+				if (c >= 0x80 || !same(&o, v[k], 3))
+					changers[c] |= (uint64_t)1 << i;
+			}
+		}
+}
+
+uint64_t redact_changers(const uint8_t *v, size_t n)
+{
+	uint64_t bits = 0;
+
+	pthread_once(&changers_once, find_changers);
+	for (size_t i = 0; i < n; i++)
+		bits |= changers[v[i]];
+	return bits;
+}

@@ -124,7 +124,9 @@ void redact_escape(struct redact_out *o, const uint8_t *v, size_t n, int arg)
 		return; /* no encoder of this kind takes it */
 	for (size_t i = 0; i < n; i += len) {
 		len = 1;
-		if (v[i] < 0x80)
+		if (redact_alnum(v[i]))
+			redact_put1(o, v[i]);
+		else if (v[i] < 0x80)
 			put_ascii(o, s, v[i]);
 		else if (u)
 			put_u(o, s->high, utf8_at(v + i, &len));

@@ -64,6 +64,9 @@ struct redact_encoder {
 };
 extern const struct redact_encoder redact_encoders[];
 extern const size_t redact_n_encoders;
+/* Which encoders make another text of a value than the value itself, as far as
+ * the squeezed view goes: bit i is that of encoder i. */
+uint64_t redact_changers(const uint8_t *v, size_t n);
 /* base64 without padding (url: its alphabet) of what is whole of v when it
  * starts at byte `shift` of a group of three: the stable middle. */
 void redact_b64_middle(struct redact_out *o, const uint8_t *v, size_t n,
@@ -71,11 +74,26 @@ void redact_b64_middle(struct redact_out *o, const uint8_t *v, size_t n,
 /* escape.c: an encoder, arg is the index of the style. */
 void redact_escape(struct redact_out *o, const uint8_t *v, size_t n, int arg);
 void redact_put(struct redact_out *o, const void *p, size_t n);
+static inline void redact_put1(struct redact_out *o, uint8_t c)
+{
+	if (o->full || o->n == o->cap)
+		o->full = true;
+	else
+		o->p[o->n++] = c;
+}
+/* No tool ever writes these in another way but as a whole. */
+static inline bool redact_alnum(uint8_t c)
+{
+	return (c >= '0' && c <= '9') ||
+	       ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
 
-/* variants.c: all patterns of one value, into the list of each view. */
+/* variants.c: all patterns of one value, into the list of each view.  scratch
+ * is kept from one to the next, and the caller's to unmap. */
 enum redact_status redact_variants(struct redact_list lists[REDACT_N_VIEWS],
-				   uint32_t secret, struct str value,
-				   const struct str *words, size_t n_words);
+				   struct guard *scratch, uint32_t secret,
+				   struct str value, const struct str *words,
+				   size_t n_words);
 
 /* A compiled list: see redact_match.c. */
 struct redact_match {

@@ -51,6 +51,7 @@ int redact_set_add(const struct redact_set *old, const struct redact_secret *v,
 		[REDACT_VIEW_SHORT] = REDACT_MIN,
 	};
 	struct redact_list lists[REDACT_N_VIEWS] = {0};
+	struct guard scratch = {0};
 	size_t n_old = old ? old->n : 0;
 	struct redact_set *s;
 
@@ -72,10 +73,11 @@ int redact_set_add(const struct redact_set *old, const struct redact_secret *v,
 
 		s->names[n_old + i] = mem_strdup(v[i].name);
 		s->status[n_old + i] =
-			redact_variants(lists, (uint32_t)(n_old + i),
+			redact_variants(lists, &scratch, (uint32_t)(n_old + i),
 					str_n((const char *)b.bytes, b.n_bytes),
 					words, n_words);
 	}
+	guard_unmap(&scratch);
 	for (unsigned view = 0; view < REDACT_N_VIEWS; view++) {
 		redact_match_build(&s->match[view], &lists[view],
 				   min_len[view]);

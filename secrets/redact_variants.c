@@ -25,7 +25,7 @@ struct job {
 	uint32_t secret;
 	const struct str *words;
 	size_t n_words;
-	struct guard scratch; /* the encoded value, behind it the squeezed */
+	struct guard *scratch; /* the encoded value, behind it the squeezed */
 	size_t parts;
 };
 
@@ -85,10 +85,10 @@ static void add_tiles(struct job *j, enum redact_view view, const uint8_t *p,
 
 static void add_pattern(struct job *j, const uint8_t *p, size_t n)
 {
-	uint8_t *sq = (uint8_t *)j->scratch.p + j->scratch.len / 2;
+	uint8_t *sq = (uint8_t *)j->scratch->p + j->scratch->len / 2;
 	size_t k = 0;
 
-	if (n < REDACT_MIN || n > j->scratch.len / 2 ||
+	if (n < REDACT_MIN || n > j->scratch->len / 2 ||
 	    redact_in_mark(str_n((const char *)p, n)))
 		return;
 	for (size_t i = 0; i < n; i++)
@@ -107,7 +107,7 @@ static void add_pattern(struct job *j, const uint8_t *p, size_t n)
 static void add_encoded(struct job *j, const struct redact_encoder *enc,
 			const uint8_t *v, size_t n)
 {
-	struct redact_out o = {j->scratch.p, 0, j->scratch.len / 2, false};
+	struct redact_out o = {j->scratch->p, 0, j->scratch->len / 2, false};
 
 	enc->fn(&o, v, n, enc->arg);
 	/* An encoding may come out shorter than is safe to look for. */
@@ -170,11 +170,25 @@ static void add_dump(struct job *j, const uint8_t *v, size_t n)
 		add_dump_line(j, v + n - DUMP_LINE, DUMP_LINE, false);
 }
 
+static size_t n_kept(const uint8_t *v, size_t n)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		k += redact_kept(v[i]);
+	return k;
+}
+
 /* One value that counts as a secret by itself. */
 static void add_value(struct job *j, const uint8_t *v, size_t n)
 {
+	uint64_t useful = redact_changers(v, n) | 1; /* and as it is */
+
+	/* Of a value with little to squeeze, dropped bytes count as well. */
+	if (n_kept(v, n) < REDACT_FULL_MIN)
+		useful = ~(uint64_t)0;
 	for (size_t i = 0; i < redact_n_encoders; i++)
-		if ((n <= BIG || redact_encoders[i].big) &&
+		if (useful >> i & 1 && (n <= BIG || redact_encoders[i].big) &&
 		    !(redact_encoders[i].dump && is_dumped(n)))
 			add_encoded(j, &redact_encoders[i], v, n);
 	if (is_dumped(n))
@@ -343,10 +357,11 @@ enum redact_status redact_judge(struct secret_view v, const struct str *words,
 }
 
 enum redact_status redact_variants(struct redact_list lists[REDACT_N_VIEWS],
-				   uint32_t secret, struct str value,
-				   const struct str *words, size_t n_words)
+				   struct guard *scratch, uint32_t secret,
+				   struct str value, const struct str *words,
+				   size_t n_words)
 {
-	struct job j = {lists, secret, words, n_words, {0}, 0};
+	struct job j = {lists, secret, words, n_words, scratch, 0};
 	struct str trimmed = str_trim(value);
 	const uint8_t *v = (const uint8_t *)value.p;
 	enum redact_status status = redact_judge(
@@ -355,7 +370,10 @@ enum redact_status redact_variants(struct redact_list lists[REDACT_N_VIEWS],
 	if (status != REDACT_FULL && status != REDACT_SHORT &&
 	    status != REDACT_REDUCED)
 		return status;
-	j.scratch = redact_guard(2 * (GROWTH * value.len + 64));
+	if (scratch->len < 2 * (GROWTH * value.len + 64)) {
+		guard_unmap(scratch);
+		*scratch = redact_guard(2 * (GROWTH * value.len + 64));
+	}
 	if (status == REDACT_SHORT) {
 		add_short(&j, v, value.len);
 	} else {
@@ -368,6 +386,5 @@ enum redact_status redact_variants(struct redact_list lists[REDACT_N_VIEWS],
 		add_json_leaves(&j, value);
 		add_url_password(&j, value);
 	}
-	guard_unmap(&j.scratch);
 	return status;
 }

@@ -331,6 +331,8 @@ bool redact_in_mark(struct str s)
 	static const char partial[] = REDACT_MARK_PARTIAL;
 	static const char mark[] = REDACT_MARK;
 
+	if (s.len >= sizeof(partial))
+		return false;
 	return memmem(mark, sizeof(mark) - 1, s.p, s.len) ||
 	       memmem(partial, sizeof(partial) - 1, s.p, s.len);
 }
