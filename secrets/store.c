@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "secrets/store_internal.h"
 
@@ -247,6 +248,13 @@ int secret_store_open(const struct secret_store_opts *o,
 	*ret = s;
 	s = NULL;
 	return 0;
+}
+
+void secret_store_id(const struct secret_store *s,
+		     char ret[SECRET_STORE_ID_LEN + 1])
+{
+	_Static_assert(2 * SSTORE_UUID_LEN == SECRET_STORE_ID_LEN, "in hex");
+	hex_encode(s->uuid, SSTORE_UUID_LEN, ret);
 }
 
 void secret_store_status(struct secret_store *s,

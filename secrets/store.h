@@ -272,6 +272,13 @@ MUST_USE int secret_store_derive(const struct secret_store *s,
 				 const char *label, unsigned char *ret,
 				 struct err *e);
 
+enum {
+	SECRET_STORE_ID_LEN = 32 /* hex digits */
+};
+/* What no two stores share; no secret. */
+void secret_store_id(const struct secret_store *s,
+		     char ret[SECRET_STORE_ID_LEN + 1]);
+
 struct secret_store_status {
 	uint64_t term, epoch, secrets; /* removed secrets count */
 	uint64_t old;                  /* not in this term yet */

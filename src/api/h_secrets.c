@@ -20,7 +20,8 @@
 enum {
 	SECRET_MAX = 64 * 1024,
 	DESCRIPTION_MAX = 256,
-	KEEP_MAX = 100
+	KEEP_MAX = 100,
+	SEALED_MAX = 88 * 1024 /* as secrets/sealed.h has it */
 };
 
 /* What is known of an answer that is on its way. */
@@ -368,11 +369,12 @@ int h_secret_describe(struct request *r)
 		     &e);
 }
 
-/* {"value": "..."} or {"value_b64": "..."}; the tree's memory is wiped. */
-static int value_of_json(struct request *r, struct buf *value)
+/* {"value": "..."}, {"value_b64": "..."} or {"sealed": "..."}; the tree's memory
+ * is wiped. */
+static int value_of_json(struct request *r, struct buf *value, bool *sealed)
 {
 	struct problems *ps = mem_alloc(sizeof(*ps));
-	const struct doc_node *plain, *b64;
+	const struct doc_node *plain, *b64, *closed;
 	struct doc *d = NULL;
 	struct str s;
 	int ok = 0;
@@ -384,12 +386,18 @@ static int value_of_json(struct request *r, struct buf *value)
 	}
 	plain = doc_get(d->root, "value");
 	b64 = doc_get(d->root, "value_b64");
+	closed = doc_get(d->root, "sealed");
 	if (d->root->kind == DOC_MAP && d->root->n == 1 && plain &&
 	    !doc_as_string(plain, &s)) {
 		ok = buf_str(value, s);
 	} else if (d->root->kind == DOC_MAP && d->root->n == 1 && b64 &&
 		   !doc_as_string(b64, &s)) {
 		ok = !b64_decode(s, value);
+	} else if (d->root->kind == DOC_MAP && d->root->n == 1 && closed &&
+		   !doc_as_string(closed, &s)) {
+		value->max = SEALED_MAX;
+		ok = buf_str(value, s);
+		*sealed = true;
 	}
 	for (const struct doc_node *n = d->root->first; n; n = n->next)
 		mem_wipe((char *)(uintptr_t)n->text.p, n->text.len);
@@ -397,19 +405,19 @@ static int value_of_json(struct request *r, struct buf *value)
 	mem_free(ps);
 	if (!ok)
 		return reply_problem(r, 422, "bad-value",
-				     "the body is {\"value\": text} or "
+				     "the body is {\"value\": text}, "
 				     "{\"value_b64\": base64}, at most %d "
-				     "bytes, or octets",
+				     "bytes, {\"sealed\": text}, or octets",
 				     SECRET_MAX),
 		       -1;
 	return 0;
 }
 
 /* Answers when it returns -1. */
-static int value_of(struct request *r, struct buf *value)
+static int value_of(struct request *r, struct buf *value, bool *sealed)
 {
 	if (doc_syntax_of_type(request_header(r, "Content-Type")) == DOC_JSON)
-		return value_of_json(r, value);
+		return value_of_json(r, value, sealed);
 	if (!buf_str(value, buf_view(&r->body)))
 		return reply_problem(r, 413, "too-large",
 				     "a secret has at most %d bytes",
@@ -422,9 +430,14 @@ static int put_it(struct waiting *w, uint64_t expect, struct err *e)
 {
 	struct request *r = w->r;
 	struct buf value = BUF_INIT(SECRET_MAX);
-	int bad = value_of(r, &value);
+	bool sealed = false;
+	int bad = value_of(r, &value, &sealed);
 
-	if (!bad)
+	if (!bad && sealed)
+		bad = keeper_put_sealed(r->api->keeper, r->params[0],
+					r->params[1], expect, buf_view(&value),
+					on_changed, w, e);
+	else if (!bad)
 		bad = keeper_put(r->api->keeper, r->params[0], r->params[1],
 				 expect, buf_view(&value), on_changed, w, e);
 	buf_wipe(&value);

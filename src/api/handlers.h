@@ -13,6 +13,7 @@ int h_version(struct request *r);
 int h_whoami(struct request *r);
 int h_openid_configuration(struct request *r);
 int h_jwks(struct request *r);
+int h_sealing_key(struct request *r);
 int h_openapi(struct request *r);
 int h_schema(struct request *r);
 /* h_config.c */

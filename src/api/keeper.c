@@ -309,6 +309,21 @@ int keeper_put(struct keeper *k, struct str project, struct str name,
 	return r;
 }
 
+int keeper_put_sealed(struct keeper *k, struct str project, struct str name,
+		      uint64_t expect, struct str sealed, keeper_fn *fn,
+		      void *ctx, struct err *e)
+{
+	CLEANUP_FD int fd = fd_memfd_sealed("sealed", sealed, e);
+	struct wire_writer w;
+
+	if (fd < 0)
+		return -1;
+	start(k, &w, project);
+	wire_str(&w, name);
+	wire_u64(&w, expect);
+	return ask(k, MSG_PUT_SEALED, &w, fd, fn, ctx, e);
+}
+
 int keeper_list(struct keeper *k, struct str project, struct str after,
 		uint32_t limit, keeper_fn *fn, void *ctx, struct err *e)
 {

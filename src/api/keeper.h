@@ -40,6 +40,11 @@ bool keeper_sealed(const struct keeper *k); /* the local store */
 MUST_USE int keeper_put(struct keeper *k, struct str project, struct str name,
 			uint64_t expect, struct str value, keeper_fn *fn,
 			void *ctx, struct err *e);
+/* The same of a value that we cannot read: secrets/sealed.h. */
+MUST_USE int keeper_put_sealed(struct keeper *k, struct str project,
+			       struct str name, uint64_t expect,
+			       struct str sealed, keeper_fn *fn, void *ctx,
+			       struct err *e);
 MUST_USE int keeper_show(struct keeper *k, struct str project, struct str name,
 			 keeper_fn *fn, void *ctx, struct err *e);
 MUST_USE int keeper_versions(struct keeper *k, struct str project,

@@ -158,7 +158,8 @@ const struct route job_routes[] = {
 	 .body = BODY_BYTES,
 	 .handle = h_secret_put,
 	 .id = "putSecret",
-	 .summary = "A new version: octets, {\"value\"} or {\"value_b64\"}; "
+	 .summary = "A new version: octets, {\"value\"}, {\"value_b64\"} or "
+		    "{\"sealed\"}; "
 		    "If-Match names the version it replaces, If-None-Match: * "
 		    "wants none",
 	 .answers = {{200, JSON, "SecretVersion", "a new version"},

@@ -30,6 +30,10 @@ static const struct schema schemas[] = {
 		 "\"keys\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
 		 "\"required\":[\"kty\",\"crv\",\"x\",\"y\",\"kid\",\"use\","
 		 "\"alg\"]}}}}"},
+	{"SealingKey",
+	 "{\"type\":\"object\",\"required\":[\"kid\",\"store\",\"public_key\","
+	 "\"time\"],\"properties\":{\"kid\":" STRING ",\"store\":" STRING
+	 ",\"public_key\":" STRING ",\"time\":" INTEGER "}}"},
 	{"Config", "{\"type\":\"object\",\"required\":[\"file\",\"settings\"],"
 		   "\"properties\":{\"file\":" MAYBE("string") ",\"settings\":{"
 		   "\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":["

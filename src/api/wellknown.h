@@ -13,6 +13,7 @@ struct api;
 
 struct wellknown {
 	struct buf issuer, jwks; /* empty: not known yet */
+	struct buf sealing;      /* of the keeper that is there; not kept */
 };
 
 /* What was known last, from the state directory. */

@@ -3,6 +3,7 @@
 #include "cli/secret.h"
 #include "base/hex.h"
 #include "cli/context.h"
+#include "secrets/sealed.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,10 +66,12 @@ static int put_if(struct buf *b, const char *version)
 	return 0;
 }
 
+/* Plain: in the server's memory, for a moment, as it is. */
 static int put(const struct secret_args *args)
 {
 	const char *project = args->project, *name = args->v[0];
 	const char *version = args->if_version;
+	CLEANUP_BUF struct buf sealed = BUF_INIT(SEALED_TEXT_MAX + 64);
 	CLEANUP_BUF struct buf path = BUF_INIT(1024), only = BUF_INIT(64);
 	struct buf value = BUF_INIT(VALUE_MAX);
 	struct http_call c = {.method = "PUT",
@@ -92,8 +95,16 @@ static int put(const struct secret_args *args)
 		return cli_fail(&e);
 	}
 	c.path = buf_cstr(&path);
-	c.body = str_n(buf_cstr(&value), value.len);
-	code = cli_ask(&c, &a);
+	if (args->plain) {
+		c.body = str_n(buf_cstr(&value), value.len);
+		code = cli_ask(&c, &a);
+	} else {
+		code = secret_to_seal(project, name, version, buf_view(&value),
+				      &sealed);
+		c.type = "application/json";
+		c.body = buf_view(&sealed);
+		code = code ? code : cli_ask(&c, &a);
+	}
 	buf_wipe(&value);
 	if (code)
 		return code;
@@ -303,7 +314,7 @@ enum {
 };
 
 enum takes {
-	TAKES_IF_VERSION = 1,
+	TAKES_PUT = 1,
 	TAKES_VERSION = 2,
 	TAKES_META = 4,
 	TAKES_PASSPHRASE = 8,
@@ -318,7 +329,7 @@ static const struct {
 	unsigned takes;
 	int (*fn)(const struct secret_args *a);
 } actions[] = {
-	{"put",         1,        TAKES_IF_VERSION,                put               },
+	{"put",         1,        TAKES_PUT,                       put               },
 	{"list",        0,        0,			       list              },
 	{"show",        1,        0,			       show              },
 	{"versions",    1,        0,			       versions          },
@@ -339,7 +350,7 @@ static const struct {
 
 static unsigned said(const struct secret_args *a)
 {
-	return (a->if_version ? TAKES_IF_VERSION : 0) |
+	return (a->if_version || a->plain ? TAKES_PUT : 0) |
 	       (a->version ? TAKES_VERSION : 0) |
 	       (a->description || a->max_versions ? TAKES_META : 0) |
 	       (a->age ? TAKES_AGE : 0) |
@@ -356,6 +367,8 @@ int verb_secret(int argc, char **argv, const struct verb *v)
 		 "whose secrets; default"                                   },
 		{"if-version",      0,   OPT_TEXT, &a.if_version,      "N",
 		 "put only over this version; 0: only where there is none"  },
+		{"plain",           0,   OPT_FLAG, &a.plain,           NULL,
+		 "put it as it is, not sealed for the keeper alone"         },
 		{"version",         0,   OPT_TEXT, &a.version,         "N",
 		 "which one to rm (hide), undelete or destroy"              },
 		{"description",     0,   OPT_TEXT, &a.description,     "TEXT",

@@ -9,7 +9,7 @@ struct secret_args {
 	const char *project;
 	const char *if_version, *version, *description, *max_versions;
 	const char *age, *accept_rollback, *passphrase_fd, *scrypt;
-	bool automatic;
+	bool automatic, plain;
 	char **v; /* behind the action */
 	size_t n;
 };
@@ -22,6 +22,12 @@ MUST_USE int secret_path(struct buf *b, const char *project, const char *name,
 int secret_recipient(const struct secret_args *a);
 int secret_export(const struct secret_args *a);
 int secret_import(const struct secret_args *a);
+
+/* sealed.c: the body of a put that only the keeper can read, from its key.
+ * version: that must be there; NULL: any.  An exit code. */
+int secret_to_seal(const char *project, const char *name, const char *version,
+		   struct str value, struct buf *ret);
+
 /* seal.c */
 int secret_seal(const struct secret_args *a);
 int secret_unseal(const struct secret_args *a);

@@ -163,6 +163,7 @@ void public_keys_encode(const struct public_keys *m, struct wire_writer *w)
 {
 	wire_str(w, m->issuer);
 	wire_str(w, m->jwks);
+	wire_str(w, m->sealing);
 }
 
 int public_keys_decode(struct wire_reader *r, struct public_keys *ret)
@@ -170,7 +171,8 @@ int public_keys_decode(struct wire_reader *r, struct public_keys *ret)
 	struct public_keys m = {.issuer = wire_get_str(r, ISSUER_MAX)};
 
 	m.jwks = wire_get_str(r, PUBLIC_KEYS_MAX);
-	if (!wire_end(r) || !m.issuer.len || !m.jwks.len)
+	m.sealing = wire_get_str(r, PUBLIC_KEYS_MAX);
+	if (!wire_end(r) || !m.issuer.len || !m.jwks.len || !m.sealing.len)
 		return -1;
 	*ret = m;
 	return 0;

@@ -107,15 +107,17 @@ enum msg_type {
 	/* server -> keeper; answers carry the same tag u64 first */
 	MSG_PUT = 96, /* tag, project, name, expect u64, value (str <= 15,000 |
 			 fd memfd); expect: what must be there, EXPECT_* */
-	MSG_LIST,     /* tag, project, after str (a name; "": the first),
+	MSG_PUT_SEALED, /* tag, project, name, expect u64; fd 0: sealed memfd,
+			   secrets/sealed.h: a PUT that we cannot read */
+	MSG_LIST,       /* tag, project, after str (a name; "": the first),
 			 limit u32 */
-	MSG_REMOVE,   /* tag, project, name, expect u64 */
-	MSG_SCAN,     /* tag, project, text str: YES when a secret is in it */
-	MSG_STATUS,   /* tag */
-	MSG_OK,       /* tag, number u64; PUT: version, made u8: there was
+	MSG_REMOVE,     /* tag, project, name, expect u64 */
+	MSG_SCAN,       /* tag, project, text str: YES when a secret is in it */
+	MSG_STATUS,     /* tag */
+	MSG_OK,         /* tag, number u64; PUT: version, made u8: there was
 			 none, and str: how it is not redacted,
 			 for people; "": in every way */
-	MSG_NO,       /* tag, code u8, errno u32, text str */
+	MSG_NO,         /* tag, code u8, errno u32, text str */
 	MSG_LISTED, /* tag, version u64 (LIST: 1 there are more); fd 0: sealed memfd, JSON
 			 of metadata */
 	MSG_SCANNED, /* tag, hit u8 */
@@ -343,6 +345,8 @@ enum {
 struct public_keys {
 	struct str issuer; /* of the tokens; borrowed from the message */
 	struct str jwks;   /* JSON: what they are signed with */
+	/* what secrets on their way are sealed to: members of a JSON object */
+	struct str sealing;
 };
 
 /*

@@ -72,6 +72,7 @@ int main(void)
 	list_init(&k.checks);
 	if (secret_process_harden(&e) || secret_store_heap_init(&e) ||
 	    loop_new(&k.loop, &e) || keeper_identity_new(&k, &start.init, &e) ||
+	    keeper_sealed_new(&k, &e) ||
 	    keeper_seal_start(&k, start.init.state, &e) ||
 	    keeper_vault_new(&k, &e))
 		role_failed(&e);
@@ -84,5 +85,6 @@ int main(void)
 	vault_free(k.vault);
 	keeper_seal_end(&k);
 	keeper_identity_free(&k);
+	keeper_sealed_free(&k);
 	return 0;
 }

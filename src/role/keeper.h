@@ -9,6 +9,7 @@
 #include "vault/vault.h"
 
 struct keeper_identity;
+struct ring_key;
 
 enum seal_reason {
 	SEAL_NONE,
@@ -42,6 +43,7 @@ struct keeper {
 	struct keeper_seal seal;
 	struct link attempts;
 	struct keeper_identity *identity;
+	struct keeper_sealed *sealed;
 	struct buf providers; /* the list; empty: none */
 	struct vault *vault;  /* NULL: there are no providers */
 	struct link checks;   /* of providers, under way */
@@ -111,6 +113,9 @@ MUST_USE int keeper_identity_new(struct keeper *k, const struct role_init *init,
 void keeper_identity_free(struct keeper *k);
 void keeper_identity_wake(struct keeper *k);
 void keeper_identity_seal(struct keeper *k);
+/* What values are sealed to; NULL while the store is sealed. */
+struct ring;
+const struct ring *keeper_sealing(const struct keeper *k);
 
 /*
  * A token that says whose the grant is, for one audience.
@@ -191,3 +196,18 @@ int keeper_export(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		  struct chan_msg *msg);
 int keeper_import(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		  struct chan_msg *msg);
+
+/*
+ * keeper_sealed.c: MSG_PUT_SEALED, a value that the server cannot read; and what
+ * whoever seals one has to know, as the members of a JSON object.
+ */
+MUST_USE int keeper_sealed_new(struct keeper *k, struct err *e);
+void keeper_sealed_free(struct keeper *k);
+int keeper_put_sealed(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		      struct chan_msg *msg);
+void keeper_sealed_about(const struct keeper *k, const struct ring_key *key,
+			 struct buf *b);
+/* keeper_server.c: the end of every put; answers. */
+int keeper_put_value(struct keeper *k, uint64_t tag, struct str project,
+		     struct str name, uint64_t expect,
+		     const struct secret *value);

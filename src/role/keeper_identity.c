@@ -22,13 +22,33 @@
 #define AGAIN_US    (60 * SECOND_US)
 #define LOOK_MAX_US (3600 * SECOND_US)
 
+#define SEALING_ROTATE_US (INT64_C(7) * 86400 * SECOND_US)
+
 static const struct str own = {SECRET_STORE_OWN, sizeof(SECRET_STORE_OWN) - 1};
 
-struct keeper_identity {
-	struct loop_timer *timer;
+enum {
+	SIGNING, /* of tokens */
+	SEALING, /* what values on their way are sealed to */
+	N_RINGS
+};
+
+static const struct {
+	enum ring_kind kind;
+	struct str name; /* in the store */
+} kinds[N_RINGS] = {
+	[SIGNING] = {RING_ES256,  STR("identity")},
+	[SEALING] = {RING_X25519, STR("sealing") },
+};
+
+struct held {
 	struct secret *mem; /* holds *ring; NULL: sealed, or not read yet */
 	struct ring *ring;
 	struct ring_rules rules;
+};
+
+struct keeper_identity {
+	struct loop_timer *timer;
+	struct held rings[N_RINGS];
 	char issuer[ISSUER_MAX + 1];
 	char node[sizeof(((struct utsname *)0)->nodename)];
 };
@@ -79,29 +99,29 @@ static int read_ring(struct keeper *k, struct str name, struct ring *ring,
 }
 
 /* As it is to be now; a change is on the disk before it counts. */
-static int turn(struct keeper *k, bool *ret_changed, struct err *e)
+static int turn(struct keeper *k, unsigned which, bool *ret_changed,
+		struct err *e)
 {
-	struct keeper_identity *id = k->identity;
+	struct held *h = &k->identity->rings[which];
 	struct secret *mem = NULL;
 	bool changed = false;
 	struct ring *ring;
 
-	*ret_changed = false;
 	if (!k->store)
 		return err_set(e, ERR_UNAVAILABLE, "the store is sealed");
-	if (ring_new(RING_ES256, &mem, &ring, e))
+	if (ring_new(kinds[which].kind, &mem, &ring, e))
 		return -1;
-	if (id->ring)
-		*ring = *id->ring;
-	else if (read_ring(k, STR("identity"), ring, e))
+	if (h->ring)
+		*ring = *h->ring;
+	else if (read_ring(k, kinds[which].name, ring, e))
 		goto bad;
-	if (ring_turn(ring, &id->rules, clock_real_us(), &changed, e) ||
-	    (changed && save(k, STR("identity"), ring, e)))
+	if (ring_turn(ring, &h->rules, clock_real_us(), &changed, e) ||
+	    (changed && save(k, kinds[which].name, ring, e)))
 		goto bad;
-	*ret_changed = changed || !id->ring;
-	secret_free(id->mem);
-	id->mem = mem;
-	id->ring = ring;
+	*ret_changed |= changed || !h->ring;
+	secret_free(h->mem);
+	h->mem = mem;
+	h->ring = ring;
 	return 0;
 bad:
 	secret_free(mem);
@@ -113,36 +133,54 @@ bad:
 static void tell(struct keeper *k)
 {
 	struct keeper_identity *id = k->identity;
-	CLEANUP_BUF struct buf b = BUF_INIT(PUBLIC_KEYS_MAX);
+	CLEANUP_BUF struct buf jwks = BUF_INIT(PUBLIC_KEYS_MAX);
+	CLEANUP_BUF struct buf sealing = BUF_INIT(PUBLIC_KEYS_MAX);
 	struct wire_writer w = {.len = 0};
+	struct public_keys m;
 	struct err e;
 
-	if (!k->server || !id->ring || !ring_jwks(id->ring, &b))
+	if (!k->server || !id->rings[SIGNING].ring ||
+	    !id->rings[SEALING].ring || !k->store)
 		return;
-	public_keys_encode(
-		&(struct public_keys){str_from(id->issuer), buf_view(&b)}, &w);
+	ring_jwks(id->rings[SIGNING].ring, &jwks);
+	keeper_sealed_about(k, ring_current(id->rings[SEALING].ring), &sealing);
+	m = (struct public_keys){str_from(id->issuer), buf_view(&jwks),
+				 buf_view(&sealing)};
+	public_keys_encode(&m, &w);
 	if (chan_post(k->server, MSG_PUBLIC_KEYS, &w, NULL, 0, &e))
 		log_warn("public keys: %s", e.text);
 }
 
-static void look(struct keeper *k, bool say)
+/* When it is to be looked at again. */
+static int64_t look_at(struct keeper *k, unsigned which, bool *changed)
 {
-	struct keeper_identity *id = k->identity;
-	int64_t wait = AGAIN_US;
-	bool changed;
+	const struct held *h = &k->identity->rings[which];
 	struct err e;
 
-	if (!turn(k, &changed, &e))
-		wait = ring_due_us(id->ring, &id->rules) - clock_real_us();
-	else if (k->store)
-		log_error("the keys of attempts' tokens: %s", e.text);
+	if (!turn(k, which, changed, &e))
+		return ring_due_us(h->ring, &h->rules) - clock_real_us();
+	if (k->store)
+		log_error("the keeper's own keys (" STR_FMT "): %s",
+			  STR_ARG(kinds[which].name), e.text);
+	return AGAIN_US;
+}
+
+static void look(struct keeper *k, bool say)
+{
+	int64_t wait = LOOK_MAX_US;
+	bool changed = false;
+
+	for (unsigned i = 0; i < N_RINGS; i++) {
+		int64_t due = look_at(k, i, &changed);
+
+		wait = due < wait ? due : wait;
+	}
 	if (say || changed)
 		tell(k);
 	if (wait < SECOND_US)
 		wait = SECOND_US;
-	if (wait > LOOK_MAX_US)
-		wait = LOOK_MAX_US;
-	loop_timer_set(id->timer, k->store ? clock_mono_us() + wait : -1);
+	loop_timer_set(k->identity->timer,
+		       k->store ? clock_mono_us() + wait : -1);
 }
 
 static void on_timer(void *ctx)
@@ -159,8 +197,10 @@ int keeper_identity_new(struct keeper *k, const struct role_init *init,
 	(void)e;
 	k->identity = id;
 	id->timer = loop_timer_new(k->loop, on_timer, k);
-	id->rules = (struct ring_rules){
+	id->rings[SIGNING].rules = (struct ring_rules){
 		(int64_t)init->identity_rotate_s * SECOND_US, KEEP_US};
+	id->rings[SEALING].rules =
+		(struct ring_rules){SEALING_ROTATE_US, KEEP_US};
 	(void)snprintf(id->issuer, sizeof(id->issuer), "%s", init->issuer);
 	if (!uname(&u))
 		(void)snprintf(id->node, sizeof(id->node), "%s", u.nodename);
@@ -169,8 +209,8 @@ int keeper_identity_new(struct keeper *k, const struct role_init *init,
 
 void keeper_identity_free(struct keeper *k)
 {
+	keeper_identity_seal(k);
 	loop_timer_free(k->identity->timer);
-	secret_free(k->identity->mem);
 	mem_free(k->identity);
 	k->identity = NULL;
 }
@@ -182,10 +222,19 @@ void keeper_identity_wake(struct keeper *k)
 
 void keeper_identity_seal(struct keeper *k)
 {
-	secret_free(k->identity->mem);
-	k->identity->mem = NULL;
-	k->identity->ring = NULL;
+	for (unsigned i = 0; i < N_RINGS; i++) {
+		struct held *h = &k->identity->rings[i];
+
+		secret_free(h->mem);
+		h->mem = NULL;
+		h->ring = NULL;
+	}
 	loop_timer_set(k->identity->timer, -1);
+}
+
+const struct ring *keeper_sealing(const struct keeper *k)
+{
+	return k->identity->rings[SEALING].ring;
 }
 
 /* --- tokens -------------------------------------------------------------- */
@@ -205,7 +254,8 @@ int keeper_mint(struct keeper *k, const struct grant *g, struct str audience,
 		.id = ulid_new(),
 		.issued_s = now_s,
 	};
-	bool changed;
+	struct held *h = &id->rings[SIGNING];
+	bool changed = false;
 
 	if (!ttl_s)
 		ttl_s = TOKEN_TTL_S;
@@ -215,10 +265,10 @@ int keeper_mint(struct keeper *k, const struct grant *g, struct str audience,
 		f.expires_s = ends_us / SECOND_US;
 	if (f.expires_s <= now_s)
 		return err_set(e, ERR_DENIED, "the attempt's time is over");
-	if (!id->ring && turn(k, &changed, e))
+	if (!h->ring && turn(k, SIGNING, &changed, e))
 		return -1;
 	if (token_claims(&f, &claims, e) ||
-	    token_sign(ring_current(id->ring), buf_view(&claims), ret, e))
+	    token_sign(ring_current(h->ring), buf_view(&claims), ret, e))
 		return -1;
 	if (ret_expires_us)
 		*ret_expires_us = f.expires_s * SECOND_US;

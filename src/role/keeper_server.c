@@ -72,16 +72,39 @@ static int put_done(struct keeper *k, uint64_t tag, uint64_t version, bool made,
 	return chan_post(k->server, MSG_OK, &w, NULL, 0, &e);
 }
 
+int keeper_put_value(struct keeper *k, uint64_t tag, struct str project,
+		     struct str name, uint64_t expect,
+		     const struct secret *value)
+{
+	enum redact_status masked =
+		redact_judge(secret_bytes(value), &project, 1);
+	uint64_t version = 0;
+	struct err e;
+	bool there;
+	int bad;
+
+	if (masked == REDACT_TOO_SHORT) {
+		err_set(&e, ERR_INVALID,
+			"a secret under %d bytes cannot be redacted in logs",
+			REDACT_MIN);
+		return keeper_answer(k, tag, -1, 0, &e);
+	}
+	scanner_changed(k->scanner, project);
+	bad = check_expected(k, project, name, expect, &there, &e) ||
+	      secret_store_put(k->store, project, name, value,
+			       SECRET_VALUE_BYTES, SECRET_STORE_ANY, &version,
+			       &e);
+	return bad ? keeper_answer(k, tag, -1, 0, &e) :
+		     put_done(k, tag, version, !there, masked);
+}
+
 static int put(struct keeper *k, uint64_t tag, struct wire_reader *r,
 	       struct chan_msg *msg)
 {
 	struct str project = wire_get_str(r, 63), name = wire_get_str(r, 63);
 	uint64_t expect = wire_get_u64(r);
 	CLEANUP_SECRET struct secret *value = NULL;
-	enum redact_status masked;
-	uint64_t version = 0;
 	struct err e;
-	bool there;
 	size_t len;
 	int bad;
 
@@ -101,20 +124,7 @@ static int put(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		if (bad)
 			return -1;
 	}
-	masked = redact_judge(secret_bytes(value), &project, 1);
-	if (masked == REDACT_TOO_SHORT) {
-		err_set(&e, ERR_INVALID,
-			"a secret under %d bytes cannot be redacted in logs",
-			REDACT_MIN);
-		return keeper_answer(k, tag, -1, 0, &e);
-	}
-	scanner_changed(k->scanner, project);
-	bad = check_expected(k, project, name, expect, &there, &e) ||
-	      secret_store_put(k->store, project, name, value,
-			       SECRET_VALUE_BYTES, SECRET_STORE_ANY, &version,
-			       &e);
-	return bad ? keeper_answer(k, tag, -1, 0, &e) :
-		     put_done(k, tag, version, !there, masked);
+	return keeper_put_value(k, tag, project, name, expect, value);
 }
 
 static int remove_one(struct keeper *k, uint64_t tag, struct wire_reader *r,
@@ -235,6 +245,7 @@ static const struct {
 		  struct chan_msg *msg);
 } asked[] = {
 	{MSG_PUT,            true,  true,  put                  },
+	{MSG_PUT_SEALED,     true,  true,  keeper_put_sealed    },
 	{MSG_LIST,           true,  true,  keeper_list          },
 	{MSG_SHOW,           true,  true,  keeper_show          },
 	{MSG_VERSIONS,       true,  true,  keeper_versions      },
