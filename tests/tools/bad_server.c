@@ -48,23 +48,18 @@ static void die(const char *what)
 
 static struct grant a_grant(const struct bad *b, uint32_t slot)
 {
-	struct grant g = {
-		.attempt = ulid_new(),
-		.fence = slot + 1,
-		.project = "default",
-		.profile = "default",
-		.uid_slot = slot,
-		.policy_digest = b->policies,
-		.timeout_us = 60000000,
-		.grace_us = 1000000,
-		.group_size = 1,
-		.stdin_from = GRANT_NO_STDIN,
-		.who = {.job = "bad",
-			.task = "t",
-			.submitter = "uid:0",
-			.trigger = "api"}
-        };
+	struct grant g = {.attempt = ulid_new(),
+			  .fence = slot + 1,
+			  .project = "default",
+			  .profile = "default",
+			  .uid_slot = slot,
+			  .policy_digest = b->policies,
+			  .timeout_us = 60000000,
+			  .grace_us = 1000000,
+			  .group_size = 1,
+			  .stdin_from = GRANT_NO_STDIN};
 
+	g.who = (struct grant_who){"bad", "t", .trigger = "api"};
 	g.workspace = g.group = g.who.run = g.attempt;
 	return g;
 }
@@ -326,13 +321,7 @@ static void dies_in_half_a_group(struct bad *b)
 
 /* --- to the keeper ------------------------------------------------------ */
 
-/* What it tells a server of itself. */
-static bool unasked(uint16_t type)
-{
-	return type == MSG_PUBLIC_KEYS || type == MSG_PROVIDER_STATE;
-}
-
-/* What comes back of it. */
+/* What comes back of it; not what a keeper tells of itself. */
 static const char *answer_of(struct bad *b)
 {
 	static unsigned char room[WIRE_MAX + 2];
@@ -341,15 +330,12 @@ static const char *answer_of(struct bad *b)
 	struct chan_msg msg;
 	struct err e;
 
-	for (;;) {
+	do {
 		if (poll(&p, 1, PATIENCE_MS) <= 0)
 			return "silent";
 		if (chan_recv(b->keeper, room, &msg, &e) <= 0)
 			return "hangs up";
-		if (!unasked(msg.type))
-			break;
-		chan_msg_done(&msg);
-	}
+	} while (msg.type >= MSG_PROVIDER_STATE);
 	if (msg.type == MSG_VERIFIED && msg.body_len == 9)
 		text = msg.body[8] ? "yes" : "no";
 	else if (msg.type == MSG_NO && msg.body_len > 8)
