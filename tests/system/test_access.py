@@ -148,7 +148,9 @@ def test_every_operation_with_every_role(both, key):
                 (level, all_of))
     callers["oidc-nobody"] = (Caller(tcp, key.token()), ("none", False))
     wrong, tried = [], 0
-    for method, path, op in operations(tcp, run, "absent"):
+    every = sorted(operations(tcp, run, "absent"),  # what seals comes last
+                   key=lambda o: o[:2] == ("POST", "/v1/seal"))
+    for method, path, op in every:
         assert op["x-nfo-role"] != "nobody", op["operationId"]
         for name, (caller, who) in callers.items():
             body = b"{" if "requestBody" in op else None
