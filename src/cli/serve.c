@@ -129,6 +129,28 @@ static int list_of(const struct config *c, int *ret, struct err *e)
 	return fcntl(*ret, F_SETFD, 0) ? err_sys(e, errno, "fcntl") : 0;
 }
 
+/* Helpers stand behind the providers, wherever those are from. */
+static int add_helpers(const struct config *c, int *list, struct err *e)
+{
+	struct buf b = BUF_INIT(1 << 20);
+	int fd = -1;
+
+	if (!c->secret_helpers.n)
+		return 0;
+	if (*list >= 0 && fd_memfd_read(*list, &b, e))
+		return -1;
+	if (!config_helpers(c, &b))
+		err_set(e, ERR_LIMIT, "secret_helpers: too much");
+	else
+		fd = fd_memfd_sealed("providers", buf_view(&b), e);
+	buf_wipe(&b);
+	if (fd < 0)
+		return -1;
+	fd_close(list);
+	*list = fd;
+	return fcntl(fd, F_SETFD, 0) ? err_sys(e, errno, "fcntl") : 0;
+}
+
 /* In memory: not everybody is to read our arguments.  Our environment counts
  * where the settings say nothing, and has no token any more afterwards. */
 static int add_secret_providers(struct start *s, const struct config *c,
@@ -147,6 +169,8 @@ static int add_secret_providers(struct start *s, const struct config *c,
 		vault_env_done(&env);
 	else
 		list = env.list;
+	if (add_helpers(c, &list, e))
+		return -1;
 	if (list < 0)
 		return 0;
 	(void)snprintf(number, sizeof(number), "%d", list);

@@ -67,10 +67,8 @@ static void each_provider(const struct config *c, struct problems *ps)
 }
 
 static void (*const checks[])(const struct config *, struct problems *) = {
-	client_limit,
-	tls_files,
-	each_provider,
-	config_check_providers,
+	client_limit,         tls_files, each_provider, config_check_providers,
+	config_check_helpers,
 };
 
 int config_check(const struct config *c, struct problems *ps)

@@ -136,6 +136,19 @@ struct config_provider {
 	int64_t timeout_us;
 };
 
+enum config_network {
+	CONFIG_HELPER_NONE,
+	CONFIG_HELPER_HOST
+};
+
+/* A program that gives secrets: `exec` of a job. */
+struct config_helper {
+	struct str name;
+	struct config_texts argv;
+	unsigned network; /* enum config_network */
+	int64_t timeout_us;
+};
+
 /* As src/engine/retention.h has it. */
 struct config_retention {
 	int64_t keep_days, keep_failed_days, keep_runs, keep_log_days;
@@ -172,6 +185,7 @@ struct config {
 	struct config_timeouts timeouts;
 	struct config_list oidc;             /* struct config_oidc */
 	struct config_list secret_providers; /* struct config_provider */
+	struct config_list secret_helpers;   /* struct config_helper */
 	/* Not a setting: files that it names, as they were when it was read. */
 	struct config_pairs attached;
 	struct config_retention retention;
@@ -270,6 +284,9 @@ MUST_USE int config_decode(struct str bundle, struct config **ret,
  * N-th provider names, from 0, its content the path.  Empty: no providers.
  */
 bool config_providers(const struct config *c, struct buf *b);
+/* Behind it: "helper LENGTH\n" frames, each of frames `name`, `network`,
+ * `timeout` (seconds) and `arg`, as often as there are. */
+bool config_helpers(const struct config *c, struct buf *b);
 
 /* --- telling ------------------------------------------------------------ */
 

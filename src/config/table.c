@@ -11,6 +11,7 @@
 #define OIDC(member)      .at = offsetof(struct config_oidc, member)
 #define OIDC_ROLE(member) .at = offsetof(struct config_oidc_role, member)
 #define PROVIDER(member)  .at = offsetof(struct config_provider, member)
+#define HELPER(member)    .at = offsetof(struct config_helper, member)
 #define SECOND            INT64_C(1000000)
 
 /* A table this wide reads better as it is. */
@@ -338,6 +339,28 @@ const struct config_key config_keys[] = {
 	 .restart = true, .fallback = "30s", .min = SECOND,
 	 .max = 300 * SECOND,
 	 .help = "Within which it answers a request, all tries together.",
+	 .example = "10s"},
+
+	{"", "secret_helpers", CONFIG_MAPS, AT(secret_helpers),
+	 .restart = true, .size = sizeof(struct config_helper),
+	 .help = "Programs that give secrets: `exec` of a job. They run in a "
+		 "sandbox."},
+	{"secret_helpers", "name", CONFIG_TEXT, HELPER(name), .restart = true,
+	 .required = true, .wrong = value_name, .help = "What jobs call it.",
+	 .example = "pass"},
+	{"secret_helpers", "argv", CONFIG_TEXTS, HELPER(argv), .restart = true,
+	 .required = true, .max = 32,
+	 .help = "The program and its arguments. Below /usr it is executed "
+		 "where it is; any other is one file that is copied in, closed "
+		 "to changes by others.",
+	 .example = "[/etc/nfo/helpers/pass, --show]"},
+	{"secret_helpers", "network", CONFIG_CHOICE, HELPER(network),
+	 .restart = true, .fallback = "none", .choices = "none|host",
+	 .help = "Whether it may use the machine's network.",
+	 .example = "host"},
+	{"secret_helpers", "timeout", CONFIG_DURATION, HELPER(timeout_us),
+	 .restart = true, .fallback = "30s", .min = SECOND,
+	 .max = 300 * SECOND, .help = "Within which it ends; else it is killed.",
 	 .example = "10s"},
 };
 /* clang-format on */

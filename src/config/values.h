@@ -39,6 +39,7 @@ struct str value_copy(struct config *c, struct str s);
 void config_wrong(const struct config *c, struct problems *ps, const char *path,
 		  const char *code, const char *hint, const char *text);
 /* providers.c: what is true of a list of them. */
+void config_check_helpers(const struct config *c, struct problems *ps);
 void config_check_providers(const struct config *c, struct problems *ps);
 /* The defaults of all rows below `where` (read.c). */
 void config_defaults(struct config *c, void *base, const char *where);

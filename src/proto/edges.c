@@ -178,6 +178,29 @@ int public_keys_decode(struct wire_reader *r, struct public_keys *ret)
 	return 0;
 }
 
+void helper_end_encode(const struct helper_end *m, struct wire_writer *w)
+{
+	wire_u8(w, m->code);
+	wire_u32(w, m->status);
+	wire_u8(w, m->timed_out);
+	wire_str(w, str_from(m->text));
+}
+
+int helper_end_decode(struct wire_reader *r, struct helper_end *ret)
+{
+	struct helper_end m = {.code = wire_get_u8(r),
+			       .status = wire_get_u32(r)};
+	uint8_t timed_out = wire_get_u8(r);
+	struct str text = wire_get_str(r, sizeof(m.text) - 1);
+
+	if (r->failed || m.code > ERR_STALE || timed_out > 1)
+		return -1;
+	m.timed_out = timed_out;
+	memcpy(m.text, text.p, text.len);
+	*ret = m;
+	return 0;
+}
+
 void usage_encode(const struct usage *m, struct wire_writer *w)
 {
 	wire_u64(w, m->cpu_us);

@@ -195,6 +195,44 @@ enum {
 	FETCH_RUN_KEY = 255
 };
 
+/*
+ * Helpers that give secrets (`secret_helpers` of the settings), which only the
+ * monitor knows: the keeper asks for one by name, for nobody else.
+ */
+enum {
+	MSG_HELPER = 168, /* keeper -> monitor: tag u32, name str; fds enum
+			    * helper_fd from HELPER_STDIN to HELPER_STDERR */
+	MSG_HELPER_ENDED, /* monitor -> keeper: tag u32, struct helper_end */
+	MSG_FORK_HELPER,  /* monitor -> zygote: grant, n u8, str each; fds enum
+			    * helper_fd; answered as FORK */
+	MSG_HELPER_DONE,  /* who carries it out -> monitor: struct helper_end */
+};
+
+enum helper_fd {
+	HELPER_MONITOR, /* the channels of who carries it out */
+	HELPER_SPAWNER,
+	HELPER_STDIN, /* sealed memfd */
+	HELPER_STDOUT,
+	HELPER_STDERR,
+	HELPER_PROGRAM, /* its file; /dev/null: below /usr */
+	N_HELPER_FDS,
+};
+
+enum {
+	HELPERS_MAX = 16, /* of the settings, and at once */
+	HELPER_ARGS_MAX = 32,
+	HELPER_NAME_MAX = 63,
+	/* Uids that no attempt of the server's gets. */
+	HELPER_UID_FIRST = GRANT_UID_SLOT_MAX - HELPERS_MAX + 1,
+};
+
+struct helper_end {
+	uint8_t code;    /* enum err_code; ERR_NONE: it ran */
+	uint32_t status; /* of wait(2) */
+	bool timed_out;
+	char text[ERR_TEXT_MAX]; /* with a code: why it did not run */
+};
+
 /* What a fetched secret is. */
 enum secret_form {
 	SECRET_VALUE,  /* bytes */
@@ -420,5 +458,7 @@ void verify_encode(const struct verify *m, struct wire_writer *w);
 MUST_USE int verify_decode(struct wire_reader *r, struct verify *ret);
 void public_keys_encode(const struct public_keys *m, struct wire_writer *w);
 MUST_USE int public_keys_decode(struct wire_reader *r, struct public_keys *ret);
+void helper_end_encode(const struct helper_end *m, struct wire_writer *w);
+MUST_USE int helper_end_decode(struct wire_reader *r, struct helper_end *ret);
 void usage_encode(const struct usage *m, struct wire_writer *w);
 MUST_USE int usage_decode(struct wire_reader *r, struct usage *ret);

@@ -269,9 +269,10 @@ int confine_runner(const struct role_init *init, int staging_fd, int files_fd,
         };
 
 	return lower_limits(ROLE_RUNNER, init, false, e) ||
-			       confine_files(true, roles[ROLE_RUNNER].tcp,
-					     places, ARRAY_LEN(places), NULL,
-					     e) ||
+			       confine_files(
+				       true, roles[ROLE_RUNNER].tcp, places,
+				       staging_fd < 0 ? 0 : ARRAY_LEN(places),
+				       NULL, e) ||
 			       confine_calls(roles[ROLE_RUNNER].refuse, 0, e) ?
 		       -1 :
 		       0;

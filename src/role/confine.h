@@ -45,7 +45,8 @@ MUST_USE int confine_monitor(struct err *e);
 
 /*
  * The child of the zygote that becomes a runner, 0.1 ms: it may make files in
- * staging_fd and read those in files_fd, and open nothing else.
+ * staging_fd and read those in files_fd (both -1: neither), and open nothing
+ * else.
  */
 MUST_USE int confine_runner(const struct role_init *init, int staging_fd,
 			    int files_fd, struct err *e);

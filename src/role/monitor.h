@@ -16,6 +16,7 @@
  *   monitor_roles.c    what roles say, restarting, replacing, stopping them
  *   monitor_attempts.c attempts: their channels, what passes, their ends
  *   monitor_launch.c   attempts: the gate, groups, pipes
+ *   monitor_helpers.c  helpers that give secrets, for the keeper
  */
 #pragma once
 
@@ -133,6 +134,15 @@ struct monitor_providers {
 	int fds[PROVIDERS_MAX][N_CREDENTIALS];
 };
 
+/* A program that gives secrets; see monitor_helpers.c. */
+struct monitor_helper {
+	char name[HELPER_NAME_MAX + 1];
+	char *args[HELPER_ARGS_MAX];
+	size_t n_args;
+	bool host; /* has the machine's network */
+	uint64_t timeout_us;
+};
+
 struct monitor {
 	struct monitor_opts o;
 	struct loop *loop;
@@ -140,6 +150,8 @@ struct monitor {
 	int lock, policies, config; /* the last two sealed */
 	int fetches;                /* sealed */
 	struct monitor_providers providers;
+	struct monitor_helper helpers[HELPERS_MAX];
+	size_t n_helpers;
 	int fetch[2]; /* the channel: server, fetcher */
 	int listeners[INIT_LISTENERS_MAX];
 	uint32_t tls_listeners; /* bit i: the i-th of them is TLS */
@@ -156,7 +168,8 @@ struct monitor {
 	struct link retired;
 	uint32_t n_forks;
 	struct link attempts;
-	uint32_t n_attempts;
+	uint32_t n_attempts; /* helpers too */
+	uint32_t n_running_helpers;
 	bool stopping, announced, server_started, reloading, has_terminal;
 	struct monitor_users users;
 	int exit_code;
@@ -233,6 +246,8 @@ struct attempt {
 	int fds[ATTEMPT_FDS]; /* for FORK; then only the readers' pipes */
 	size_t n_readers;
 	bool launched, ended, gone, waits_for_readers;
+	bool is_helper; /* of the keeper's, who knows it by its tag */
+	uint32_t tag;
 	struct chan *chan; /* to the runner */
 	int pidfd;
 	int64_t deadline_us;
@@ -257,6 +272,15 @@ void attempt_bury(struct attempt *a); /* outside of callbacks */
 void attempt_deadline(struct attempt *a, int64_t mono_us); /* only earlier */
 bool attempt_same_group(const struct attempt *a, const struct attempt *b);
 void attempt_tell(struct monitor *m, const struct ended *end);
+
+/* monitor_helpers.c */
+MUST_USE int helpers_add(struct monitor *m, struct str fields, struct err *e);
+int helpers_run(struct monitor *m, struct chan_msg *msg); /* MSG_HELPER */
+int helper_done(struct attempt *a, struct wire_reader *r);
+void helper_lost(struct attempt *a);
+extern const struct chan_ops attempt_helper_ops; /* monitor_attempts.c */
+/* The keeper died: nobody waits for them. */
+void attempts_end_helpers(struct monitor *m);
 
 /* monitor_launch.c */
 int attempts_launch(struct monitor *m, struct chan_msg *msg);

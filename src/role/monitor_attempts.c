@@ -43,6 +43,7 @@ static void on_bury(void *ctx)
 	loop_timer_free(a->deadline);
 	list_del(&a->link);
 	a->m->n_attempts--;
+	a->m->n_running_helpers -= a->is_helper;
 	mem_free(a);
 }
 
@@ -109,7 +110,10 @@ void attempt_end(struct attempt *a, enum run_state state, enum fail_kind kind)
 	if (a->ended)
 		return;
 	a->ended = true;
-	attempt_tell(a->m, &end);
+	if (a->is_helper)
+		helper_lost(a);
+	else
+		attempt_tell(a->m, &end);
 }
 
 static struct attempt *find(struct monitor *m, const struct attempt_id *id)
@@ -293,6 +297,29 @@ static void on_runner_gone(void *ctx, const struct err *why)
 
 const struct chan_ops attempt_runner_ops = {on_runner, on_runner_gone};
 
+static int on_helper(void *ctx, struct chan_msg *msg)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+
+	return msg->type == MSG_HELPER_DONE ? helper_done(ctx, &r) : -1;
+}
+
+const struct chan_ops attempt_helper_ops = {on_helper, on_runner_gone};
+
+void attempts_end_helpers(struct monitor *m)
+{
+	LIST_FOR(l, &m->attempts)
+	{
+		struct attempt *a = LIST_ENTRY(l, struct attempt, link);
+
+		if (!a->is_helper)
+			continue;
+		a->ended = true;
+		kill_runner(a);
+		attempt_bury(a);
+	}
+}
+
 /* --- what roles say about them ------------------------------------------ */
 
 int attempts_cancel(struct monitor *m, struct chan_msg *msg)
@@ -304,6 +331,8 @@ int attempts_cancel(struct monitor *m, struct chan_msg *msg)
 	if (attempt_id_decode(&r, &id) || !wire_end(&r))
 		return -1;
 	a = find(m, &id);
+	if (a && a->is_helper)
+		return 0; /* none of the server's */
 	if (a && a->launched) {
 		cancel(a, KIND_NONE);
 	} else if (a) {
@@ -365,7 +394,7 @@ void attempts_announce(struct monitor *m)
 		struct wire_writer w = {.len = 0};
 
 		attempt_id_encode(&id, &w);
-		if (!a->ended)
+		if (!a->ended && !a->is_helper)
 			(void)roles_post(m, ROLE_SERVER, MSG_ALIVE, &w, NULL,
 					 0);
 	}

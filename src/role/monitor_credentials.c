@@ -92,6 +92,11 @@ static int take(struct monitor *m, struct str rest, struct err *e)
 		if (str_frame(&rest, &name, &content))
 			return err_set(e, ERR_INVALID,
 				       "--secret-providers: a list is wanted");
+		if (str_is(name, "helper")) {
+			if (helpers_add(m, content, e))
+				return -1;
+			continue;
+		}
 		if (!str_is(name, "list")) {
 			if (add_path(m, name, content))
 				return err_set(e, ERR_INVALID,

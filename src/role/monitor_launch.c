@@ -24,8 +24,10 @@
  * Whether policy allows it the runner decides, by its own copy. */
 static const char *gate(const struct monitor *m, const struct grant *g)
 {
-	if (m->n_attempts >= m->o.max_attempts)
+	if (m->n_attempts - m->n_running_helpers >= m->o.max_attempts)
 		return "too many at once";
+	if (g->uid_slot >= HELPER_UID_FIRST)
+		return "its uid is for helpers";
 	LIST_FOR(l, &m->attempts)
 	{
 		const struct attempt *a = LIST_ENTRY(l, struct attempt, link);

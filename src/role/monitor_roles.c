@@ -129,6 +129,7 @@ static const struct {
 	{MSG_FORKED,     ROLE_ZYGOTE, attempts_forked },
 	{MSG_PONG,       ROLE_SERVER, engine_pong     },
 	{MSG_CREDENTIAL, ROLE_KEEPER, credentials_open},
+	{MSG_HELPER,     ROLE_KEEPER, helpers_run     },
 };
 
 static int on_role(void *ctx, struct chan_msg *msg)
@@ -261,6 +262,8 @@ static void after_death(struct role_process *p)
 		reload_abandon(m);
 		attempts_forget(m);
 	}
+	if (p->role == ROLE_KEEPER)
+		attempts_end_helpers(m);
 	if (p->role == ROLE_KEEPER && m->roles[ROLE_SERVER]->pid > 0)
 		leave(m->roles[ROLE_SERVER]);
 }

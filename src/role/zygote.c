@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "role/confine.h"
 #include "role/role.h"
+#include "runner/helper.h"
 #include "runner/runner.h"
 #include "sandbox/kernel.h"
 
@@ -101,6 +102,75 @@ static int fork_one(const struct zygote *z, struct chan_msg *msg)
 	return 0;
 }
 
+static void become_helper(const struct zygote *z,
+			  const struct helper_order *o) NORETURN;
+
+static void become_helper(const struct zygote *z, const struct helper_order *o)
+{
+	struct err e = {.text = "the zygote has gone"};
+
+	log_role("runner");
+	show_as_runner(z->name);
+	close(ROLE_FD);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != z->pid ||
+	    confine_runner(&z->init, -1, -1, &e)) {
+		log_error("helper %s: %s", o->g->attempt.s, e.text);
+		_exit(1);
+	}
+	_exit(helper_main(o));
+}
+
+static int read_helper(struct chan_msg *msg, struct grant *g,
+		       char *args[HELPER_ARGS_MAX + 1])
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	uint8_t n;
+
+	if (grant_decode(&r, g))
+		return -1;
+	n = wire_get_u8(&r);
+	if (!n || n > HELPER_ARGS_MAX || msg->n_fds != N_HELPER_FDS)
+		return -1;
+	for (uint8_t i = 0; i < n; i++) {
+		struct str s = wire_get_str(&r, WIRE_MAX);
+
+		args[i] = mem_strndup(s.p, s.len);
+	}
+	return wire_end(&r) ? 0 : -1;
+}
+
+static int fork_helper(const struct zygote *z, struct chan_msg *msg)
+{
+	struct kernel_clone a = {.flags = CLONE_PIDFD, .exit_signal = SIGCHLD};
+	char *args[HELPER_ARGS_MAX + 1] = {NULL};
+	struct wire_writer w = {.len = 0};
+	struct helper_order o = {.args = args};
+	int fds[N_HELPER_FDS], pidfd = -1, pid;
+	struct grant g;
+	struct err e;
+
+	if (read_helper(msg, &g, args))
+		return -1;
+	memcpy(fds, msg->fds, sizeof(fds));
+	o.g = &g;
+	o.fds = fds;
+	a.pidfd = (uint64_t)(uintptr_t)&pidfd;
+	pid = kernel_clone3(&a);
+	if (!pid)
+		become_helper(z, &o);
+	for (size_t i = 0; args[i]; i++)
+		mem_free(args[i]);
+	if (pid < 0) {
+		log_error("fork: %s", strerror(errno));
+		return 0; /* the channels close: the monitor sees it */
+	}
+	attempt_id_encode(&(struct attempt_id){g.attempt, g.fence}, &w);
+	if (chan_send(ROLE_FD, MSG_FORKED, &w, &pidfd, 1, &e) <= 0)
+		_exit(1);
+	fd_close(&pidfd);
+	return 0;
+}
+
 /* Until the monitor says STOP: then no runner is made any more, but those
  * that live are ours until they end.  When it has gone, all end. */
 static void serve(const struct zygote *z)
@@ -111,8 +181,9 @@ static void serve(const struct zygote *z)
 
 	while (chan_recv(ROLE_FD, room, &msg, &e) > 0) {
 		uint16_t type = msg.type;
-		int bad =
-			type == MSG_FORK ? fork_one(z, &msg) : type != MSG_STOP;
+		int bad = type == MSG_FORK        ? fork_one(z, &msg) :
+			  type == MSG_FORK_HELPER ? fork_helper(z, &msg) :
+						    type != MSG_STOP;
 
 		chan_msg_done(&msg);
 		if (bad) {
