@@ -257,7 +257,8 @@ static int order(struct request *r, struct asked *q, int64_t wait_us,
 	r->state_free = made_free;
 	m->order = o;
 	request_wait(r);
-	needs_check(r->api->keeper, engine_order_job(o), on_needs, m);
+	needs_check(r->api->keeper, r->api->started, engine_order_job(o),
+		    on_needs, m);
 	return 0;
 }
 

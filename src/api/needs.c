@@ -3,6 +3,7 @@
 #include "api/needs.h"
 #include "api/keeper.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "job/job.h"
 
 #include <string.h>
@@ -63,34 +64,60 @@ static void ask_store(struct needs *n, struct keeper *k,
 	n->n_open++;
 }
 
-/* The keeper has told of all there are, once it has told of the store. */
+static bool has_provider(const struct config *c, struct str name)
+{
+	const struct config_provider *all = c->secret_providers.items;
+
+	for (size_t i = 0; i < c->secret_providers.n; i++)
+		if (str_eq(all[i].name, name))
+			return true;
+	return false;
+}
+
+static bool has_helper(const struct config *c, struct str name)
+{
+	const struct config_helper *all = c->secret_helpers.items;
+
+	for (size_t i = 0; i < c->secret_helpers.n; i++)
+		if (str_eq(all[i].name, name))
+			return true;
+	return false;
+}
+
+/* Those of our environment only the keeper knows, and has told of. */
+static bool was_told_of(struct keeper *k, struct str name)
+{
+	const struct keeper_provider *all;
+	size_t n;
+
+	all = keeper_providers(k, &n);
+	for (size_t i = 0; i < n; i++)
+		if (str_is(name, all[i].name))
+			return true;
+	return false;
+}
+
 static void check_provider(struct needs *n, struct keeper *k,
-			   const struct doc_node *s)
+			   const struct config *c, const struct doc_node *s)
 {
 	const struct doc_node *by = doc_get(s, "provider");
 	const struct doc_node *exec = doc_get(s, "exec");
 	struct str name = exec ? exec->text : job_text(by, "default");
-	const struct keeper_provider *all;
-	bool told = false;
-	size_t n_all;
 
-	all = keeper_providers(k, &n_all);
-	for (size_t i = 0; i < n_all; i++) {
-		if (str_is(name, all[i].name))
-			return;
-		told |= !all[i].name[0];
-	}
-	if (told)
-		problem_at(&n->ps,
-			   exec ? exec :
-			   by   ? by :
-				  doc_get(s, "vault"),
-			   "unknown-provider",
-			   "secret_providers of the settings has those that "
-			   "there are",
-			   "no %s \"" STR_FMT "\" on this server",
-			   exec ? "helper" : "provider of secrets",
-			   STR_ARG(name));
+	if (exec ? has_helper(c, name) :
+		   has_provider(c, name) || was_told_of(k, name))
+		return;
+	problem_at(&n->ps,
+		   exec ? exec :
+		   by   ? by :
+			  doc_get(s, "vault"),
+		   "unknown-provider",
+		   exec ? "secret_helpers of the settings has those that there "
+			  "are" :
+			  "secret_providers of the settings has those that "
+			  "there are",
+		   "no %s \"" STR_FMT "\" on this server",
+		   exec ? "helper" : "provider of secrets", STR_ARG(name));
 }
 
 static bool lists(const struct doc_node *list, struct str name)
@@ -113,7 +140,8 @@ static bool is_used(const struct job *j, struct str name)
 	return used;
 }
 
-void needs_check(struct keeper *k, const struct job *j, needs_fn *fn, void *ctx)
+void needs_check(struct keeper *k, const struct config *c, const struct job *j,
+		 needs_fn *fn, void *ctx)
 {
 	const struct doc_node *all = doc_get(j->doc->root, "secrets");
 	struct needs *n = mem_alloc(sizeof(*n));
@@ -128,7 +156,7 @@ void needs_check(struct keeper *k, const struct job *j, needs_fn *fn, void *ctx)
 		if (store)
 			ask_store(n, k, store);
 		else
-			check_provider(n, k, s);
+			check_provider(n, k, c, s);
 	}
 	finish(n);
 }

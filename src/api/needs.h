@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "doc/problem.h"
 
+struct config;
 struct job;
 struct keeper;
 struct needs;
@@ -20,5 +21,5 @@ typedef void needs_fn(void *ctx, const struct problems *ps);
 
 /* Of what the job's tasks are granted and what its source is fetched with; j
  * borrowed until fn is called, which is at once or later, and exactly once. */
-void needs_check(struct keeper *k, const struct job *j, needs_fn *fn,
-		 void *ctx);
+void needs_check(struct keeper *k, const struct config *c, const struct job *j,
+		 needs_fn *fn, void *ctx);

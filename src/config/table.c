@@ -351,8 +351,8 @@ const struct config_key config_keys[] = {
 	{"secret_helpers", "argv", CONFIG_TEXTS, HELPER(argv), .restart = true,
 	 .required = true, .max = 32,
 	 .help = "The program and its arguments. Below /usr it is executed "
-		 "where it is; any other is one file that is copied in, closed "
-		 "to changes by others.",
+		 "where it is; any other is a script (#!) that is copied in, "
+		 "closed to changes by others.",
 	 .example = "[/etc/nfo/helpers/pass, --show]"},
 	{"secret_helpers", "network", CONFIG_CHOICE, HELPER(network),
 	 .restart = true, .fallback = "none", .choices = "none|host",

@@ -193,7 +193,7 @@ int helper_end_decode(struct wire_reader *r, struct helper_end *ret)
 	uint8_t timed_out = wire_get_u8(r);
 	struct str text = wire_get_str(r, sizeof(m.text) - 1);
 
-	if (r->failed || m.code > ERR_STALE || timed_out > 1)
+	if (r->failed || m.code > ERR_UNGUARDED || timed_out > 1)
 		return -1;
 	m.timed_out = timed_out;
 	memcpy(m.text, text.p, text.len);

@@ -41,6 +41,8 @@ static int on_monitor(void *ctx, struct chan_msg *msg)
 		keeper_tell_state(k); /* last: then all are told */
 		keeper_identity_wake(k);
 		return 0;
+	case MSG_HELPER_ENDED:
+		return keeper_on_helper(k, msg);
 	case MSG_CREDENTIAL_IS:
 		return keeper_on_credential(k, msg);
 	case MSG_STOP:
@@ -70,6 +72,7 @@ int main(void)
 	keeper_vault_confine(&k, &start);
 	list_init(&k.attempts);
 	list_init(&k.checks);
+	list_init(&k.helpers);
 	if (secret_process_harden(&e) || secret_store_heap_init(&e) ||
 	    loop_new(&k.loop, &e) || keeper_identity_new(&k, &start.init, &e) ||
 	    keeper_sealed_new(&k, &e) ||
@@ -82,6 +85,7 @@ int main(void)
 		log_error("%s", e.text);
 	keeper_attempts_end(&k);
 	keeper_checks_end(&k);
+	keeper_helpers_end(&k);
 	vault_free(k.vault);
 	keeper_seal_end(&k);
 	keeper_identity_free(&k);

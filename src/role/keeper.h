@@ -49,6 +49,8 @@ struct keeper {
 	struct link checks;   /* of providers, under way */
 	unsigned n_checks;
 	struct loop_timer *leaving;
+	struct link helpers; /* calls of them */
+	uint32_t helper_tag;
 	int64_t scan_second; /* the second that scans were counted in */
 	unsigned scans;
 	int64_t verify_second; /* the same for what strangers sign */
@@ -65,6 +67,24 @@ void keeper_attempts_end(struct keeper *k); /* all of them, now */
 void keeper_vault_confine(struct keeper *k, struct role_start *start);
 MUST_USE int keeper_vault_new(struct keeper *k, struct err *e);
 int keeper_on_credential(struct keeper *k, struct chan_msg *msg);
+
+/*
+ * keeper_helpers.c: the value of a helper program of the settings.  fn is called
+ * once, from the loop: value (borrowed), or why not, where ERR_UNAVAILABLE says
+ * that it may be had later.
+ */
+struct helper_call;
+typedef void keeper_helper_fn(void *ctx, enum secret_form form,
+			      const struct secret *value,
+			      const struct err *why);
+struct helper_call *keeper_helper_run(struct keeper *k,
+				      const struct secret_ref *ref,
+				      keeper_helper_fn *fn, void *ctx) MUST_USE;
+/* Not after fn was called; NULL is fine. */
+void keeper_helper_forget(struct helper_call *c);
+/* MSG_HELPER_ENDED; -1 when it is malformed. */
+int keeper_on_helper(struct keeper *k, struct chan_msg *msg);
+void keeper_helpers_end(struct keeper *k);
 
 /* A message of the server's; -1 when it is none that a server sends. */
 int keeper_on_server(void *keeper, struct chan_msg *msg);

@@ -29,7 +29,8 @@ struct fetch {
 	struct link link;
 	struct attempt *a;
 	struct vault_read *read; /* of a provider; ours */
-	bool told;               /* once: what comes then is new */
+	struct helper_call *helped;
+	bool told; /* once: what comes then is new */
 	uint8_t tag;
 	uint8_t flags; /* GRANT_REF_* */
 	struct secret_ref ref;
@@ -149,12 +150,21 @@ static int from_vault(const struct fetch *asked)
 	return 0;
 }
 
-static int from_helper(const struct fetch *f)
+static void on_helped(void *ctx, enum secret_form form,
+		      const struct secret *value, const struct err *why)
 {
-	struct err e;
+	((struct fetch *)ctx)->helped = NULL;
+	on_read(ctx, form, value, why);
+}
 
-	err_set(&e, ERR_NOT_FOUND, "the settings have no such helper");
-	return no(f, &e, false);
+static int from_helper(const struct fetch *asked)
+{
+	struct fetch *f = mem_alloc(sizeof(*f));
+
+	*f = *asked;
+	list_push(&asked->a->fetches, &f->link);
+	f->helped = keeper_helper_run(asked->a->k, &f->ref, on_helped, f);
+	return 0;
 }
 
 static int (*const sources[])(const struct fetch *f) = {
@@ -231,6 +241,7 @@ static void on_bury(void *ctx)
 		struct fetch *f = LIST_ENTRY(l, struct fetch, link);
 
 		vault_read_free(f->read);
+		keeper_helper_forget(f->helped);
 		mem_free(f);
 	}
 	if (a->k->vault)

@@ -166,28 +166,28 @@ static int free_slot(const struct monitor *m)
 
 static struct grant grant_of(const struct monitor_helper *h, uint32_t slot)
 {
-	struct ulid id = ulid_new();
 	struct grant g = {
-		.attempt = id,
+		.attempt = ulid_new(),
 		.fence = 1,
 		.project = "default",
-		.workspace = id,
 		.workspace_kind = WORKSPACE_MEMORY,
 		.uid_slot = slot,
 		.network = h->host ? NETWORK_HOST : NETWORK_NONE,
-		.limits = {.memory_bytes = 256 << 20,
-			   .pids = 64,
-			   .open_files = 256                                     },
 		.timeout_us = h->timeout_us,
 		.grace_us = GRACE_US,
-		.group = id,
 		.group_size = 1,
 		.stdin_from = GRANT_NO_STDIN,
-		.who = {.job = "helper",           .task = "helper", .run = id},
 	};
 
+	g.workspace = g.group = g.who.run = g.attempt;
+	g.limits.memory_bytes = 256 << 20;
+	g.limits.pids = 64;
+	g.limits.open_files = 256;
 	(void)snprintf(g.profile, sizeof(g.profile), "%s",
 		       h->host ? "net" : "default");
+	(void)snprintf(g.who.job, sizeof(g.who.job), "helper");
+	(void)snprintf(g.who.task, sizeof(g.who.task), "helper");
+	(void)snprintf(g.who.trigger, sizeof(g.who.trigger), "helper");
 	return g;
 }
 

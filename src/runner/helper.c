@@ -16,7 +16,8 @@
 
 enum {
 	PROGRAM_MAX = 16 << 20,
-	STDIO_FDS = 3
+	STDIO_FDS = 3,
+	LINE_LEN_MAX = 255 /* of #! */
 };
 
 struct helper {
@@ -81,8 +82,9 @@ static int make_sandbox(struct helper *h)
 	return bad;
 }
 
-/* Its file as the sandbox's script.  *ret_copied false: it is below /usr. */
-static int lay_program(struct helper *h, bool *ret_copied)
+/* Its file as the sandbox's script; of its first line `line` gets what fits.
+ * Nothing: it is below /usr. */
+static int lay_program(struct helper *h, char line[LINE_LEN_MAX + 1])
 {
 	static char block[65536];
 	size_t total = 0;
@@ -90,35 +92,59 @@ static int lay_program(struct helper *h, bool *ret_copied)
 
 	while ((n = fd_read(h->o->fds[HELPER_PROGRAM], block, sizeof(block))) >
 	       0) {
+		if (!total)
+			(void)snprintf(line, LINE_LEN_MAX + 1, "%.*s",
+				       n < LINE_LEN_MAX ? (int)n : LINE_LEN_MAX,
+				       block);
 		total += (size_t)n;
 		if (total > PROGRAM_MAX ||
 		    fd_write_all(h->script, block, (size_t)n))
 			return failed(h, ERR_INTERNAL, "its program",
 				      "cannot be copied");
 	}
-	fd_close(&h->script); /* open for writing it cannot be executed */
+	fd_close(&h->script);
 	if (n < 0)
 		return failed(h, ERR_INTERNAL, "its program", strerror(errno));
-	*ret_copied = total > 0;
+	line[strcspn(line, "\n")] = '\0';
 	return 0;
 }
 
-static int go(struct helper *h)
+/* "#!PROGRAM [ARGUMENT]", as the kernel has it; but the kernel would not
+ * execute what the spawner may still have open for writing. */
+static int interpreter(struct helper *h, char *line, char **args, size_t *n)
+{
+	char *program = line + 2, *rest;
+
+	if (strncmp(line, "#!", 2) != 0)
+		return failed(h, ERR_INVALID, "its program",
+			      "is outside /usr and no script (#!)");
+	program += strspn(program, " \t");
+	rest = program + strcspn(program, " \t");
+	if (*rest)
+		*rest++ = '\0';
+	rest += strspn(rest, " \t");
+	args[(*n)++] = program;
+	if (*rest)
+		args[(*n)++] = rest;
+	return 0;
+}
+
+static int start(struct helper *h)
 {
 	const int *fds = h->o->fds;
 	int stdio[STDIO_FDS] = {fds[HELPER_STDIN], fds[HELPER_STDOUT],
 				fds[HELPER_STDERR]};
-	char *args[HELPER_ARGS_MAX + 1] = {NULL};
+	char *args[HELPER_ARGS_MAX + 3] = {NULL};
+	char line[LINE_LEN_MAX + 1] = "";
 	static char script[] = RUNNER_SCRIPT;
-	bool copied;
+	size_t n = 0;
 	struct err e;
 
-	if (lay_program(h, &copied))
+	if (lay_program(h, line) || (line[0] && interpreter(h, line, args, &n)))
 		return -1;
-	for (size_t i = 0; h->o->args[i] && i < HELPER_ARGS_MAX; i++)
-		args[i] = h->o->args[i];
-	if (copied)
-		args[0] = script;
+	args[n++] = line[0] ? script : h->o->args[0];
+	for (size_t i = 1; h->o->args[i] && i < HELPER_ARGS_MAX; i++)
+		args[n++] = h->o->args[i];
 	if (lseek(stdio[0], 0, SEEK_SET) < 0 ||
 	    ctl_go(h->ctl, args, environment, stdio, &e))
 		return failed(h, ERR_UNAVAILABLE, "", "it cannot be started");
@@ -209,7 +235,7 @@ int helper_main(const struct helper_order *o)
 	struct err e;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (!make_sandbox(&h) && !go(&h))
+	if (!make_sandbox(&h) && !start(&h))
 		wait_for_end(&h);
 	reap(&h);
 	helper_end_encode(&h.end, &w);
