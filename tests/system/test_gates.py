@@ -58,6 +58,7 @@ def test_what_is_granted_runs(stage):
 @pytest.mark.parametrize("scene, what", (
     ("twice", "ended 0 failed internal"),
     ("same-uid", "ended 1 failed internal"),
+    ("uid-of-helpers", "ended 1 failed internal"),
     ("same-workspace", "ended 1 failed internal"),
     ("release-in-use", "ended 0 failed internal"),
 ))
@@ -108,6 +109,7 @@ def test_no_directory_of_others_is_given_away(stage):
 
 @pytest.mark.parametrize("scene", ("too-long", "too-few-descriptors",
                                    "as-the-zygote", "as-a-runner",
+                                   "as-the-keeper", "as-a-helper",
                                    "nonsense"))
 def test_who_breaks_the_rules_is_ended(stage, scene):
     seen = stage.play(scene, "again")
