@@ -84,17 +84,21 @@ static bool has_helper(const struct config *c, struct str name)
 	return false;
 }
 
-/* Those of our environment only the keeper knows, and has told of. */
-static bool was_told_of(struct keeper *k, struct str name)
+/* Those of our environment only the keeper knows; it has told of all there are,
+ * once it has told of the store. */
+static bool may_be(struct keeper *k, struct str name)
 {
 	const struct keeper_provider *all;
+	bool told = false;
 	size_t n;
 
 	all = keeper_providers(k, &n);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (str_is(name, all[i].name))
 			return true;
-	return false;
+		told |= !all[i].name[0];
+	}
+	return !told;
 }
 
 static void check_provider(struct needs *n, struct keeper *k,
@@ -105,7 +109,7 @@ static void check_provider(struct needs *n, struct keeper *k,
 	struct str name = exec ? exec->text : job_text(by, "default");
 
 	if (exec ? has_helper(c, name) :
-		   has_provider(c, name) || was_told_of(k, name))
+		   has_provider(c, name) || may_be(k, name))
 		return;
 	problem_at(&n->ps,
 		   exec ? exec :

@@ -559,42 +559,7 @@ static const struct {
 	void (*play)(struct bad *b);
 	uint16_t type; /* NULL: just say this */
 } scenes[] = {
-	{"well",		    one,		      0              },
-	{"twice",		   twice,                    0              },
-	{"same-uid",                same_uid,                 0              },
-	{"uid-of-helpers",          uid_of_helpers,           0              },
-	{"same-workspace",          same_workspace,           0              },
-	{"too-many",                too_many,                 0              },
-	{"other-policies",          other_policies,           0              },
-	{"other-job",               other_job,                0              },
-	{"unsealed-job",            unsealed_job,             0              },
-	{"no-such-profile",         no_such_profile,          0              },
-	{"foreign-directory",       foreign_directory,        0              },
-	{"release-in-use",          release_in_use,           0              },
-	{"too-long",                too_long,                 0              },
-	{"too-few-descriptors",     too_few_descriptors,      0              },
-	{"as-the-zygote",           NULL,                     MSG_FORKED     },
-	{"as-the-keeper",           NULL,                     MSG_HELPER     },
-	{"as-a-helper",             NULL,                     MSG_HELPER_DONE},
-	{"as-a-runner",             NULL,                     MSG_RUN_ENDED  },
-	{"nonsense",                NULL,                     9999           },
-	{"dies-with-one-alive",     dies_with_one_alive,      0              },
-	{"dies-in-half-a-group",    dies_in_half_a_group,     0              },
-	{"fetches",                 fetches,                  0              },
-	{"verify-well",             verify_well,              0              },
-	{"verify-often",            verify_often,             0              },
-	{"verify-garbage",          verify_garbage,           0              },
-	{"verify-trailing",         verify_trailing,          0              },
-	{"verify-no-content",       verify_no_content,        0              },
-	{"verify-too-much",         verify_too_much,          0              },
-	{"verify-unsealed",         verify_unsealed,          0              },
-	{"verify-a-file",           verify_a_file,            0              },
-	{"verify-a-foreign-secret", verify_a_foreign_secret,  0              },
-	{"verify-another-kind",     verify_another_kind,      0              },
-	{"show-well",               show_well,                0              },
-	{"show-trailing",           show_trailing,            0              },
-	{"versions-trailing",       versions_trailing,        0              },
-	{"remove-no-version",       remove_without_a_version, 0              },
+#include "bad_scenes.inc"
 };
 
 static void begin(struct bad *b)
