@@ -5,7 +5,8 @@
  * told to wait is tried again then, which is no retry of the job's.
  *
  * A provider that nobody has said anything of counts as up; but what was
- * blocked before a restart stays so until there is word.
+ * blocked before a restart stays so until there is word of all: that of the
+ * local store comes last.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -131,7 +132,7 @@ static bool all_up(const struct engine *g)
 
 unsigned char *away_look(struct run *r)
 {
-	bool up = all_up(r->g);
+	bool up = all_up(r->g), told = find(r->g, STR("")) != NULL;
 	unsigned char *away;
 
 	if (!doc_get(r->plan->job->doc->root, "secrets"))
@@ -141,9 +142,8 @@ unsigned char *away_look(struct run *r)
 		if (state_final(r->states[i]) || r->states[i] == STATE_RUNNING)
 			continue;
 		away[i] = (!up && missing(r, i)) ||
-			  (!r->g->away.n && waits_for_secrets(r, i));
-		if (waits_for_secrets(r, i) && r->g->away.n &&
-		    !group_misses(r, i))
+			  (!told && waits_for_secrets(r, i));
+		if (waits_for_secrets(r, i) && told && !group_misses(r, i))
 			live_task_set(r, i, STATE_QUEUED, r->inst[i].kind,
 				      STR(""));
 	}
