@@ -9,8 +9,9 @@
 
 #include <string.h>
 
-/* A token this young is not doubted: what it was refused is not allowed. */
-#define YOUNG_US (2 * 1000000)
+/* Known to live such a short time ago it is not doubted again: what it was
+ * refused is not allowed. */
+#define DOUBT_US (2 * 1000000)
 
 static void say(struct session *s, enum life_event ev,
 		const struct life_news *n);
@@ -119,7 +120,7 @@ static void on_signed_in(void *ctx, struct secret *secret,
 	t = token_new(s, secret, news->ours);
 	let_go(s);
 	s->newest = t;
-	s->alive_us = clock_mono_us();
+	s->checked_us = -DOUBT_US;
 	say(s, LIFE_EV_IN, news);
 }
 
@@ -153,7 +154,7 @@ static void on_checked(void *ctx, struct vault_answer *a, const struct err *why)
 
 	s->call = NULL;
 	if (!why)
-		s->alive_us = clock_mono_us();
+		s->checked_us = clock_mono_us();
 	if (!why)
 		say(s, LIFE_EV_ALIVE, NULL);
 	else
@@ -314,7 +315,7 @@ bool token_refused(struct token *t)
 
 	if (!s)
 		return true;
-	if (clock_mono_us() - s->alive_us < YOUNG_US)
+	if (clock_mono_us() - s->checked_us < DOUBT_US)
 		return false;
 	say(s, LIFE_EV_DENIED, NULL);
 	return true;

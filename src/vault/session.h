@@ -33,7 +33,8 @@ struct session {
 	struct signin_memory memory;
 	struct signin *signin; /* what is under way: one of these */
 	struct call *call;
-	int64_t asked_us, alive_us; /* of the call; when it was known to live */
+	int64_t asked_us;   /* of the call */
+	int64_t checked_us; /* when a check said that it lives */
 	struct loop_timer *due, *soon;
 	struct err why; /* the last login's */
 };

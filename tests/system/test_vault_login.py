@@ -200,7 +200,7 @@ def test_a_wrapped_secret_id_is_looked_at_then_opened_once(vault):
     # the token is revoked: a new login, with what was in the wrapping
     (alive,) = vault.bao.tokens
     vault.bao.must("POST", "auth/token/revoke", {"token": alive.id})
-    vault.nfo.until(lambda: vault.nfo.run(JOB)["state"] == "succeeded")
+    vault.run()
     assert len(vault.bao.asked("POST sys/wrapping/unwrap")) == 1
     assert len(vault.logins("approle")) == 2
 
@@ -361,10 +361,12 @@ def test_one_that_was_revoked_is_noticed_once(vault):
     vault.run()
     (alive,) = vault.bao.tokens
     vault.bao.must("POST", "auth/token/revoke", {"token": alive.id})
-    # one that was just made is not doubted, for two seconds
-    vault.nfo.until(lambda: vault.nfo.run(JOB)["state"] == "succeeded")
-    assert len(vault.bao.asked("GET auth/token/lookup-self")) == 1
-    assert len(vault.logins("approle")) == 2
+    before = len(vault.bao.requests)
+    vault.run()
+    asked = [f"{r.method} {r.path}" for r in vault.bao.requests[before:]
+             if r.path != "auth/token/revoke-self"]
+    assert asked == ["GET kv/data/app", "GET auth/token/lookup-self",
+                     "POST auth/approle/login", "GET kv/data/app"], asked
 
 
 def test_a_path_that_is_not_allowed_is_no_storm(vault):
@@ -427,7 +429,7 @@ def test_a_token_file_that_rotates(vault):
     second = vault.bao.token(["jobs"])
     vault.file("token", second)
     vault.bao.must("POST", "auth/token/revoke", {"token": first})
-    vault.nfo.until(lambda: vault.nfo.run(JOB)["state"] == "succeeded")
+    vault.run()
     assert vault.bao.asked("GET kv/data/app")[-1].token == second
 
 
@@ -455,3 +457,43 @@ def test_an_error_that_echoes_the_request_is_masked(vault):
     vault.serve(auth="approle", role_id=role_id,
                 secret_id_file=vault.file("sid", "wrong-but-secret-all-same"))
     vault.fails("login")
+
+
+def test_all_who_come_at_once_share_one_login(vault):
+    role_id, secret_id = vault.bao.approle("nfo", ["jobs"])
+    slow = vault.bao.fault("POST auth/approle/login", "delay")
+    vault.serve(auth="approle", role_id=role_id,
+                secret_id_file=vault.file("sid", secret_id))
+    runs = [vault.nfo.run(JOB, wait=None) for _ in range(12)]
+    vault.bao.wait("POST auth/approle/login")
+    slow.clear()
+    for run in runs:
+        vault.nfo.until_state(run, "succeeded")
+    assert len(vault.logins("approle")) == 1
+
+
+def test_a_token_that_ended_while_it_was_sealed(vault):
+    role_id, secret_id = vault.bao.approle("nfo", ["jobs"], token_ttl="1h")
+    vault.serve(auth="approle", role_id=role_id,
+                secret_id_file=vault.file("sid", secret_id))
+    vault.run()
+    vault.bao.seal()
+    run = vault.nfo.run(JOB, wait=None)
+    vault.nfo.until_state(run, "blocked")
+    vault.bao.advance(2 * 3600)
+    vault.bao.unseal()
+    vault.nfo.until_state(run, "succeeded")
+    assert len(vault.logins("approle")) == 2
+
+
+def test_a_new_keeper_logs_in_anew(vault):
+    role_id, secret_id = vault.bao.approle("nfo", ["jobs"])
+    vault.serve(auth="approle", role_id=role_id,
+                secret_id_file=vault.file("sid", secret_id))
+    vault.run()
+    keeper = vault.nfo.role("keeper")
+    os.kill(keeper, 9)
+    vault.nfo.until(lambda: vault.nfo.role("keeper") not in (0, keeper))
+    vault.nfo.until(lambda: vault.nfo.get("/readyz").status == 200)
+    vault.run()
+    assert len(vault.logins("approle")) == 2
