@@ -85,6 +85,12 @@ struct arena *arena_new(size_t max_bytes)
 	return a;
 }
 
+void arena_wipe(struct arena *a)
+{
+	for (struct chunk *c = a ? a->head : NULL; c; c = c->next)
+		mem_wipe(c->data, c->used);
+}
+
 void arena_free(struct arena *a)
 {
 	if (!a)

@@ -30,6 +30,8 @@ void mem_cleanup(void *pp);
 struct arena;
 struct arena *arena_new(size_t max_bytes) MUST_USE;
 void arena_free(struct arena *a);
+/* Overwrite all that is in it; it is then to be freed. */
+void arena_wipe(struct arena *a);
 /* Zeroed and aligned for anything; NULL once max_bytes would be passed. */
 void *arena_alloc(struct arena *a, size_t len) MUST_USE;
 char *arena_strndup(struct arena *a, const char *s, size_t len) MUST_USE;

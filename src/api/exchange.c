@@ -88,6 +88,18 @@ static int claimed_length(struct request *r, uint64_t *ret)
 	return 0;
 }
 
+/* Octets may be a secret: at once as much as is claimed, so that none of it is
+ * left behind where the buffer grows. */
+static void reserve(struct request *r, uint64_t claimed)
+{
+	enum {
+		UNKNOWN = 128 << 10 /* of a body in chunks */
+	};
+
+	r->body.max = request_body_max(r);
+	(void)buf_room(&r->body, claimed ? (size_t)claimed : UNKNOWN);
+}
+
 /* Everything that can be refused before the body is read.  Who asks may take
  * a while to find out: then the phase stays, and we are called again. */
 static void begin(struct request *r, const char *method, const char *version)
@@ -125,7 +137,7 @@ static void begin(struct request *r, const char *method, const char *version)
 	} else if (!drain_refuses(r) && !conventions_check(r) &&
 		   !claimed_length(r, &len) && r->route->body != BODY_NONE) {
 		if (r->route->body == BODY_BYTES)
-			r->body.max = request_body_max(r);
+			reserve(r, len);
 		upload_begin(r); /* only where it is multipart */
 		if (r->phase != REQUEST_ANSWERED && r->route->begin)
 			(void)r->route->begin(r);
@@ -247,6 +259,8 @@ enum MHD_Result exchange_step(void *cls, struct MHD_Connection *c,
 		if (r->phase == REQUEST_ANSWERED)
 			return discard(r, n);
 		take_body(r, data, n);
+		if (r->route->body == BODY_BYTES) /* theirs, and read */
+			mem_wipe((char *)(uintptr_t)data, n);
 		return MHD_YES;
 	}
 	if (r->phase == REQUEST_BODY)

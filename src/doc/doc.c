@@ -99,6 +99,7 @@ void doc_free(struct doc *d)
 {
 	if (!d)
 		return;
+	arena_wipe(d->arena); /* a request may have had a secret in it */
 	arena_free(d->arena);
 	mem_free(d);
 }

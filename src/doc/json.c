@@ -372,7 +372,7 @@ int doc_parse_json(struct str text, struct doc *d, struct problems *ps)
 	if (!bad && next(&j) >= 0)
 		bad = fail(&j, here(&j), NULL, "something behind the end");
 	buf_done(&j.key);
-	buf_done(&j.scalar);
+	buf_wipe(&j.scalar);
 	tree_done(&j.t);
 	return bad;
 }
