@@ -54,9 +54,21 @@ static void on_late(void *ctx)
 	wait_end(ctx, NULL, &e);
 }
 
+/* While the provider is away its breaker says when it is asked again; once it
+ * is back a login need not wait for the end of its own pause. */
+static void hurry(struct session *s)
+{
+	if (s->away && s->life.state == LIFE_WAITING &&
+	    breaker_lets(&s->p->breaker)) {
+		s->away = false;
+		s->life.next_us = clock_mono_us();
+	}
+}
+
 /* All who can have one get it; when none will come all hear why. */
 static void settle(struct session *s)
 {
+	hurry(s);
 	while (!list_empty(&s->waits)) {
 		struct token_wait *w =
 			LIST_ENTRY(s->waits.next, struct token_wait, link);
@@ -111,6 +123,7 @@ static void on_signed_in(void *ctx, struct secret *secret,
 		if (!s->life.failures) /* of several in a row the first */
 			log_warn("%s", why->text);
 		s->why = *why;
+		s->away = !breaker_lets(&s->p->breaker);
 		say(s,
 		    why->code == ERR_UNAVAILABLE ? LIFE_EV_FAILED :
 						   LIFE_EV_REFUSED,

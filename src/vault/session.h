@@ -37,6 +37,7 @@ struct session {
 	int64_t checked_us; /* when a check said that it lives */
 	struct loop_timer *due, *soon;
 	struct err why; /* the last login's */
+	bool away;      /* it failed because the provider was away */
 };
 
 struct token_wait {

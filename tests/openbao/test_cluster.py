@@ -127,7 +127,8 @@ def test_sealed_is_blocked_and_goes_on(vault):
     why = vault("why", run["id"]).out
     assert "ealed" in why or "away" in why, why
     vault.cluster.unseal()
-    assert vault.ended(run)["state"] == "succeeded"
+    ended = vault.ended(run)
+    assert ended["state"] == "succeeded", ended["error"]
     (task,) = vault.fresh(run)["tasks"]
     assert len(asked(vault, "secret/data/app")) == 1, task
 
