@@ -87,6 +87,72 @@ static double redact(const struct redact_set *set, struct str text,
 	return (double)text.len / best * 1e-9;
 }
 
+/* --- what a task that knows its secrets could write ---------------------- */
+
+/* Their beginnings of so many bytes (0: all but the last), one after another. */
+static void beginnings(struct buf *b, size_t len,
+		       const struct redact_secret *secrets, size_t n,
+		       size_t cut)
+{
+	for (size_t i = 0; b->len < len; i = (i + 7) % n) {
+		struct secret_view v = secret_bytes(secrets[i].value);
+		size_t most = v.n_bytes ? v.n_bytes - 1 : 0;
+
+		buf_put(b, v.bytes, cut && cut < most ? cut : most);
+	}
+}
+
+/* One beginning, over and over. */
+static void the_same(struct buf *b, size_t len,
+		     const struct redact_secret *secrets)
+{
+	struct secret_view v = secret_bytes(secrets[0].value);
+
+	while (b->len < len)
+		buf_put(b, v.bytes, v.n_bytes < 13 ? v.n_bytes - 1 : 12);
+}
+
+static void adversary(const struct redact_set *set, const char *what,
+		      struct buf *b)
+{
+	n_planted = 0;
+	printf("redact adversary=%s chunk=65536 GB/s=%.2f\n", what,
+	       redact(set, buf_view(b), 65536));
+	buf_done(b);
+}
+
+static void adversaries(const struct redact_secret *secrets, size_t n,
+			const struct redact_set *set, size_t len)
+{
+	char text[64];
+	struct redact_secret a = {"a", NULL};
+	struct redact_set *with_a;
+	struct secret *value;
+	struct buf b = BUF_INIT(SIZE_MAX / 2);
+	struct err e;
+
+	beginnings(&b, len, secrets, n, 7);
+	adversary(set, "7-bytes-of-each", &b);
+	b = BUF_INIT(SIZE_MAX / 2);
+	beginnings(&b, len, secrets, n, 0);
+	adversary(set, "all-but-the-last", &b);
+	b = BUF_INIT(SIZE_MAX / 2);
+	the_same(&b, len, secrets);
+	adversary(set, "12-bytes-of-one", &b);
+	memset(text, 'a', sizeof(text));
+	if (secret_new(text, sizeof(text), 0, &value, &e))
+		exit(1);
+	a.value = value;
+	if (redact_set_add(set, &a, 1, NULL, 0, &with_a, &e))
+		exit(1);
+	b = BUF_INIT(SIZE_MAX / 2);
+	while (b.len < len)
+		buf_put(&b, text, sizeof(text));
+	adversary(with_a, "one-letter", &b);
+	redact_set_free(with_a);
+	secret_free(value);
+}
+
 static void measure(size_t n, size_t len)
 {
 	static const size_t chunks[] = {4096, 65536};
@@ -112,6 +178,7 @@ static void measure(size_t n, size_t len)
 		       "ratio_to_memcpy=%.3f\n",
 		       n, chunks[i], ours, ours / ceiling);
 	}
+	adversaries(secrets, n, set, len / 4);
 	redact_set_free(set);
 	buf_done(&text);
 }

@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 enum {
 	TEXT_MAX = 4096,
+	OUT_MAX = 4 * TEXT_MAX, /* with markers */
 	SECRETS_MAX = 5
 };
 
@@ -33,8 +34,8 @@ static unsigned take(struct input *in)
 
 /* The text as one view shows it: bytes, and where each one is. */
 struct shown {
-	uint8_t b[TEXT_MAX];
-	size_t at[TEXT_MAX], n;
+	uint8_t b[OUT_MAX];
+	size_t at[OUT_MAX], n;
 	bool far; /* the end is too far behind the last byte */
 };
 
@@ -232,12 +233,58 @@ static void compare(const struct redact_set *set, const uint8_t *p, size_t n,
 		abort();
 }
 
+/* Is a pattern of the set left in what was let out? */
+static void none_left(const struct redact_set *set, struct str out)
+{
+	static struct shown s[2];
+	const uint8_t *p = (const uint8_t *)out.p;
+
+	if (out.len > OUT_MAX)
+		return;
+	show(&s[0], p, out.len, false);
+	show_raw(&s[1], p, out.len);
+	for (unsigned view = 0; view < REDACT_N_VIEWS; view++) {
+		const struct redact_match *m = &set->match[view];
+		const struct shown *x = &s[view != REDACT_VIEW_SQUEEZED];
+
+		for (size_t k = 0; k < m->n; k++)
+			if (memmem(x->b, x->n, m->bytes + m->pat[k].off,
+				   m->pat[k].len))
+				abort();
+	}
+}
+
+/* The last secrets come when a part of the text has been written: from then on
+ * none is let out whole. */
+static void compare_added(const struct redact_set *some,
+			  const struct redact_set *all, const uint8_t *p,
+			  size_t n, struct input *cuts)
+{
+	CLEANUP_BUF struct buf got = BUF_INIT(1 << 20);
+	struct redact_stream *s = redact_stream_new(some, sink, &got);
+	size_t at = n ? take(cuts) * n / 256 : 0, out;
+
+	redact_stream_write(s, p, at);
+	out = got.len;
+	redact_stream_swap(s, all);
+	while (at < n) {
+		size_t len = 1 + take(cuts) % 64;
+
+		len = len < n - at ? len : n - at;
+		redact_stream_write(s, p + at, len);
+		at += len;
+	}
+	redact_stream_end(s);
+	redact_stream_free(s);
+	none_left(all, str_from_at(buf_view(&got), out));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct secret *secrets[SECRETS_MAX];
 	struct redact_secret named[SECRETS_MAX];
 	struct input in = {data, len}, cuts = {data, len};
-	struct redact_set *set;
+	struct redact_set *set, *some;
 	uint8_t text[TEXT_MAX];
 	unsigned kind = take(&in) % 8;
 	size_t n = 1 + take(&in) % SECRETS_MAX;
@@ -251,12 +298,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			abort();
 		named[i] = (struct redact_secret){"s", secrets[i]};
 	}
-	if (redact_set_new(named, n, NULL, 0, &set, &e))
+	if (redact_set_new(named, n / 2, NULL, 0, &some, &e) ||
+	    redact_set_add(some, named + n / 2, n - n / 2, NULL, 0, &set, &e))
 		abort();
 	len = make_text(&in, text, kind, (const struct secret *const *)secrets,
 			n);
 	compare(set, text, len, &cuts);
+	/* Its own characters make a pattern together with the marker. */
+	if (kind < ARRAY_LEN(alphabets) && !strchr(alphabets[kind], '['))
+		compare_added(some, set, text, len, &cuts);
 	redact_set_free(set);
+	redact_set_free(some);
 	for (size_t i = 0; i < n; i++)
 		secret_free(secrets[i]);
 	return 0;
