@@ -36,11 +36,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct chan_msg msg = {.body = data, .body_len = len, .n_fds = 1};
 	struct ctl_open_body open_body;
 	struct ctl_unpack_body unpack;
+	struct ctl_replace_body replace;
 
 	if (!ctl_open_read(&msg, &open_body) && ctl_path_ok(open_body.path) &&
 	    (open_body.path.len > CTL_PATH_MAX || open_body.path.p[0] == '/'))
 		abort();
 	if (!ctl_unpack_read(&msg, &unpack) && unpack.below.len > CTL_BELOW_MAX)
+		abort();
+	if (!ctl_replace_read(&msg, &replace) &&
+	    (replace.file.p[0] == '.' || str_has(replace.file, '/')))
 		abort();
 	read_exec(data, len);
 	return 0;

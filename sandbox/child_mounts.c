@@ -171,6 +171,7 @@ int child_make_secrets(struct child *c)
 		MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 	CLEANUP_FD int dir = -1;
 
+	c->secrets = -1;
 	if (!c->spec.n_secrets)
 		return 0;
 	if (attach_tmpfs("8m", "256", "0755", attr, true, TEMPLATE_STAGE)) {
@@ -190,11 +191,19 @@ int child_make_secrets(struct child *c)
 				       (int)(slash - name), name);
 			if (mkdirat(dir, sub, 0755) && errno != EEXIST)
 				return -1;
+			if (fchownat(dir, sub, c->uid, c->uid, 0))
+				return -1;
 		}
 		if (make_file(c, dir, name, 0400))
 			return -1;
 	}
-	return dir < 0 ? -1 : seal(TEMPLATE_ROOT SANDBOX_SECRETS);
+	/* PID 1 puts new values in the place of old ones; what the task sees
+	 * is read-only, whoever owns it. */
+	if (dir < 0 || fchown(dir, c->uid, c->uid) ||
+	    seal(TEMPLATE_ROOT SANDBOX_SECRETS))
+		return -1;
+	c->secrets = fd_take(&dir);
+	return 0;
 }
 
 /* A copy into a user namespace is locked where it hangs; a bind of it onto

@@ -2,7 +2,9 @@
 /* The holder's side of the control socket; see ctl.h. */
 #include "sandbox/ctl.h"
 #include "base/mem.h"
+#include "sandbox/sandbox.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -66,8 +68,12 @@ int ctl_leave(int ctl, struct err *e)
 static int answer(int ctl, enum ctl_type want, unsigned char *room,
 		  struct chan_msg *msg, struct err *e)
 {
-	int r = chan_recv(ctl, room, msg, e);
+	int r;
 
+	/* That of a REPLACE which the payload did not live to see. */
+	while ((r = chan_recv(ctl, room, msg, e)) > 0 &&
+	       msg->type == CTL_REPLACED)
+		chan_msg_done(msg);
 	if (r < 0)
 		return -1;
 	if (!r)
@@ -129,6 +135,40 @@ int ctl_unpack(int ctl, const char *below, bool read_only, int tar_fd,
 	err_set(e, ERR_INTERNAL, STR_FMT, STR_ARG(text));
 	chan_msg_done(&msg);
 	return -1;
+}
+
+int ctl_replace(int ctl, const char *name, int memfd, struct err *e)
+{
+	struct wire_writer w = {.len = 0};
+
+	wire_str(&w, str_from(name));
+	return chan_send(ctl, CTL_REPLACE, &w, &memfd, 1, e) <= 0 ? -1 : 0;
+}
+
+static bool name_part(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!isalnum((unsigned char)s.p[i]) && s.p[i] != '_' &&
+		    s.p[i] != '-' && (s.p[i] != '.' || !i))
+			return false;
+	return s.len > 0 && s.len <= SANDBOX_NAME_MAX;
+}
+
+int ctl_replace_read(const struct chan_msg *msg, struct ctl_replace_body *ret)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+	struct str name = wire_get_str(&r, 2 * SANDBOX_NAME_MAX + 1);
+
+	if (!wire_end(&r) || msg->n_fds != 1)
+		return -1;
+	ret->dir = STR("");
+	if (str_has(name, '/')) {
+		ret->dir = str_cut(&name, '/');
+		if (!name_part(ret->dir))
+			return -1;
+	}
+	ret->file = name;
+	return name_part(name) ? 0 : -1;
 }
 
 /* Count the strings of a vector and step behind its end; -1: not ended. */

@@ -11,19 +11,22 @@
 
 enum ctl_type {
 	/* to PID 1 */
-	CTL_GO = 1, /* fd 0,1,2: stdio; fd 3: memfd of argv and env (ctl.c);
+	CTL_GO = 1,  /* fd 0,1,2: stdio; fd 3: memfd of argv and env (ctl.c);
 		       what follows becomes the payload's 3, 4, ... */
-	CTL_TERM,   /* SIGTERM to the payload's process group */
-	CTL_OPEN,   /* flags u8 (CTL_OPEN_*), path str; after EXITED */
-	CTL_UNPACK, /* below str (a directory made for it, "" for /work), mode
+	CTL_TERM,    /* SIGTERM to the payload's process group */
+	CTL_OPEN,    /* flags u8 (CTL_OPEN_*), path str; after EXITED */
+	CTL_UNPACK,  /* below str (a directory made for it, "" for /work), mode
 		       u8 (1: read-only files); fd 0: plain tar; before GO */
-	CTL_LEAVE,  /* when the payload has ended: no OPEN will come */
+	CTL_LEAVE,   /* when the payload has ended: no OPEN will come */
+	CTL_REPLACE, /* name str; fd 0: sealed memfd: a secret's file has this
+			in it from now on, all at once; answered */
 	/* from PID 1 */
 	CTL_STARTED,     /* the payload's program was executed */
 	CTL_EXEC_FAILED, /* step str, sys u32 */
 	CTL_EXITED,      /* status u32 (wait(2)), cpu_us u64 */
 	CTL_OPENED,      /* sys u32; 0: fd 0 */
 	CTL_UNPACKED,    /* 0: done, else text str */
+	CTL_REPLACED,    /* sys u32; 0: done */
 	CTL_DISK_FULL,   /* /work holds more than it may: EXITED follows */
 };
 
@@ -65,6 +68,10 @@ MUST_USE int ctl_open(int ctl, const char *path, unsigned flags, int *ret_fd,
 MUST_USE int ctl_unpack(int ctl, const char *below, bool read_only, int tar_fd,
 			struct err *e);
 
+/* At any time: the answer, CTL_REPLACED, comes with the others.  name: as one of
+ * sandbox_make's, or of another field beside it. */
+MUST_USE int ctl_replace(int ctl, const char *name, int memfd, struct err *e);
+
 /* For PID 1: the memfd of GO back into vectors (one allocation each). */
 struct ctl_exec {
 	char *text; /* all strings, to be wiped */
@@ -87,3 +94,9 @@ MUST_USE int ctl_open_read(const struct chan_msg *msg,
 			   struct ctl_open_body *ret);
 MUST_USE int ctl_unpack_read(const struct chan_msg *msg,
 			     struct ctl_unpack_body *ret);
+/* "NAME" or "NAME/FIELD", each [A-Za-z0-9._-]+ without a leading dot. */
+struct ctl_replace_body {
+	struct str dir, file; /* dir "": none */
+};
+MUST_USE int ctl_replace_read(const struct chan_msg *msg,
+			      struct ctl_replace_body *ret);

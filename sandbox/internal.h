@@ -47,6 +47,7 @@ struct child {
 	int sock;     /* to the parent: READY or the step that failed */
 	int ctl;      /* PID 1's end of the control socket */
 	int binds[SANDBOX_BINDS_MAX]; /* detached mounts */
+	int secrets; /* where they can be written; -1: there are none */
 };
 
 /* What a child says once: a step that failed, or READY (step ""). */

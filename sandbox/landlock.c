@@ -26,6 +26,11 @@
 	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |        \
 	 FS_TRUNCATE | FS_IOCTL_DEV)
 
+/* Of PID 1 alone: for the task the mount is read-only. */
+#define FS_REPLACE                                                             \
+	(FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE |                             \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
+
 struct ruleset_attr {
 	uint64_t fs, net, scoped;
 };
@@ -103,5 +108,7 @@ int landlock_confine(const struct child *c)
 		if (!c->spec.binds[i].read_only &&
 		    add_fd(set, c->binds[i], all))
 			return -1;
+	if (c->secrets >= 0 && add_fd(set, c->secrets, FS_REPLACE & all))
+		return -1;
 	return (int)syscall(SYS_landlock_restrict_self, set, 0);
 }

@@ -17,6 +17,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -330,6 +331,69 @@ static void unpack(struct pid1 *p, struct chan_msg *msg)
 	say(p, CTL_UNPACKED, &w, -1);
 }
 
+/* --- secrets that change -------------------------------------------------- */
+
+#define FRESH ".new"
+
+static int copy_all(int from, int to)
+{
+	char room[4096];
+	ssize_t n;
+	off_t at = 0;
+	int bad = 0;
+
+	while (!bad && (n = pread(from, room, sizeof(room), at)) != 0) {
+		bad = n < 0 ? -1 : fd_write_all(to, room, (size_t)n);
+		at += n;
+	}
+	explicit_bzero(room, sizeof(room));
+	return bad;
+}
+
+/* Whole, or not at all: who has the old one open goes on reading that. */
+static int put_in_place(int dir, struct str name, int content)
+{
+	char file[SANDBOX_NAME_MAX + 1];
+	CLEANUP_FD int fd = -1;
+
+	memcpy(file, name.p, name.len);
+	file[name.len] = '\0';
+	(void)unlinkat(dir, FRESH, 0);
+	fd = openat(dir, FRESH,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+	if (fd < 0 || copy_all(content, fd))
+		return -1;
+	return renameat(dir, FRESH, dir, file);
+}
+
+static int replace_in(const struct pid1 *p, const struct ctl_replace_body *body,
+		      int content)
+{
+	char sub[SANDBOX_NAME_MAX + 1];
+	CLEANUP_FD int dir = -1;
+
+	if (!body->dir.len)
+		return put_in_place(p->c->secrets, body->file, content);
+	memcpy(sub, body->dir.p, body->dir.len);
+	sub[body->dir.len] = '\0';
+	dir = openat(p->c->secrets, sub,
+		     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return dir < 0 ? -1 : put_in_place(dir, body->file, content);
+}
+
+static void replace(struct pid1 *p, struct chan_msg *msg)
+{
+	struct wire_writer w = {.len = 0};
+	struct ctl_replace_body body;
+	int bad;
+
+	if (ctl_replace_read(msg, &body) || p->c->secrets < 0)
+		_exit(125);
+	bad = replace_in(p, &body, msg->fds[0]);
+	wire_u32(&w, bad ? (uint32_t)errno : 0);
+	say(p, CTL_REPLACED, &w, -1);
+}
+
 /* --- the loop ----------------------------------------------------------- */
 
 static void on_ctl(struct pid1 *p)
@@ -354,6 +418,9 @@ static void on_ctl(struct pid1 *p)
 		break;
 	case CTL_OPEN:
 		open_file(p, &msg);
+		break;
+	case CTL_REPLACE:
+		replace(p, &msg);
 		break;
 	case CTL_UNPACK:
 		unpack(p, &msg);

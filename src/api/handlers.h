@@ -78,6 +78,9 @@ int h_approvals(struct request *r);
 /* h_maintenance.c */
 int h_maintenance(struct request *r);
 int h_maintenance_set(struct request *r);
+/* h_leases.c */
+int h_leases(struct request *r);
+int h_lease_revoke(struct request *r);
 /* h_caches.c */
 int h_caches(struct request *r);
 int h_cache(struct request *r);

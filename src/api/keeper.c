@@ -30,6 +30,7 @@ struct keeper {
 	void *public_ctx;
 	keeper_run_fn *run_fn;
 	void *run_ctx;
+	uint32_t n_leases;
 };
 
 static void finish(struct pending *p, const struct keeper_answer *a)
@@ -140,6 +141,14 @@ static int on_public(struct keeper *k, struct chan_msg *msg)
 	return 0;
 }
 
+static int on_lease_count(struct keeper *k, struct chan_msg *msg)
+{
+	struct wire_reader r = wire_reader(msg->body, msg->body_len);
+
+	k->n_leases = wire_get_u32(&r);
+	return wire_end(&r) && !msg->n_fds ? 0 : -1;
+}
+
 static int on_answer(struct keeper *k, struct chan_msg *msg)
 {
 	CLEANUP_BUF struct buf json = BUF_INIT(SECRET_FILE_MAX);
@@ -166,14 +175,23 @@ static int on_run_key(struct keeper *k, struct chan_msg *msg)
 	return 0;
 }
 
+/* What it says of itself; all else is an answer. */
+static const struct {
+	uint16_t type;
+	int (*fn)(struct keeper *k, struct chan_msg *msg);
+} unasked[] = {
+	{MSG_PROVIDER_STATE, on_provider   },
+	{MSG_PUBLIC_KEYS,    on_public     },
+	{MSG_LEASE_COUNT,    on_lease_count},
+	{MSG_RUN_KEY_OF,     on_run_key    },
+};
+
 static int on_msg(void *ctx, struct chan_msg *msg)
 {
-	if (msg->type == MSG_RUN_KEY_OF)
-		return on_run_key(ctx, msg);
-	if (msg->type == MSG_PROVIDER_STATE)
-		return on_provider(ctx, msg);
-	return msg->type == MSG_PUBLIC_KEYS ? on_public(ctx, msg) :
-					      on_answer(ctx, msg);
+	for (size_t i = 0; i < ARRAY_LEN(unasked); i++)
+		if (unasked[i].type == msg->type)
+			return unasked[i].fn(ctx, msg);
+	return on_answer(ctx, msg);
 }
 
 static void on_close(void *ctx, const struct err *why)
@@ -376,6 +394,33 @@ int keeper_scan(struct keeper *k, struct str project, struct str text,
 	start(k, &w, project);
 	wire_str(&w, text);
 	return ask(k, MSG_SCAN, &w, -1, fn, ctx, e);
+}
+
+int keeper_leases(struct keeper *k, const struct keeper_leases *q,
+		  keeper_fn *fn, void *ctx, struct err *e)
+{
+	struct wire_writer w;
+
+	start(k, &w, q->provider);
+	wire_str(&w, q->project);
+	wire_str(&w, q->run);
+	wire_str(&w, q->after);
+	wire_u32(&w, q->limit);
+	return ask(k, MSG_LEASES, &w, -1, fn, ctx, e);
+}
+
+int keeper_lease_revoke(struct keeper *k, struct str id, keeper_fn *fn,
+			void *ctx, struct err *e)
+{
+	struct wire_writer w;
+
+	start(k, &w, id);
+	return ask(k, MSG_LEASE_REVOKE, &w, -1, fn, ctx, e);
+}
+
+uint32_t keeper_lease_count(const struct keeper *k)
+{
+	return k->n_leases;
 }
 
 int keeper_verify(struct keeper *k, const struct verify *v, struct str content,

@@ -78,6 +78,19 @@ MUST_USE int keeper_ask(struct keeper *k, enum msg_type type,
 			const struct wire_writer *body, struct str beside,
 			keeper_fn *fn, void *ctx, struct err *e);
 
+/* Those that match, each "" for any; ids are ULIDs.  By id, from behind `after`
+ * on; answered with number 1 when there are more. */
+struct keeper_leases {
+	struct str provider, project, run, after;
+	uint32_t limit;
+};
+MUST_USE int keeper_leases(struct keeper *k, const struct keeper_leases *q,
+			   keeper_fn *fn, void *ctx, struct err *e);
+MUST_USE int keeper_lease_revoke(struct keeper *k, struct str id, keeper_fn *fn,
+				 void *ctx, struct err *e);
+/* How many are open. */
+uint32_t keeper_lease_count(const struct keeper *k);
+
 /* How a provider of secrets is; name "": the local store. */
 struct keeper_provider {
 	char name[64];

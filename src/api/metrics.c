@@ -215,6 +215,9 @@ static void write_store(const struct api *a, const struct engine_stats *s,
 			buf_printf(b,
 				   "nfo_store_bytes{file=\"%s\"} %" PRIu64 "\n",
 				   files[i], (uint64_t)st.st_size);
+	value(b, "nfo_leases_open", "gauge",
+	      "Leases of providers of secrets that were not given back.",
+	      keeper_lease_count(a->keeper));
 	value(b, "nfo_disk_full", "gauge", "1 while new runs are refused.",
 	      s->disk_full);
 	if (!fstatvfs(a->state_fd, &vfs))

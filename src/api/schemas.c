@@ -325,6 +325,18 @@ static const struct schema schemas[] = {
 	 "\"^cache_[0-9A-HJKMNP-TV-Z]{26}$\"},\"project\":" STRING
 	 ",\"key\":" STRING ",\"bytes\":" INTEGER ",\"run\":" STRING
 	 ",\"created_at\":" STRING ",\"used_at\":" STRING "}}"},
+	{"Lease",
+	 "{\"type\":\"object\",\"required\":[\"id\",\"provider\",\"path\","
+	 "\"project\",\"run\",\"state\",\"renewable\",\"on_end\","
+	 "\"created_at\",\"expires_at\"],\"properties\":{"
+	 "\"id\":{\"type\":\"string\",\"pattern\":"
+	 "\"^lease_[0-9A-HJKMNP-TV-Z]{26}$\"},\"provider\":" STRING
+	 ",\"path\":" STRING ",\"project\":" STRING ",\"run\":" STRING
+	 ",\"state\":{\"type\":\"string\",\"enum\":[\"open\",\"last\","
+	 "\"kept\",\"revoking\",\"stuck\",\"gone\"]},\"renewable\":{"
+	 "\"type\":\"boolean\"},\"on_end\":{\"type\":\"string\",\"enum\":["
+	 "\"revoke\",\"keep\"]},\"created_at\":" STRING
+	 ",\"expires_at\":" STRING "}}"},
 	{"Queue",
 	 "{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{"
 	 "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":"
@@ -438,7 +450,7 @@ static const struct schema schemas[] = {
 static const char *const pages[] = {"Run",   "Task",     "Artifact", "Secret",
 				    "Job",   "Revision", "Project",  "User",
 				    "Group", "Role",     "Token", "Schedule",
-				    "Approval", "Hook", "Delivery", "Event", "Cache",
+				    "Approval", "Hook", "Delivery", "Event", "Cache", "Lease",
 				    "SecretVersion", "SecretProvider", "Slot"};
 /* clang-format on */
 

@@ -136,6 +136,12 @@ static const struct verb verbs[] = {
 	 "  nfo identity keys --pem > keys.pem\n\n"
 	 "docs/VAULT.md has how Vault is told of them.",
 	 verb_identity},
+	{"lease", "list|revoke [LEASE]",
+	 "What providers of secrets have lent to tasks",
+	 "  nfo lease list --run run_01K...\n"
+	 "  nfo lease revoke lease_01K...\n\n"
+	 "Each is given back when its attempt ends; revoke does it at once.",
+	 verb_lease},
 	{"schedule", "list|next|pause|resume JOB [SCHEDULE]",
 	 "When stored jobs run by themselves",
 	 "  nfo schedule list release\n"

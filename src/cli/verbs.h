@@ -31,6 +31,7 @@ int verb_schedule(int argc, char **argv, const struct verb *v);
 /* context_verb.c */
 int verb_context(int argc, char **argv, const struct verb *v);
 /* cache.c */
+int verb_lease(int argc, char **argv, const struct verb *v);
 int verb_cache(int argc, char **argv, const struct verb *v);
 /* token.c */
 int verb_token(int argc, char **argv, const struct verb *v);

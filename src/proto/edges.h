@@ -53,7 +53,8 @@ enum msg_type {
 	MSG_CANCEL,      /* attempt_id; ends it with CANCELLED */
 	MSG_RELEASE,     /* workspace ulid, uid_slot u32: remove a shared one */
 	/* monitor -> server */
-	MSG_ALIVE,     /* attempt_id: runs; sent to a new server, then: */
+	MSG_ALIVE,     /* attempt_id: runs; sent to a new server, and to a new
+			keeper, then: */
 	MSG_ALIVE_END, /* no body: what was not named is dead */
 	MSG_STARTED,   /* attempt_id, real_us i64; relayed from the runner */
 	MSG_ENDED,     /* struct ended */
@@ -69,6 +70,8 @@ enum msg_type {
 	MSG_FORK, /* grant, n_readers u8; fds enum fork_fd */
 	/* zygote -> monitor */
 	MSG_FORKED, /* attempt_id; fd 0: pidfd of the runner */
+	/* monitor -> keeper, for one that did not hear its GRANT too */
+	MSG_GONE, /* attempt_id: its runner has ended */
 
 	/* runner -> monitor */
 	MSG_RUN_STARTED = 48, /* attempt_id, real_us i64 */
@@ -182,11 +185,18 @@ enum msg_type {
 	/* keeper -> server, when it is new and when they change: the public
 	 * halves of its own keys.  No tag: nobody asked. */
 	MSG_PUBLIC_KEYS, /* struct public_keys */
+	/* keeper -> server, when it is new and when it changes */
+	MSG_LEASE_COUNT, /* u32: leases that are open */
 
 	/* server -> keeper; tag u64 first, the answers are LISTED and NO */
 	MSG_PROVIDERS = 152, /* tag, name str ("": all): an array, or one */
 	MSG_PROVIDER_CHECK,  /* tag, name str; fd 0: sealed memfd, "KIND PATH\n"
 			      for each path that jobs read: an object */
+
+	/* server -> keeper; answered as those above with a tag */
+	MSG_LEASES = 160, /* tag, provider, project, run (ULID), each "" for
+			   any, after (ULID; "": the first), limit u32: LISTED */
+	MSG_LEASE_REVOKE, /* tag, id (ULID): OK, it is being revoked */
 };
 
 /* MSG_FETCH with this tag and no reference is for the key of the run's private

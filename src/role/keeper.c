@@ -38,6 +38,7 @@ static int on_monitor(void *ctx, struct chan_msg *msg)
 				     &server_ops, k);
 		if (k->vault)
 			vault_tell(k->vault);
+		keeper_leases_tell(k);
 		keeper_tell_state(k); /* last: then all are told */
 		keeper_identity_wake(k);
 		return 0;
@@ -45,6 +46,13 @@ static int on_monitor(void *ctx, struct chan_msg *msg)
 		return keeper_on_helper(k, msg);
 	case MSG_CREDENTIAL_IS:
 		return keeper_on_credential(k, msg);
+	case MSG_ALIVE:
+	case MSG_GONE:
+		return keeper_on_attempt(k, msg);
+	case MSG_ALIVE_END:
+		if (k->vault)
+			vault_alive_end(k->vault);
+		return msg->body_len || msg->n_fds ? -1 : 0;
 	case MSG_STOP:
 		keeper_leave(k);
 		return 0;
@@ -77,7 +85,8 @@ int main(void)
 	    loop_new(&k.loop, &e) || keeper_identity_new(&k, &start.init, &e) ||
 	    keeper_sealed_new(&k, &e) ||
 	    keeper_seal_start(&k, start.init.state, &e) ||
-	    keeper_vault_new(&k, &e))
+	    keeper_vault_new(&k, &e) ||
+	    keeper_leases_new(&k, start.init.state, &e))
 		role_failed(&e);
 	k.monitor = chan_new(k.loop, ROLE_FD, &monitor_ops, &k);
 	role_ready();

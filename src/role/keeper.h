@@ -51,6 +51,7 @@ struct keeper {
 	struct loop_timer *leaving;
 	struct link helpers; /* calls of them */
 	uint32_t helper_tag;
+	int dir_fd;          /* STATE/keeper */
 	int64_t scan_second; /* the second that scans were counted in */
 	unsigned scans;
 	int64_t verify_second; /* the same for what strangers sign */
@@ -91,6 +92,18 @@ int keeper_on_server(void *keeper, struct chan_msg *msg);
 /* MSG_OK with a number, or MSG_NO with the error. */
 int keeper_answer(struct keeper *k, uint64_t tag, int bad, uint64_t number,
 		  const struct err *e);
+/* keeper_leases.c: at the start; then, when the store has been opened. */
+MUST_USE int keeper_leases_new(struct keeper *k, const char *state,
+			       struct err *e);
+void keeper_leases_wake(struct keeper *k);
+void keeper_leases_tell(struct keeper *k); /* MSG_LEASE_COUNT */
+/* MSG_ALIVE, MSG_GONE */
+int keeper_on_attempt(struct keeper *k, struct chan_msg *msg);
+/* MSG_LEASES, MSG_LEASE_REVOKE */
+int keeper_leases(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		  struct chan_msg *msg);
+int keeper_lease_revoke(struct keeper *k, uint64_t tag, struct wire_reader *r,
+			struct chan_msg *msg);
 /* keeper_tell.c: MSG_LIST, MSG_SHOW, MSG_VERSIONS. */
 int keeper_list(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		struct chan_msg *msg);

@@ -109,6 +109,7 @@ static void opened(struct keeper *k)
 	if (st.old || st.old_root)
 		keeper_rewrap(k);
 	keeper_identity_wake(k);
+	keeper_leases_wake(k);
 }
 
 static void closed(struct keeper *k, enum seal_reason reason, const char *why)

@@ -257,6 +257,8 @@ static const struct {
 	{MSG_EXPORT,         true,  true,  keeper_export        },
 	{MSG_IMPORT,         true,  true,  keeper_import        },
 	{MSG_RECIPIENT,      true,  false, keeper_recipient     },
+	{MSG_LEASES,         false, false, keeper_leases        },
+	{MSG_LEASE_REVOKE,   false, false, keeper_lease_revoke  },
 	{MSG_SCAN,           true,  true,  scan                 },
 	{MSG_VERIFY,         true,  true,  keeper_verify        },
 	{MSG_STATUS,         false, false, status               },

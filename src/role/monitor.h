@@ -258,7 +258,7 @@ int attempts_cancel(struct monitor *m, struct chan_msg *msg);
 int attempts_forked(struct monitor *m, struct chan_msg *msg);
 int attempts_release(struct monitor *m, struct chan_msg *msg);
 /* A new server hears who is alive. */
-void attempts_announce(struct monitor *m);
+void attempts_announce(struct monitor *m, enum role to);
 /* The server died: groups that it did not complete never will be. */
 void attempts_forget(struct monitor *m);
 /* A role died that all attempts need: they are lost. */

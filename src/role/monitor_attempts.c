@@ -31,9 +31,22 @@ static void kill_runner(const struct attempt *a)
 			      0);
 }
 
+/* A keeper that began after it has no other way to know. */
+static void tell_keeper(const struct attempt *a)
+{
+	struct attempt_id id = id_of(a);
+	struct wire_writer w = {.len = 0};
+
+	attempt_id_encode(&id, &w);
+	(void)roles_post(a->m, ROLE_KEEPER, MSG_GONE, &w, NULL, 0);
+}
+
 static void on_bury(void *ctx)
 {
 	struct attempt *a = ctx;
+
+	if (a->launched)
+		tell_keeper(a);
 
 	for (size_t i = 0; i < ATTEMPT_FDS; i++)
 		fd_close(&a->fds[i]);
@@ -385,7 +398,7 @@ int attempts_release(struct monitor *m, struct chan_msg *msg)
 	return 0;
 }
 
-void attempts_announce(struct monitor *m)
+void attempts_announce(struct monitor *m, enum role to)
 {
 	LIST_FOR(l, &m->attempts)
 	{
@@ -395,10 +408,9 @@ void attempts_announce(struct monitor *m)
 
 		attempt_id_encode(&id, &w);
 		if (!a->ended && !a->is_helper)
-			(void)roles_post(m, ROLE_SERVER, MSG_ALIVE, &w, NULL,
-					 0);
+			(void)roles_post(m, to, MSG_ALIVE, &w, NULL, 0);
 	}
-	(void)roles_post(m, ROLE_SERVER, MSG_ALIVE_END, NULL, NULL, 0);
+	(void)roles_post(m, to, MSG_ALIVE_END, NULL, NULL, 0);
 }
 
 void attempts_forget(struct monitor *m)

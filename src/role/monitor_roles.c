@@ -106,8 +106,8 @@ static int on_ready(struct role_process *p)
 	p->ready = true;
 	if (p == m->next_zygote)
 		change_zygote(m);
-	if (p->role == ROLE_SERVER)
-		attempts_announce(m);
+	if (p->role == ROLE_SERVER || p->role == ROLE_KEEPER)
+		attempts_announce(m, p->role);
 	all_ready(m);
 	return 0;
 }

@@ -182,6 +182,14 @@ static void read_ctl(struct capture *c)
 				   "only /usr and the workspace" :
 				   "",
 			 STR_FMT ": %s", STR_ARG(step), strerror(sys));
+	} else if (msg.type == CTL_REPLACED) {
+		int sys = (int)wire_get_u32(&w);
+
+		if (sys)
+			run_say(r,
+				"nfo: a new value of a secret could not be "
+				"written: %s",
+				strerror(sys));
 	} else if (msg.type == CTL_DISK_FULL) {
 		r->disk_full = true;
 	} else if (msg.type == CTL_EXITED) {

@@ -28,9 +28,8 @@ static int to_file(struct run *r, size_t i, int *fd)
 
 	if (fd_write_all(*fd, v.bytes, v.n_bytes))
 		return failed(r, i, strerror(errno));
-	if (r->a->secrets[r->given[i].use].refresh)
-		r->given[i].fd = fd_take(fd);
 	fd_close(fd);
+	r->given[i].laid = true;
 	return 0;
 }
 

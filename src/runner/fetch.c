@@ -58,8 +58,7 @@ static int give(struct run *r, size_t i, struct str field, struct secret *value)
 				STR_ARG(u->name), RUN_GIVEN_MAX);
 	}
 	r->n_given++;
-	*g = (struct given){
-		.use = i, .field = field.len, .value = value, .fd = -1};
+	*g = (struct given){.use = i, .field = field.len, .value = value};
 	if (asprintf(&g->name, STR_FMT "%s" STR_FMT, STR_ARG(u->name),
 		     field.len ? "/" : "", STR_ARG(field)) < 0)
 		abort();
@@ -112,19 +111,23 @@ static int give_fields(struct run *r, size_t i, const struct secret *packed)
 
 /* --- new values --------------------------------------------------------- */
 
-/* A reader that is at it may see the end of the one and the beginning of the
- * other: both are there only for as long as one write takes. */
+/* All at once: a reader that is at it goes on reading the old one.  Where it did
+ * not work PID 1 says so later (capture.c). */
 static void write_anew(struct run *r, const struct given *g)
 {
 	struct secret_view v = secret_bytes(g->value);
+	CLEANUP_FD int fd = -1;
+	struct err e;
 
-	if (g->fd >= 0 &&
-	    (pwrite(g->fd, v.bytes, v.n_bytes, 0) != (ssize_t)v.n_bytes ||
-	     ftruncate(g->fd, (off_t)v.n_bytes)))
+	if (!g->laid)
+		return; /* not yet, or no file */
+	fd = fd_memfd_sealed("secret", str_n((const char *)v.bytes, v.n_bytes),
+			     &e);
+	if (fd < 0 || ctl_replace(r->ctl, g->name, fd, &e))
 		run_say(r,
 			"nfo: secret \"%s\": a new value could not be "
-			"written",
-			g->name);
+			"written: %s",
+			g->name, e.text);
 }
 
 /* Takes value.  Before the redactor is there it is one of those to begin
@@ -425,7 +428,6 @@ void fetch_done(struct run *r)
 	secret_free(r->run_key);
 	r->run_key = NULL;
 	for (size_t i = 0; i < r->n_given; i++) {
-		fd_close(&r->given[i].fd);
 		secret_free(r->given[i].value);
 		free(r->given[i].name);
 	}

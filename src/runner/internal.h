@@ -23,7 +23,7 @@ struct given {
 	bool field; /* one of several: its file is NAME/FIELD */
 	char *name; /* "NAME" or "NAME/FIELD" */
 	struct secret *value;
-	int fd; /* of its file, where new values come; else -1 */
+	bool laid; /* in its file, where new values are to come */
 };
 
 struct run {

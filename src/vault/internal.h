@@ -84,6 +84,9 @@ struct place {
 	struct kv_get *asks_mount;
 	struct place_mount mounts[PLACE_MOUNTS_MAX];
 	size_t next_mount;
+
+	/* loan.c */
+	struct link loans; /* what was made for attempts that live */
 };
 
 struct vault {
@@ -93,6 +96,7 @@ struct vault {
 	void *ctx;
 	struct providers providers;
 	struct place *places;
+	struct leases *leases;
 	/* stop.c */
 	size_t n_busy; /* places that are not idle yet */
 	void (*idle)(void *ctx);
@@ -126,6 +130,16 @@ struct kv_wait *kv_read(struct place *p, const struct secret_ref *ref,
 			const struct grant *who, kv_fn *fn, void *ctx) MUST_USE;
 void kv_cancel(struct kv_wait *w); /* NULL is fine; not within fn */
 void kv_end(struct place *p);
+
+/* loan.c: what is made for one attempt, once for all it wants of it. */
+struct loan_wait;
+/* As kv_read(); where fields were told it goes on, and with VAULT_READ_REFRESH
+ * tells of new ones, until loan_cancel(). */
+struct loan_wait *loan_read(struct place *p, const struct secret_ref *ref,
+			    const struct grant *who, unsigned flags, kv_fn *fn,
+			    void *ctx) MUST_USE;
+void loan_cancel(struct loan_wait *w); /* NULL is fine; not within fn */
+void loans_end(struct place *p);
 
 /* token.c */
 void token_begin(struct place *p);

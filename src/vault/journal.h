@@ -46,6 +46,7 @@ struct journal_record {
 	struct ulid attempt; /* "": the server's own login */
 	/* LOGIN; borrowed both ways */
 	const struct secret *token;
+	bool ours; /* we logged in, and so may revoke it */
 	/* LEASE */
 	struct ulid id; /* ours; also of RENEWED and LEASE_GONE */
 	char lease_id[JOURNAL_LEASE_ID_MAX + 1]; /* the provider's */

@@ -56,8 +56,10 @@ int journal_record_encode(const struct journal_record *r, struct wire_writer *w,
 		put(w, r->provider);
 		put(w, r->attempt.s);
 	}
-	if (f & F_TOKEN)
+	if (f & F_TOKEN) {
 		put_token(w, r->token);
+		wire_u8(w, r->ours);
+	}
 	if (f & F_ID)
 		put(w, r->id.s);
 	if (f & F_LEASE) {
@@ -114,11 +116,20 @@ static void get_token(struct wire_reader *r, struct secret **ret)
 		r->failed = true;
 }
 
+static bool get_bool(struct wire_reader *r)
+{
+	uint8_t v = wire_get_u8(r);
+
+	if (v > 1)
+		r->failed = true;
+	return v;
+}
+
 static void get_lease(struct wire_reader *r, struct journal_record *ret)
 {
 	get(r, ret->lease_id, JOURNAL_LEASE_ID_MAX);
 	get_name(r, ret->project);
-	get_ulid(r, &ret->run, true);
+	get_ulid(r, &ret->run, false);
 	get(r, ret->path, SECRET_REF_PATH_MAX);
 	ret->made_us = wire_get_i64(r);
 }
@@ -155,8 +166,10 @@ int journal_record_decode(const unsigned char *p, size_t len,
 		get_name(&r, ret->provider);
 		get_ulid(&r, &ret->attempt, true);
 	}
-	if (f & F_TOKEN)
+	if (f & F_TOKEN) {
 		get_token(&r, ret_token);
+		ret->ours = get_bool(&r);
+	}
 	if (f & F_ID)
 		get_ulid(&r, &ret->id, false);
 	if (f & F_LEASE)

@@ -118,5 +118,4 @@ bool leases_list(const struct leases *l, const char *provider,
 		 const char *project, const char *run, const char *after,
 		 size_t limit, struct buf *ret);
 /* Somebody wants it revoked now; -1: there is none with this id. */
-MUST_USE int leases_revoke(struct leases *l, const char *project,
-			   const char *id);
+MUST_USE int leases_revoke(struct leases *l, const char *id);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "vault/lease.h"
 
 #include <stdio.h>
 
@@ -43,6 +44,8 @@ void place_heard(struct place *p, enum provider_state state, const char *why)
 	if (breaker_heard(&p->breaker, state, clock_mono_us(), vault_dice())) {
 		answer_clean(str_from(why), NULL, text);
 		tell(p, text);
+		if (p->breaker.state == PROVIDER_UP)
+			leases_provider_up(p->v->leases, p->p->name);
 	}
 	plan_probe(p);
 }

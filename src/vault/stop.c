@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The end of all providers, and what is told of them; see vault.h. */
 #include "vault/internal.h"
+#include "vault/lease.h"
 #include "vault/token.h"
 
 /* --- the end ------------------------------------------------------------- */
@@ -17,7 +18,9 @@ void vault_stop(struct vault *v, void (*idle)(void *ctx), void *ctx)
 {
 	v->idle = idle;
 	v->idle_ctx = ctx;
-	v->n_busy = v->providers.n + 1;
+	v->n_busy = v->providers.n + 2;
+	/* They may get logins from the tokens, and see to these too. */
+	leases_stop(v->leases, on_idle, v);
 	for (size_t i = 0; i < v->providers.n; i++)
 		tokens_stop(&v->places[i], on_idle, v);
 	on_idle(v);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "vault/lease.h"
 #include "vault/session.h"
 
 enum {
@@ -47,8 +48,7 @@ static void on_revoked(void *ctx, struct vault_answer *a, const struct err *why)
 /* Leases were made under it: they need it longer than we do. */
 static bool taken(const struct token *t)
 {
-	(void)t;
-	return false;
+	return lease_takes_login(t->p->v->leases, t->p->p->name, t->secret);
 }
 
 /* Nobody holds it any more. */
@@ -61,7 +61,7 @@ static void retire(struct token *t)
 		.kind = RETRY_READ, /* a second time does no harm */
 		.deadline_us = clock_mono_us() + REVOKE_US};
 
-	if (!t->ours || taken(t))
+	if (taken(t) || !t->ours)
 		token_free(t);
 	else
 		t->revoke = call_start(t->p, &r, on_revoked, t);

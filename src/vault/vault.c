@@ -5,19 +5,28 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "vault/lease.h"
 #include "vault/token.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* Between two looks at a stored value that is to be followed. */
+#define LOOK_US (INT64_C(20) * 1000000)
+
 struct vault_read {
 	struct vault *v;
 	struct place *p; /* NULL: there is none of the name */
 	struct secret_ref ref;
+	struct grant who;
 	vault_fn *fn;
 	void *ctx;
+	unsigned flags; /* VAULT_READ_* */
 	struct kv_wait *kv;
-	struct loop_timer *timer; /* what is wrong from the start */
+	struct loan_wait *loan;
+	struct hash last; /* of the fields that were told */
+	bool told;
+	struct loop_timer *timer; /* what is wrong from the start; a new look */
 };
 
 uint32_t vault_dice(void)
@@ -72,17 +81,12 @@ static void no(struct vault_read *r, const struct err *why)
 	r->fn(r->ctx, SECRET_VALUE, NULL, &e);
 }
 
-static void on_fields(void *ctx, const struct secret *packed,
-		      const struct err *why)
+static void give(struct vault_read *r, const struct secret *packed)
 {
-	struct vault_read *r = ctx;
 	CLEANUP_SECRET struct secret *value = NULL;
 	struct err e;
 
-	r->kv = NULL;
-	if (!packed)
-		no(r, why);
-	else if (!r->ref.field[0])
+	if (!r->ref.field[0])
 		r->fn(r->ctx, SECRET_FIELDS, packed, NULL);
 	else if (pick(r, packed, &value, &e))
 		no(r, &e);
@@ -90,18 +94,75 @@ static void on_fields(void *ctx, const struct secret *packed,
 		r->fn(r->ctx, SECRET_VALUE, value, NULL);
 }
 
+/* What is made for the attempt: each is another one. */
+static void on_loan(void *ctx, const struct secret *packed,
+		    const struct err *why)
+{
+	struct vault_read *r = ctx;
+
+	if (packed) {
+		give(r, packed);
+		return;
+	}
+	r->loan = NULL;
+	no(r, why);
+}
+
+/* --- stored values that change ------------------------------------------- */
+
+static struct hash hash_of(const struct secret *s)
+{
+	struct secret_view v = secret_bytes(s);
+
+	return hash_sha256(v.bytes, v.n_bytes);
+}
+
+/* A new look, not all at once. */
+static void look_later(struct vault_read *r)
+{
+	int64_t wait = LOOK_US - LOOK_US / 10 * (vault_dice() % 10) / 10;
+
+	if (r->flags & VAULT_READ_REFRESH)
+		loop_timer_set(r->timer, clock_mono_us() + wait);
+}
+
+static void on_fields(void *ctx, const struct secret *packed,
+		      const struct err *why)
+{
+	struct vault_read *r = ctx;
+	struct hash is;
+
+	r->kv = NULL;
+	if (!packed && !r->told) {
+		no(r, why);
+		return;
+	}
+	look_later(r); /* also when it is away now */
+	if (!packed)
+		return;
+	is = hash_of(packed);
+	if (r->told && hash_eq(&is, &r->last))
+		return;
+	r->last = is;
+	r->told = true;
+	give(r, packed);
+}
+
+static void on_look(void *ctx)
+{
+	struct vault_read *r = ctx;
+
+	if (!r->kv)
+		r->kv = kv_read(r->p, &r->ref, &r->who, on_fields, r);
+}
+
 static void on_wrong(void *ctx)
 {
 	struct vault_read *r = ctx;
 	struct err e;
 
-	if (!r->p)
-		err_set(&e, ERR_NOT_FOUND,
-			"the settings have no provider \"%s\"",
-			r->ref.provider);
-	else
-		err_set(&e, ERR_INVALID, "%s: only `kind: kv` can be read",
-			r->p->p->name);
+	err_set(&e, ERR_NOT_FOUND, "the settings have no provider \"%s\"",
+		r->ref.provider);
 	r->fn(r->ctx, SECRET_VALUE, NULL, &e);
 }
 
@@ -111,18 +172,20 @@ struct vault_read *vault_read(struct vault *v, const struct secret_ref *ref,
 {
 	struct vault_read *r = mem_alloc(sizeof(*r));
 
-	(void)flags;
 	*r = (struct vault_read){.v = v,
 				 .p = vault_place(v, ref->provider),
 				 .ref = *ref,
+				 .who = *who,
+				 .flags = flags,
 				 .fn = fn,
 				 .ctx = ctx};
-	if (r->p && ref->read == SECRET_READ_KV) {
+	r->timer = loop_timer_new(v->loop, r->p ? on_look : on_wrong, r);
+	if (!r->p)
+		loop_timer_set(r->timer, clock_mono_us());
+	else if (ref->read == SECRET_READ_KV)
 		r->kv = kv_read(r->p, ref, who, on_fields, r);
-		return r;
-	}
-	r->timer = loop_timer_new(v->loop, on_wrong, r);
-	loop_timer_set(r->timer, clock_mono_us());
+	else
+		r->loan = loan_read(r->p, ref, who, flags, on_loan, r);
 	return r;
 }
 
@@ -131,6 +194,7 @@ void vault_read_free(struct vault_read *r)
 	if (!r)
 		return;
 	kv_cancel(r->kv);
+	loan_cancel(r->loan);
 	loop_timer_free(r->timer);
 	mem_free(r);
 }
@@ -173,6 +237,33 @@ size_t vault_ports(struct str list, uint16_t *ret, size_t max)
 	return n;
 }
 
+/* --- what leases need ----------------------------------------------------- */
+
+static struct place *place_of(void *ctx, const char *provider)
+{
+	return vault_place(ctx, provider);
+}
+
+static void doom(void *ctx, struct place *p, const struct secret *token)
+{
+	(void)ctx;
+	token_doom(p, token);
+}
+
+static void changed(void *ctx)
+{
+	struct vault *v = ctx;
+
+	v->host->leases(v->ctx, leases_count(v->leases));
+}
+
+static const struct leases_host leases_host = {place_of, doom, changed};
+
+struct leases *vault_leases(struct vault *v)
+{
+	return v->leases;
+}
+
 int vault_new(struct loop *l, struct str list, const struct vault_host *host,
 	      void *ctx, struct vault **ret, struct err *e)
 {
@@ -185,6 +276,7 @@ int vault_new(struct loop *l, struct str list, const struct vault_host *host,
 		mem_free(v);
 		return -1;
 	}
+	v->leases = leases_new(l, &leases_host, v);
 	v->places = mem_array(v->providers.n, sizeof(*v->places));
 	for (size_t i = 0; i < v->providers.n; i++) {
 		struct place *p = &v->places[i];
@@ -193,6 +285,7 @@ int vault_new(struct loop *l, struct str list, const struct vault_host *host,
 		p->p = &v->providers.items[i];
 		p->number = (uint16_t)i;
 		list_init(&p->gets);
+		list_init(&p->loans);
 		place_begin(p);
 		token_begin(p);
 	}
@@ -207,9 +300,12 @@ void vault_free(struct vault *v)
 		return;
 	for (size_t i = 0; i < v->providers.n; i++) {
 		kv_end(&v->places[i]);
+		loans_end(&v->places[i]);
 		token_end(&v->places[i]);
-		place_end(&v->places[i]);
 	}
+	leases_free(v->leases);
+	for (size_t i = 0; i < v->providers.n; i++)
+		place_end(&v->places[i]);
 	http_free(v->http);
 	providers_done(&v->providers);
 	mem_free(v->places);
@@ -229,4 +325,15 @@ void vault_attempt_ended(struct vault *v, const struct ulid *attempt)
 {
 	for (size_t i = 0; i < v->providers.n; i++)
 		token_attempt_ended(&v->places[i], attempt);
+	leases_attempt_ended(v->leases, attempt);
+}
+
+void vault_attempt_alive(struct vault *v, const struct ulid *attempt)
+{
+	leases_attempt_alive(v->leases, attempt);
+}
+
+void vault_alive_end(struct vault *v)
+{
+	leases_alive_end(v->leases);
 }

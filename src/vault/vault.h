@@ -32,6 +32,8 @@ struct vault_host {
 	/* A provider is another state now; text for people. */
 	void (*state)(void *ctx, const char *provider,
 		      enum provider_state state, const char *text);
+	/* There are so many open leases now. */
+	void (*leases)(void *ctx, size_t n);
 	/* A JWT for an attempt; NULL: there are none.  ret is the caller's. */
 	int (*identity)(void *ctx, const struct grant *who,
 			const char *audience, struct secret **ret,
@@ -79,6 +81,9 @@ struct vault_read *vault_read(struct vault *v, const struct secret_ref *ref,
 			      vault_fn *fn, void *ctx) MUST_USE;
 void vault_read_free(
 	struct vault_read *r); /* also while under way, not in fn */
+
+/* The leases of all providers, see vault/lease.h; never NULL. */
+struct leases *vault_leases(struct vault *v);
 
 /* The attempt has ended: leases and logins of its own go. */
 void vault_attempt_ended(struct vault *v, const struct ulid *attempt);

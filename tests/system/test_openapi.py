@@ -118,7 +118,8 @@ def test_answers_are_what_it_says(nfo):
             {**content["schema"], "components": document["components"]}
         ).validate(a.json)
         checked.append(path)
-        if "items" in a.json and path != "/v1/queue":
+        # of /v1/leases: tests/system/test_leases.py
+        if "items" in a.json and path not in ("/v1/queue", "/v1/leases"):
             assert a.json["items"], path  # an empty list shows nothing
     assert len(checked) > 25, checked
 

@@ -68,11 +68,12 @@ static void hear(void *ctx, const struct journal_record *r)
 		&heard,
 		"%d login=%llu provider=%s attempt=%s token=%s id=%s "
 		"lease=%s project=%s run=%s path=%s made=%lld ends=%lld "
-		"%s%s\n",
+		"%s%s%s\n",
 		(int)r->what, (unsigned long long)r->login, r->provider,
 		r->attempt.s, t, r->id.s, r->lease_id, r->project, r->run.s,
 		r->path, (long long)r->made_us, (long long)r->expires_us,
-		r->renewable ? "R" : "", r->keep ? "K" : ""));
+		r->renewable ? "R" : "", r->keep ? "K" : "",
+		r->ours ? "O" : ""));
 }
 
 static size_t lines(void)
@@ -120,7 +121,8 @@ static struct journal_record login(void)
 	return (struct journal_record){.what = JOURNAL_LOGIN,
 				       .login = 7,
 				       .provider = "vault",
-				       .token = token};
+				       .token = token,
+				       .ours = true};
 }
 
 static struct journal_record lease(void)
@@ -194,7 +196,7 @@ static void what_goes_in_comes_out(void **state)
 	assert_string_equal(
 		buf_cstr(&heard),
 		"1 login=7 provider=vault attempt= token=hvs.thetoken id= "
-		"lease= project= run= path= made=0 ends=0 \n"
+		"lease= project= run= path= made=0 ends=0 O\n"
 		"3 login=7 provider=vault attempt=01ARZ3NDEKTSV4RRFFQ69G5FAV "
 		"token= id=01ARZ3NDEKTSV4RRFFQ69G5FAA "
 		"lease=database/creds/app/xyz project=web "

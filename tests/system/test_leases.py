@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What a provider of secrets lends to an attempt is used, renewed, and given
+back: at its end however it ends, and also when anything dies in the middle."""
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+
+import jsonschema
+import pytest
+
+import nfo as programs
+
+RIGHTS = """
+path "database/creds/*" { capabilities = ["read"] }
+path "ssh/sign/*" { capabilities = ["update"] }
+path "pki/sign/*" { capabilities = ["update"] }
+path "transit/decrypt/*" { capabilities = ["update"] }
+path "kv/data/*" { capabilities = ["read"] }
+path "sys/leases/revoke" { capabilities = ["update"] }
+"""
+
+POLICY = """policy: test
+rules:
+  - name: all
+    projects: ["*"]
+    submitters: ["*"]
+    allow:
+      profiles: [default]
+      networks: [none]
+      secrets: ["store:{project}/*", "vault:**"]
+      keep_leases: true
+      deliver: [file, fd, stdin]
+"""
+
+DB = "{ vault: database/creds/app, kind: read }"
+
+
+def until(bao, condition, limit=programs.LIMIT):
+    """For what the server asks the double for."""
+    bao.wait(condition, limit)
+
+
+def serve(nfo, bao):
+    path = nfo.write("token", nfo.vault_token)
+    path.chmod(0o600)
+    nfo.serve("--policy", "policies", "--config", nfo.write(
+        "server.yaml", json.dumps({"secret_providers": [{
+            "address": bao.address, "auth": "token",
+            "token_file": str(path)}]})))
+
+
+@pytest.fixture
+def vault(cold, bao):
+    bao.policy("jobs", RIGHTS)
+    bao.database("app", ttl=3600)
+    cold.vault_token = bao.token(["jobs"])
+    cold.bao = bao
+    cold.write("policies/test.yaml", POLICY)
+    serve(cold, bao)
+    return cold
+
+
+def job(secrets, script, extra=""):
+    body = "\n".join("      " + line for line in script.splitlines())
+    declared = "".join(f"  {n}: {d}\n" for n, d in secrets.items())
+    return (f"secrets:\n{declared}tasks:\n  t:\n    run: |\n{body}\n"
+            f"    secrets: [{', '.join(secrets)}]\n{extra}")
+
+
+def start(nfo, secrets, script, extra=""):
+    """Its run, with the task's first word heard."""
+    a = nfo.submit("nfo: 1\nname: test\n" +
+                   job(secrets, "echo begun\n" + script, extra))
+    assert a.status == 201, a
+    log = f"/v1/runs/{a.json['id']}/tasks/t/log"
+    nfo.until(lambda: b"begun" in nfo.get(log).body)
+    return a.json
+
+
+def none_left(nfo):
+    until(nfo.bao, lambda: not nfo.bao.leases)
+    return True
+
+
+def items(nfo, query=""):
+    return nfo.get("/v1/leases" + query).json["items"]
+
+
+def test_used_and_given_back(vault):
+    run = vault.run(job({"db": DB}, "cat $NFO_SECRETS/db/username"))
+    assert run["state"] == "succeeded", vault.fresh(run)
+    user, = vault.bao.users
+    assert none_left(vault)
+    assert len(vault.bao.asked("GET database/creds/*")) == 1
+    assert user.username.encode() not in vault.log(run, "t")
+
+
+def test_one_lease_for_all_fields(vault):
+    run = vault.run(job({
+        "user": "{ vault: database/creds/app, kind: read, field: username }",
+        "pass": "{ vault: database/creds/app, kind: read, field: password }",
+        "all": DB}, 'cmp $NFO_SECRETS/user $NFO_SECRETS/all/username\n'
+                    'cmp $NFO_SECRETS/pass $NFO_SECRETS/all/password'))
+    assert run["state"] == "succeeded", vault.fresh(run)
+    assert len(vault.bao.users) == 1
+    assert none_left(vault)
+
+
+@pytest.mark.parametrize("script,extra,state", [
+    ("false", "", "failed"),
+    ("sleep 60", "    timeout: 1s\n", "failed"),
+    ("kill -9 $$", "", "failed"),
+])
+def test_given_back_however_it_ends(vault, script, extra, state):
+    run = vault.run(job({"db": DB}, script, extra))
+    assert run["state"] == state
+    assert len(vault.bao.users) == 1 and none_left(vault)
+
+
+def test_given_back_after_a_cancel(vault):
+    run = start(vault, {"db": DB}, "sleep 60")
+    assert len(vault.bao.leases) == 1
+    a = vault.ask("POST", f"/v1/runs/{run['id']}/cancel")
+    assert a.status in (200, 202), a
+    assert none_left(vault)
+
+
+def test_the_list_and_revoking(vault):
+    run = start(vault, {"db": DB}, "sleep 60")
+    listed, = items(vault)
+    document = vault.get("/v1/openapi.json").json
+    jsonschema.Draft202012Validator(
+        {"$ref": "#/components/schemas/Lease",
+         "components": document["components"]}).validate(listed)
+    assert listed["run"] == run["id"] and listed["state"] == "open"
+    assert listed["path"] == "database/creds/app"
+    assert vault.bao.leases[0] not in json.dumps(listed)
+    for query, n in (("?project=default", 1), ("?project=x", 0),
+                     (f"?provider={listed['provider']}", 1), ("?provider=x", 0),
+                     (f"?run={run['id']}", 1),
+                     ("?run=run_01ARZ3NDEKTSV4RRFFQ69G5FAV", 0)):
+        assert len(items(vault, query)) == n, query
+    assert vault.get("/v1/leases?run=1").status == 400
+    assert b"\nnfo_leases_open 1\n" in vault.get("/metrics").body
+    assert listed["id"] in vault("lease", "list").out
+    vault("lease", "revoke", listed["id"])
+    assert none_left(vault)
+    vault.until(lambda: not items(vault))
+    assert vault.ask("DELETE", f"/v1/leases/{listed['id']}").status == 404
+    assert b"\nnfo_leases_open 0\n" in vault.get("/metrics").body
+
+
+def test_kept_where_policy_lets(vault):
+    run = vault.run(job({
+        "db": "{ vault: database/creds/app, kind: read, on_end: keep }"},
+        "true"))
+    assert run["state"] == "succeeded", vault.fresh(run)
+    kept, = items(vault)
+    assert kept["state"] == "kept" and len(vault.bao.leases) == 1
+    vault("lease", "revoke", kept["id"])
+    assert none_left(vault)
+
+
+def test_a_long_task_keeps_its_lease(vault):
+    vault.bao.database("short", ttl=6)
+    run = start(vault, {"db": "{ vault: database/creds/short, kind: read }"},
+                "sleep 9")
+    lease, = vault.bao.leases
+    until(vault.bao, lambda: len(vault.bao.asked("* sys/leases/renew")) >= 2)
+    assert vault.bao.leases == [lease]
+    assert vault.ended(run)["state"] == "succeeded"
+    assert none_left(vault)
+
+
+ROLES = ["runner", "keeper", "monitor", "server"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_given_back_after_a_kill(vault, role):
+    run = start(vault, {"db": DB}, "sleep 3")
+    assert len(vault.bao.leases) == 1
+    pid = vault.monitor() if role == "monitor" else vault.role(role)
+    assert pid > 1
+    killed = programs.Watched([pid])
+    os.kill(pid, signal.SIGKILL)
+    assert not killed.wait()
+    if role == "monitor":
+        serve(vault, vault.bao)
+        assert none_left(vault)
+        return
+    if role in ("keeper", "server"):  # the task lives, and has its lease
+        vault.until(lambda: items(vault) and
+                       items(vault)[0]["state"] == "open")
+        assert len(vault.bao.leases) == 1
+        assert vault.ended(run)["state"] == "succeeded"
+    assert none_left(vault)
+    vault.until(lambda: not items(vault))
+
+
+def test_away_at_the_end_it_is_given_back_later(vault):
+    start(vault, {"db": DB}, "sleep 1")
+    vault.bao.fault("* sys/leases/revoke", "close", times=2)
+    assert none_left(vault)
+
+
+# --- what is made here ------------------------------------------------------
+
+def test_an_ssh_certificate(vault):
+    bao = vault.bao
+    bao.enable("ssh", "ssh")
+    ca = bao.must("POST", "ssh/config/ca", {"generate_signing_key": True,
+                                            "key_type": "ed25519"})
+    bao.must("POST", "ssh/roles/deploy", {
+        "key_type": "ca", "allow_user_certificates": True,
+        "allowed_users": "deploy", "default_user": "deploy",
+        "ttl": "10m", "max_ttl": "1h"})
+    run = vault.run(job({
+        "login": "{ vault: ssh/sign/deploy, kind: ssh-cert, ttl: 5m, params: "
+                 "{ valid_principals: deploy } }"},
+        "ssh-keygen -L -f $NFO_SECRETS/login/cert.pub\n"
+        "ssh-keygen -y -f $NFO_SECRETS/login/key > pub\n"
+        "ssh-keygen -l -f pub"))
+    assert run["state"] == "succeeded", (vault.fresh(run),
+                                         vault.log(run, "t"))
+    log = vault.log(run, "t").decode()
+    assert " user certificate" in log
+    assert re.search(r"Principals:\s+deploy\n", log), log
+    made = re.search(r"Public key: ED25519-CERT (SHA256:\S+)", log)[1]
+    assert made in log.rsplit("\n", 2)[-2]
+    assert ca["data"]["public_key"].startswith("ssh-ed25519 ")
+    body, = [json.loads(r.body) for r in bao.asked("POST ssh/sign/deploy")]
+    assert body["public_key"].startswith("ssh-ed25519 ")
+    assert "private" not in json.dumps(body).lower()
+
+
+def test_a_certificate_with_its_chain(vault):
+    bao = vault.bao
+    bao.enable("pki", "pki")
+    bao.must("POST", "pki/root/generate/internal", {
+        "common_name": "root.example", "ttl": "24h"})
+    bao.must("POST", "pki/roles/web", {
+        "allowed_domains": "web.example", "allow_bare_domains": True,
+        "allow_subdomains": True, "max_ttl": "1h", "key_type": "any"})
+    run = vault.run(job({
+        "web": "{ vault: pki/sign/web, kind: pki, ttl: 10m, params: "
+               "{ common_name: web.example } }"},
+        "cd $NFO_SECRETS/web\n"
+        "openssl verify -CAfile chain.pem cert.pem\n"
+        "openssl x509 -in cert.pem -noout -pubkey > $NFO_WORKSPACE/a\n"
+        "openssl pkey -in key.pem -pubout > $NFO_WORKSPACE/b\n"
+        "cmp $NFO_WORKSPACE/a $NFO_WORKSPACE/b && echo same"))
+    assert run["state"] == "succeeded", (vault.fresh(run),
+                                         vault.log(run, "t"))
+    assert b"cert.pem: OK" in vault.log(run, "t")
+    assert b"same" in vault.log(run, "t")
+    sent, = bao.asked("POST pki/sign/web")
+    assert b"PRIVATE" not in sent.body
+
+
+def test_transit_decrypts(vault):
+    bao = vault.bao
+    bao.enable("transit", "transit")
+    bao.must("POST", "transit/keys/k", {})
+    plain = base64.b64encode(b"correct horse").decode()
+    sealed = bao.must("POST", "transit/encrypt/k", {"plaintext": plain})
+    run = vault.run(job({
+        "x": "{ vault: transit/decrypt/k, kind: read, field: plaintext, "
+             f"params: {{ ciphertext: {sealed['data']['ciphertext']} }} }}"},
+        "base64 -d < $NFO_SECRETS/x | sha256sum"))
+    assert run["state"] == "succeeded", vault.fresh(run)
+    assert subprocess.run(["sha256sum"], input=b"correct horse",
+                          capture_output=True).stdout.split()[0] in \
+        vault.log(run, "t")
+
+
+def test_pki_does_not_take_a_key_from_elsewhere(vault):
+    run = vault.run(job({"web": "{ vault: pki/issue/web, kind: pki, params: "
+                                "{ common_name: a.example } }"}, "true"))
+    assert (run["state"], run["kind"]) == ("failed", "secret")
+    assert "MOUNT/sign/ROLE" in run["error"]
+    assert not vault.bao.asked("POST pki/*")
+
+
+# --- wrapped answers --------------------------------------------------------
+
+def test_a_wrapped_answer_is_unwrapped(vault):
+    run = vault.run(job({"db": "{ vault: database/creds/app, kind: read, "
+                               "params: { wrap_ttl: 60s } }"},
+                        "test -s $NFO_SECRETS/db/password"))
+    assert run["state"] == "succeeded", vault.fresh(run)
+    assert len(vault.bao.asked("* sys/wrapping/unwrap")) == 1
+    assert len(vault.bao.users) == 1 and none_left(vault)
+
+
+# --- values that change -----------------------------------------------------
+
+def test_at_its_limit_it_is_read_anew(vault):
+    vault.bao.database("brief", ttl=3, max_ttl=6)
+    run = start(vault, {"db": "{ vault: database/creds/brief, kind: read, "
+                              "refresh: true }"},
+                "cp $NFO_SECRETS/db/username old\n"
+                "while cmp -s old $NFO_SECRETS/db/username; do sleep 0.1; "
+                "done\n"
+                "cat old $NFO_SECRETS/db/username; echo changed")
+    assert vault.ended(run)["state"] == "succeeded"
+    assert len(vault.bao.users) >= 2 and none_left(vault)
+    log = vault.log(run, "t")
+    assert b"changed" in log
+    for user in vault.bao.users:
+        assert user.username.encode() not in log
