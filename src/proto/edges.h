@@ -194,7 +194,7 @@ enum msg_type {
 			      for each path that jobs read: an object */
 
 	/* server -> keeper; answered as those above with a tag */
-	MSG_LEASES = 160, /* tag, provider, project, run (ULID), each "" for
+	MSG_LEASES = 208, /* tag, provider, project, run (ULID), each "" for
 			   any, after (ULID; "": the first), limit u32: LISTED */
 	MSG_LEASE_REVOKE, /* tag, id (ULID): OK, it is being revoked */
 };

@@ -21,7 +21,9 @@ struct lease_login {
 	bool foster;      /* token.c has no use for it: we see to it */
 	bool kept;        /* it cannot be revoked: its leases are, one by one */
 	unsigned pending; /* requests that may make a lease */
-	size_t n_needed, n_leases; /* as last counted */
+	/* As last counted: leases that somebody needs, all, those that are
+	 * being revoked for the first time. */
+	size_t n_needed, n_leases, n_ending;
 	/* While it is ours to see to. */
 	bool renewable;
 	int64_t at_us; /* nothing to do before */

@@ -137,15 +137,9 @@ static void read_anew(struct lease *le, int64_t now)
 		le->again(le->ctx, le);
 }
 
-/* Its login is going, and it with it. */
-static bool goes_anyway(const struct lease_login *g)
-{
-	return g->foster && g->ours && !g->kept && !g->n_needed;
-}
-
 static void work_lease(struct lease *le, int64_t now)
 {
-	if (le->call || goes_anyway(le->login))
+	if (le->call)
 		return;
 	switch (lease_due(&le->life, now)) {
 	case LEASE_DO_RENEW:
@@ -167,6 +161,12 @@ static void work_lease(struct lease *le, int64_t now)
 }
 
 /* --- logins --------------------------------------------------------------- */
+
+/* It is going, with whatever is under it. */
+static bool going(const struct lease_login *g)
+{
+	return g->foster && g->ours && !g->kept && !g->n_needed;
+}
 
 static void login_away(struct lease_login *g)
 {
@@ -244,9 +244,11 @@ static void work_login(struct lease_login *g, int64_t now)
 	if (g->call || !g->foster || !g->l->settled)
 		return;
 	p = place_of(g);
-	if (!g->n_needed)
+	/* Each lease by itself first: that is done when it is answered, and the
+	 * end of a login is not. */
+	if (!g->n_needed && !g->n_ending)
 		end_login(g, p, now);
-	else if (p && g->ours && g->renewable && now >= g->at_us)
+	else if (g->n_needed && p && g->ours && g->renewable && now >= g->at_us)
 		ask_login(g, p, "v1/auth/token/renew-self", on_login_renewed);
 }
 
@@ -260,7 +262,7 @@ static void count(struct leases *l)
 			LIST_ENTRY(at, struct lease_login, link);
 
 		g->n_needed = g->pending;
-		g->n_leases = 0;
+		g->n_leases = g->n_ending = 0;
 	}
 	LIST_FOR(at, &l->leases)
 	{
@@ -268,6 +270,8 @@ static void count(struct leases *l)
 
 		le->login->n_leases++;
 		le->login->n_needed += le->life.state <= LEASE_KEPT;
+		le->login->n_ending +=
+			le->life.state == LEASE_ENDING && !le->life.tries;
 	}
 }
 
@@ -297,7 +301,7 @@ static int64_t next_time(struct leases *l, int64_t now, bool *ret_busy)
 		struct lease_login *g =
 			LIST_ENTRY(at, struct lease_login, link);
 
-		*ret_busy |= g->call || g->pending || goes_anyway(g);
+		*ret_busy |= g->call || g->pending || going(g);
 		if (!g->call && g->foster)
 			sooner(&next, g->at_us, now);
 	}
