@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -157,9 +158,8 @@ static int check_file(int fd, const char *path, struct err *e)
 	return 0;
 }
 
-/* text is TEXT_MAX + 1 long, len of it were read. */
-static int decode(struct str text, const char *path, struct secret **ret_key,
-		  struct err *e)
+int keyfile_decode(struct str text, const char *what, struct secret **ret_key,
+		   struct err *e)
 {
 	struct secret *key CLEANUP_SECRET = NULL;
 
@@ -172,9 +172,9 @@ static int decode(struct str text, const char *path, struct secret **ret_key,
 	    (text.len != HEX_LEN ||
 	     hex_decode(text, secret_room(key), KEYFILE_KEY_LEN)))
 		return err_set(e, ERR_INVALID,
-			       "key file %s does not hold 32 bytes or 64 "
-			       "hexadecimal digits",
-			       path);
+			       "%s does not hold 32 bytes or 64 hexadecimal "
+			       "digits",
+			       what);
 	*ret_key = key;
 	key = NULL;
 	return 0;
@@ -185,6 +185,7 @@ int keyfile_read(const char *path, struct secret **ret_key, struct err *e)
 	struct secret *text CLEANUP_SECRET = NULL;
 	CLEANUP_FD int dir_fd = -1;
 	CLEANUP_FD int fd = -1;
+	char what[ERR_TEXT_MAX];
 	const char *name;
 	ssize_t n;
 
@@ -201,8 +202,9 @@ int keyfile_read(const char *path, struct secret **ret_key, struct err *e)
 	n = fd_read_full(fd, secret_room(text), TEXT_MAX + 1);
 	if (n < 0)
 		return err_sys(e, errno, "key file %s", path);
-	return decode(str_n((const char *)secret_room(text), (size_t)n), path,
-		      ret_key, e);
+	(void)snprintf(what, sizeof(what), "key file %s", path);
+	return keyfile_decode(str_n((const char *)secret_room(text), (size_t)n),
+			      what, ret_key, e);
 }
 
 int keyfile_create(const char *path, struct err *e)

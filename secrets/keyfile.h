@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/str.h"
 #include "secrets/secret.h"
 
 enum {
@@ -30,6 +31,13 @@ enum {
  */
 MUST_USE int keyfile_read(const char *path, struct secret **ret_key,
 			  struct err *e);
+
+/*
+ * The key that text says, as a key file does; what names it in errors.
+ * ERR_INVALID.
+ */
+MUST_USE int keyfile_decode(struct str text, const char *what,
+			    struct secret **ret_key, struct err *e);
 
 /*
  * Make one of 32 random bytes, mode 0600, synced with its directory.  The

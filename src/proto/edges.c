@@ -237,6 +237,7 @@ void role_init_encode(const struct role_init *m, struct wire_writer *w)
 	wire_u8(w, m->cgroups_required);
 	wire_u8(w, m->first_start);
 	wire_u8(w, m->landlock_optional);
+	wire_u8(w, m->unseal_credential);
 	wire_str(w, str_from(m->issuer));
 	wire_u32(w, m->identity_rotate_s);
 	wire_u32(w, m->tls_listeners);
@@ -268,6 +269,7 @@ int role_init_decode(struct wire_reader *r, struct role_init *ret)
 	ret->cgroups_required = wire_get_u8(r);
 	ret->first_start = wire_get_u8(r);
 	ret->landlock_optional = wire_get_u8(r);
+	ret->unseal_credential = wire_get_u8(r);
 	issuer = wire_get_str(r, ISSUER_MAX);
 	if (issuer.len)
 		memcpy(ret->issuer, issuer.p, issuer.len);

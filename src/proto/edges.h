@@ -402,7 +402,8 @@ struct public_keys {
  * descriptors, in this order:
  *
  *   keeper            its providers, where there are any (sealed memfd, see
- *                     src/vault/provider.h)
+ *                     src/vault/provider.h), and last, if unseal_credential,
+ *                     what unseals the store (a file, as a key file is)
  *   spawner           none
  *   zygote            policies (sealed memfd, policy_set_encode)
  *   fetcher           its list (sealed memfd: "URL LENGTH\n", so many bytes of
@@ -447,6 +448,7 @@ struct role_init {
 	uint8_t cgroups_required;
 	uint8_t first_start;         /* server: nothing can be alive */
 	uint8_t landlock_optional;   /* goes on where the kernel has none */
+	uint8_t unseal_credential;   /* keeper: there is one */
 	char issuer[ISSUER_MAX + 1]; /* keeper: of the tokens it signs */
 	uint32_t identity_rotate_s;  /* keeper: how long with one key */
 	/* what follows is the server's */

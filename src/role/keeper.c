@@ -77,6 +77,7 @@ int main(void)
 
 	role_begin(ROLE_KEEPER, &start);
 	(void)hash_sha256("", 0); /* libcrypto reads its configuration now */
+	keeper_seal_credential(&k, &start);
 	keeper_vault_confine(&k, &start);
 	list_init(&k.attempts);
 	list_init(&k.checks);

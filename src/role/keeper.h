@@ -188,6 +188,8 @@ MUST_USE int keeper_tokens_add(struct keeper_tokens *t, uint8_t tag,
 
 /* --- keeper_seal.c ------------------------------------------------------- */
 
+/* Take the credential of systemd, the last descriptor, where there is one. */
+void keeper_seal_credential(struct keeper *k, struct role_start *start);
 /* Open the store, or make it at the first start; 0 also when it stays sealed. */
 MUST_USE int keeper_seal_start(struct keeper *k, const char *state,
 			       struct err *e);

@@ -13,6 +13,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "secrets/age.h"
+#include "secrets/redact.h"
 #include "secrets/ref.h"
 #include "secrets/scanner.h"
 
@@ -205,6 +206,8 @@ static int read_line(struct import *im, struct str line, struct err *e)
 	else if (b64_decode(line, &about) ||
 		 about.len > SECRET_STORE_DESCRIPTION_MAX)
 		bad = bad_line(im, "not a description in base64", e);
+	else if (raw.len < REDACT_MIN)
+		bad = bad_line(im, "too short to be redacted in logs", e);
 	else if (im->really)
 		bad = take(im, name, &raw, buf_view(&about), e);
 	buf_wipe(&raw);

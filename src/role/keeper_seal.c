@@ -24,7 +24,8 @@
 enum {
 	REWRAP_SLICE = 128, /* secrets between two looks at the channels */
 	STATUS_MAX = 16384,
-	WAIT_MAX_S = 64
+	WAIT_MAX_S = 64,
+	CREDENTIAL_MAX_LEN = 2 * KEYFILE_KEY_LEN + 2
 };
 
 static const char *const reasons[] = {
@@ -191,6 +192,28 @@ static bool reason_of(const struct err *e, enum seal_reason *ret)
 }
 
 /* --- the start ---------------------------------------------------------- */
+
+void keeper_seal_credential(struct keeper *k, struct role_start *start)
+{
+	char text[CREDENTIAL_MAX_LEN];
+	struct err e;
+	ssize_t n;
+	int *fd;
+
+	if (!start->init.unseal_credential || !start->n_fds)
+		return;
+	fd = &start->fds[--start->n_fds];
+	n = fd_read_full(*fd, text, sizeof(text));
+	fd_close(fd);
+	/* The store stays sealed, and others may still open it. */
+	if (n < 0 || keyfile_decode(str_n(text, (size_t)n),
+				    "the credential nfo-unseal-key",
+				    &k->seal.credential, &e))
+		log_error("%s", n < 0 ? "the credential nfo-unseal-key cannot "
+					"be read" :
+					e.text);
+	mem_wipe(text, sizeof(text));
+}
 
 /* A store with one slot, of the credential where there is one. */
 static int create(struct keeper *k, struct err *e)

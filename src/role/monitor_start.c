@@ -19,7 +19,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define UNSEAL_CREDENTIAL "nfo-unseal-key"
 
 static const char *const programs[N_ROLES] = {
 	[ROLE_SERVER] = "nfo-server",   [ROLE_KEEPER] = "nfo-keeper",
@@ -96,6 +99,29 @@ static void exec_role(const struct monitor *m, enum role r, int chan)
 	_exit(127);
 }
 
+/* LoadCredential= of systemd: what opens the secret store; -1: there is none.
+ * Opened here, as the keeper's user may not reach it. */
+static int unseal_credential(void)
+{
+	const char *path = getenv("CREDENTIALS_DIRECTORY");
+	CLEANUP_FD int dir = -1;
+	struct stat st;
+	int fd;
+
+	if (!path)
+		return -1;
+	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(dir, UNSEAL_CREDENTIAL,
+		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		log_warn("%s/%s: %s", path, UNSEAL_CREDENTIAL, strerror(errno));
+	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+		log_warn("%s/%s is no regular file", path, UNSEAL_CREDENTIAL);
+		fd_close(&fd);
+	}
+	return fd;
+}
+
 /* What a role is told, and the descriptors it gets. */
 static int send_init(struct role_process *p, struct err *e)
 {
@@ -114,6 +140,7 @@ static int send_init(struct role_process *p, struct err *e)
 		.log_journal = m->o.log_journal,
 	};
 	int fds[CHAN_FDS_MAX], pair[2] = {-1, -1}, control = -1, bad;
+	CLEANUP_FD int unseal = -1;
 	struct wire_writer w = {.len = 0};
 	size_t n = 0;
 
@@ -121,11 +148,16 @@ static int send_init(struct role_process *p, struct err *e)
 	memcpy(init.issuer, m->o.issuer, strlen(m->o.issuer));
 	while (init.n_tls_fds < N_TLS_FDS && m->tls.fds[init.n_tls_fds] >= 0)
 		init.n_tls_fds++;
+	if (p->role == ROLE_KEEPER)
+		unseal = unseal_credential();
+	init.unseal_credential = unseal >= 0;
 	role_init_encode(&init, &w);
 	if (p->role == ROLE_ZYGOTE || p->role == ROLE_SERVER)
 		fds[n++] = m->policies;
 	if (p->role == ROLE_KEEPER && m->providers.list >= 0)
 		fds[n++] = m->providers.list;
+	if (unseal >= 0)
+		fds[n++] = unseal;
 	if (p->role == ROLE_FETCHER) {
 		fds[n++] = m->fetches;
 		fds[n++] = m->fetch[1];

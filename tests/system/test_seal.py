@@ -106,11 +106,11 @@ def test_guesses_are_slow_and_written_down(nfo):
 
 
 def test_an_older_copy_is_refused_and_may_be_accepted(nfo):
-    nfo("secret", "put", "a", stdin="one")
+    nfo("secret", "put", "a", stdin="value one")
     nfo.stop()
     keeper = nfo.state / "keeper"
     old = (keeper / "secrets.db").read_bytes()
-    nfo("secret", "put", "a", stdin="two")
+    nfo("secret", "put", "a", stdin="value two")
     nfo.stop()
     for name in ("secrets.db-wal", "secrets.db-shm"):
         (keeper / name).unlink(missing_ok=True)
@@ -130,7 +130,7 @@ def test_an_older_copy_is_refused_and_may_be_accepted(nfo):
 
 
 def test_a_damaged_store_stays_sealed(nfo):
-    nfo("secret", "put", "a", stdin="one")
+    nfo("secret", "put", "a", stdin="value one")
     nfo.stop()
     db = sqlite3.connect(nfo.state / "keeper/secrets.db")
     db.execute("UPDATE heads SET updated_us = 1")
@@ -142,7 +142,7 @@ def test_a_damaged_store_stays_sealed(nfo):
 
 
 def test_versions_hidden_and_destroyed(nfo):
-    for value in "one", "two", "three":
+    for value in "value one", "value two", "value three":
         nfo("secret", "put", "a", stdin=value)
     nfo("secret", "rm", "a", "--version", "2")
     listed = nfo("secret", "versions", "a", "--output", "json").out
@@ -157,7 +157,7 @@ def test_versions_hidden_and_destroyed(nfo):
     nfo("secret", "destroy", "a", code=2)
     nfo("secret", "describe", "a", "--description", "of the build",
         "--max-versions", "1")
-    nfo("secret", "put", "a", stdin="four")
+    nfo("secret", "put", "a", stdin="value four")
     m = json.loads(nfo("secret", "show", "a", "--output", "json").out)
     assert m["description"] == "of the build" and m["versions"] == 1
     nfo("secret", "rm", "a")
@@ -198,3 +198,60 @@ def test_a_killed_keeper_goes_on_with_it(nfo):
         return not (s["sealed"] or s["to_rewrap"] or s["old_root_key"])
 
     nfo.until(done)
+
+
+def test_a_credential_of_systemd(cold, tmp_path):
+    """The store is made with it and needs no key file; another opens nothing."""
+    key = tmp_path / "nfo-unseal-key"
+    key.write_text("5a" * 32 + "\n")
+    key.chmod(0o400)
+    cold.env["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    cold.serve()
+    cold("secret", "put", "a", stdin="alpha")
+    assert not (cold.state / "keeper/key").exists()
+    assert "credential" in cold("secret", "slot", "list").out
+    cold("secret", "rekey")
+    cold.stop()
+    cold.serve()
+    assert status(cold)["sealed"] is False
+    cold.stop()
+    for wrong in "a5" * 32, "short":
+        key.chmod(0o600)
+        key.write_text(wrong)
+        cold.serve()
+        assert status(cold)["reason"] == "no-key"
+        cold.stop()
+
+
+def test_a_slot_of_the_credential_is_added(nfo):
+    refused(nfo, "started without a credential", "secret", "slot", "add",
+            "credential")
+
+
+def test_a_copy_without_what_opens_it_is_useless(nfo, cold):
+    """A backup of the store by itself: nothing opens, nothing is in the clear."""
+    nfo("secret", "put", "a", stdin="a value to look for")
+    nfo.stop()
+    (nfo.state / "keeper/key").unlink()
+    for path in (nfo.state / "keeper").rglob("*"):
+        if path.is_file():
+            assert b"a value to look for" not in path.read_bytes()
+    s = status(nfo)
+    assert s["sealed"] and s["reason"] == "no-key"
+    patient(nfo, "secret", "unseal", "--automatic", why="is not there")
+    unseal(nfo, "a passphrase of nobody", why="does not open")
+    assert nfo.get("/v1/projects/default/secrets").status == 503
+
+
+def test_runs_wait_for_a_sealed_store(nfo):
+    """What runs goes on, what comes waits, and goes on when it is open."""
+    nfo("secret", "put", "a", stdin="alpha and omega")
+    job = ("secrets: { a: { store: a } }\n"
+           "tasks: { t: { secrets: [a], run: 'wc -c < $NFO_SECRETS/a' } }")
+    nfo("secret", "seal")
+    run = nfo.run(job, wait="")
+    nfo.until(lambda: "sealed" in nfo("why", run["id"]).out)
+    assert nfo.run("tasks: { t: { run: 'echo hi' } }")
+    nfo("secret", "unseal", "--automatic")
+    nfo.ended(run)
+    assert nfo.log(run, "t").strip() == b"15"
