@@ -33,7 +33,8 @@ enum {
 	SSTORE_MANIFEST = 2, /* of the manifest; 1 left out slots and keyring */
 	SSTORE_UUID_LEN = 16,
 	SSTORE_DEK_ID_LEN = 16,
-	SSTORE_BUCKETS = 256,
+	SSTORE_BUCKETS = 4096,    /* by the first twelve bits of the path */
+	SSTORE_BUCKETS_OLD = 256, /* of the first format: by eight */
 	SSTORE_KEEP_DEFAULT = 10
 };
 
@@ -48,8 +49,8 @@ struct sstore_keys {
 	unsigned char epoch[CRYPTO_KEY_LEN];
 	unsigned char old_root[CRYPTO_KEY_LEN];  /* of terms below root_from */
 	unsigned char old_epoch[CRYPTO_KEY_LEN]; /* hangs on it */
-	unsigned char kek[CRYPTO_KEY_LEN];       /* of kek_term */
-	unsigned char mac[CRYPTO_KEY_LEN];       /* of mac_term */
+	unsigned char kek[2][CRYPTO_KEY_LEN];    /* of kek_term */
+	unsigned char mac[2][CRYPTO_KEY_LEN];    /* of mac_term */
 	unsigned char dek[CRYPTO_KEY_LEN];       /* of the call */
 };
 
@@ -57,8 +58,9 @@ struct secret_store {
 	struct ssql sql;
 	struct secret *keys_mem; /* holds *keys */
 	struct sstore_keys *keys;
-	uint64_t kek_term, mac_term; /* which are derived; 0: none */
-	uint64_t root_from;          /* first term of the root key; 0: all */
+	/* Which are derived, an even and an odd one; 0: none. */
+	uint64_t kek_term[2], mac_term[2];
+	uint64_t root_from; /* first term of the root key; 0: all */
 	int lock_fd, epoch_dir_fd;
 	unsigned keep_versions;
 	bool epoch_stale;
@@ -67,9 +69,9 @@ struct secret_store {
 	int64_t created_us;
 	uint64_t term, epoch;
 	uint64_t n_heads;
-	unsigned format;                     /* of the manifest that is there */
-	struct hash buckets[SSTORE_BUCKETS]; /* by the path's first byte */
-	struct hash side;                    /* slots and keyring */
+	unsigned format; /* of the manifest that is there */
+	struct hash buckets[SSTORE_BUCKETS];
+	struct hash side; /* slots and keyring */
 };
 
 /* --- length-prefixed fields: tag, u32 length, bytes (big-endian) --------- */
@@ -124,6 +126,7 @@ struct str tlv_view(const struct tlv *t);
 MUST_USE int sstore_keys_new(struct secret_store *s, struct err *e);
 /* What hangs on the root key alone; the root key is there. */
 MUST_USE int sstore_keys_derive(struct secret_store *s, struct err *e);
+void sstore_terms_forget(struct secret_store *s);
 /* *ret is borrowed until the next call. */
 MUST_USE int sstore_kek(struct secret_store *s, uint64_t term,
 			const unsigned char **ret, struct err *e);
@@ -199,6 +202,12 @@ MUST_USE int sstore_head_get(struct secret_store *s, const struct hash *path,
 /* Count and digest the version rows, MAC, write. */
 MUST_USE int sstore_head_put(struct secret_store *s, struct sstore_head *h,
 			     struct err *e);
+
+/* The same when nothing has changed but how its keys are wrapped. */
+MUST_USE int sstore_head_rewrapped(struct secret_store *s,
+				   struct sstore_head *h,
+				   const struct sstore_versions *rows,
+				   struct err *e);
 
 /* --- values: store_value.c ----------------------------------------------- */
 

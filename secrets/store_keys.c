@@ -29,7 +29,8 @@ int sstore_keys_derive(struct secret_store *s, struct err *e)
 {
 	const unsigned char *root = s->keys->root;
 
-	s->root_from = s->kek_term = s->mac_term = 0;
+	s->root_from = 0;
+	sstore_terms_forget(s);
 	if (derive(s, root, STR("nfo/idx"), s->keys->idx, e))
 		return -1;
 	return derive(s, root, STR("nfo/epoch"), s->keys->epoch, e);
@@ -53,29 +54,36 @@ static int derive_term(struct secret_store *s, const char *label, uint64_t term,
 		      tlv_view(&info), out, e);
 }
 
+void sstore_terms_forget(struct secret_store *s)
+{
+	memset(s->kek_term, 0, sizeof(s->kek_term));
+	memset(s->mac_term, 0, sizeof(s->mac_term));
+}
+
 int sstore_kek(struct secret_store *s, uint64_t term, const unsigned char **ret,
 	       struct err *e)
 {
-	if (s->kek_term != term) {
-		s->kek_term = 0;
-		if (derive_term(s, "nfo/kek", term, s->keys->kek, e))
+	if (s->kek_term[term & 1] != term) {
+		s->kek_term[term & 1] = 0;
+		if (derive_term(s, "nfo/kek", term, s->keys->kek[term & 1], e))
 			return -1;
-		s->kek_term = term;
+		s->kek_term[term & 1] = term;
 	}
-	*ret = s->keys->kek;
+	*ret = s->keys->kek[term & 1];
 	return 0;
 }
 
 int sstore_mac(struct secret_store *s, uint64_t term, const struct tlv *t,
 	       struct hash *ret, struct err *e)
 {
-	if (s->mac_term != term) {
-		s->mac_term = 0;
-		if (derive_term(s, "nfo/mac", term, s->keys->mac, e))
+	if (s->mac_term[term & 1] != term) {
+		s->mac_term[term & 1] = 0;
+		if (derive_term(s, "nfo/mac", term, s->keys->mac[term & 1], e))
 			return -1;
-		s->mac_term = term;
+		s->mac_term[term & 1] = term;
 	}
-	*ret = hash_hmac_sha256(s->keys->mac, CRYPTO_KEY_LEN, t->b, t->len);
+	*ret = hash_hmac_sha256(s->keys->mac[term & 1], CRYPTO_KEY_LEN, t->b,
+				t->len);
 	return 0;
 }
 
@@ -225,7 +233,7 @@ int sstore_root_new(struct secret_store *s, uint64_t from_term, struct err *e)
 	memcpy(k->old_epoch, k->epoch, sizeof(k->epoch));
 	random_bytes(k->root, sizeof(k->root));
 	s->root_from = from_term;
-	s->kek_term = s->mac_term = 0;
+	sstore_terms_forget(s);
 	if (derive(s, k->root, STR("nfo/epoch"), k->epoch, e) ||
 	    kept_put(s, KEY_IDX, 0, k->idx, e))
 		return -1;

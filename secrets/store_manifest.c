@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * The manifest of the secret store, and the transaction that keeps it true.
- * Its digest is over 256 buckets of heads (by the first byte of the path), so
- * that a change hashes one bucket, not all heads.  The buckets' digests are
+ * Its digest is over 4096 buckets of heads (by the first bits of the path), so
+ * that a change, or a look at one, hashes one bucket, not all heads.  The buckets' digests are
  * held in memory: what they were when the store was opened or last changed.
  */
 #include "secrets/store_internal.h"
@@ -15,7 +15,9 @@ static struct hash digest_of(unsigned format, const struct hash *buckets,
 {
 	struct hash_ctx *c = hash_begin();
 
-	hash_update(c, buckets, SSTORE_BUCKETS * sizeof(*buckets));
+	hash_update(c, buckets,
+		    (format > 1 ? SSTORE_BUCKETS : SSTORE_BUCKETS_OLD) *
+			    sizeof(*buckets));
 	if (format > 1)
 		hash_update(c, side, sizeof(*side));
 	return hash_end(c);
@@ -89,9 +91,17 @@ int sstore_manifest_read(struct secret_store *s, struct err *e)
 	return 0;
 }
 
-/* Every head, in the order of the paths. */
-static int load_buckets(struct secret_store *s, struct err *e)
+static unsigned bucket_of(unsigned format, const struct hash *path)
 {
+	unsigned first = path->b[0];
+
+	return format > 1 ? first << 4 | path->b[1] >> 4 : first;
+}
+
+/* Every head, in the order of the paths. */
+static int load_buckets(struct secret_store *s, unsigned format, struct err *e)
+{
+	unsigned n = format > 1 ? SSTORE_BUCKETS : SSTORE_BUCKETS_OLD;
 	struct ssql_query q CLEANUP_SSQL = {0};
 	struct hash_ctx *c = hash_begin();
 	struct sstore_head h;
@@ -103,7 +113,7 @@ static int load_buckets(struct secret_store *s, struct err *e)
 		row = sstore_head_read(s, &q, &h, e);
 		if (row)
 			break;
-		for (; at < h.path.b[0]; at++) {
+		for (; at < bucket_of(format, &h.path); at++) {
 			s->buckets[at] = hash_end(c);
 			c = hash_begin();
 		}
@@ -111,7 +121,7 @@ static int load_buckets(struct secret_store *s, struct err *e)
 		hash_update(c, h.mac.b, HASH_LEN);
 		s->n_heads++;
 	}
-	for (; at < SSTORE_BUCKETS; at++) {
+	for (; at < n; at++) {
 		s->buckets[at] = hash_end(c);
 		c = hash_begin();
 	}
@@ -151,7 +161,7 @@ int sstore_manifest_load(struct secret_store *s, struct err *e)
 {
 	struct hash digest, expected;
 
-	if (find_format(s, &digest, e) || load_buckets(s, e) ||
+	if (find_format(s, &digest, e) || load_buckets(s, s->format, e) ||
 	    side_digest(s, &s->side, e))
 		return -1;
 	expected = digest_of(s->format, s->buckets, &s->side);
@@ -160,25 +170,30 @@ int sstore_manifest_load(struct secret_store *s, struct err *e)
 				      "of the manifest: removed, added or put "
 				      "back",
 				      e);
-	return 0;
+	/* From here on by the buckets of the format that is written. */
+	return s->format == SSTORE_MANIFEST ?
+		       0 :
+		       load_buckets(s, SSTORE_MANIFEST, e);
 }
 
 /* --- one bucket ---------------------------------------------------------- */
 
-static int bucket_digest(struct secret_store *s, unsigned char first,
+static int bucket_digest(struct secret_store *s, unsigned which,
 			 struct hash *ret, struct err *e)
 {
 	struct ssql_query q CLEANUP_SSQL = {0};
-	unsigned char last[HASH_LEN + 1];
+	unsigned char first[2], last[HASH_LEN + 1];
 	struct hash path, mac;
 	struct hash_ctx *c;
 	int row;
 
 	memset(last, 0xff, sizeof(last));
-	last[0] = first;
+	first[0] = last[0] = (unsigned char)(which >> 4);
+	first[1] = (unsigned char)(which << 4 & 0xff);
+	last[1] = first[1] | 0x0f;
 	if (ssql_start(&s->sql, SSQL_HEAD_BUCKET, &q, e))
 		return -1;
-	ssql_blob(&q, &first, 1);
+	ssql_blob(&q, first, sizeof(first));
 	ssql_blob(&q, last, sizeof(last));
 	c = hash_begin();
 	while ((row = ssql_step(&q, e)) > 0) {
@@ -198,11 +213,12 @@ static int bucket_digest(struct secret_store *s, unsigned char first,
 int sstore_bucket_check(struct secret_store *s, const struct hash *path,
 			struct err *e)
 {
+	unsigned which = bucket_of(SSTORE_MANIFEST, path);
 	struct hash now;
 
-	if (bucket_digest(s, path->b[0], &now, e))
+	if (bucket_digest(s, which, &now, e))
 		return -1;
-	if (!hash_eq(&now, &s->buckets[path->b[0]]))
+	if (!hash_eq(&now, &s->buckets[which]))
 		return sstore_damaged("it was changed behind our back", e);
 	return 0;
 }
@@ -219,7 +235,10 @@ int sstore_manifest_check(struct secret_store *s, struct err *e)
 	if (!hash_eq(&side, &s->side))
 		return sstore_damaged("its slots", e);
 	for (unsigned i = 0; i < SSTORE_BUCKETS; i++) {
-		struct hash path = {{(unsigned char)i}};
+		struct hash path = {
+			{(unsigned char)(i >> 4),
+			 (unsigned char)(i << 4 & 0xff)}
+                };
 
 		if (sstore_bucket_check(s, &path, e))
 			return -1;
@@ -245,9 +264,11 @@ int sstore_tx_begin(struct secret_store *s, struct sstore_tx *tx, struct err *e)
 int sstore_tx_touch(struct sstore_tx *tx, const struct hash *path,
 		    struct err *e)
 {
-	if (tx->touched[path->b[0]])
+	unsigned which = bucket_of(SSTORE_MANIFEST, path);
+
+	if (tx->touched[which])
 		return 0;
-	tx->touched[path->b[0]] = true;
+	tx->touched[which] = true;
 	return sstore_bucket_check(tx->s, path, e);
 }
 
@@ -301,8 +322,7 @@ int sstore_tx_commit(struct sstore_tx *tx, struct err *e)
 
 	memcpy(buckets, s->buckets, sizeof(buckets));
 	for (unsigned i = 0; i < SSTORE_BUCKETS; i++) {
-		if (tx->touched[i] &&
-		    bucket_digest(s, (unsigned char)i, &buckets[i], e))
+		if (tx->touched[i] && bucket_digest(s, i, &buckets[i], e))
 			return -1;
 	}
 	if (tx->side && side_digest(s, &side, e))

@@ -180,3 +180,20 @@ int sstore_head_put(struct secret_store *s, struct sstore_head *h,
 	ssql_u64(&q, h->keep);
 	return ssql_step(&q, e);
 }
+
+int sstore_head_rewrapped(struct secret_store *s, struct sstore_head *h,
+			  const struct sstore_versions *rows, struct err *e)
+{
+	struct ssql_query q CLEANUP_SSQL = {0};
+
+	h->term = s->term;
+	h->digest = versions_digest(rows);
+	if (head_mac(s, h, &h->mac, e) ||
+	    ssql_start(&s->sql, SSQL_HEAD_REWRAP, &q, e))
+		return -1;
+	ssql_u64(&q, h->term);
+	ssql_blob(&q, h->digest.b, HASH_LEN);
+	ssql_blob(&q, h->mac.b, HASH_LEN);
+	ssql_blob(&q, h->path.b, HASH_LEN);
+	return ssql_step(&q, e);
+}

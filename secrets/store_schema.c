@@ -88,6 +88,8 @@ const char *const store_schema_sql[N_SSQL] = {
 	[SSQL_HEAD_GET] = "SELECT " HEAD " FROM heads WHERE path = ?",
 	[SSQL_HEAD_PUT] = "INSERT OR REPLACE INTO heads (" HEAD ")"
 			  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SSQL_HEAD_REWRAP] = "UPDATE heads SET term = ?, digest = ?, mac = ?"
+			     " WHERE path = ?",
 	[SSQL_HEAD_BUCKET] = "SELECT path, mac FROM heads"
 			     " WHERE path >= ? AND path <= ? ORDER BY path",
 	[SSQL_HEADS] = "SELECT " HEAD " FROM heads ORDER BY path",

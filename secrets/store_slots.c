@@ -469,7 +469,8 @@ int secret_store_rekey(struct secret_store *s, const struct secret_opener *by,
 		if (rc) {
 			memcpy(s->keys, secret_bytes(before).bytes,
 			       sizeof(*s->keys));
-			s->root_from = s->kek_term = s->mac_term = 0;
+			s->root_from = 0;
+			sstore_terms_forget(s);
 		}
 	}
 	mem_wipe(keks, sizeof(keks));

@@ -67,7 +67,7 @@ static int rewrap_one(struct sstore_tx *tx, const struct hash *path,
 		    sstore_value_rewrap(s, &h, &rows.v[i], e))
 			return -1;
 	}
-	return sstore_head_put(s, &h, e);
+	return sstore_head_rewrapped(s, &h, &rows, e);
 }
 
 /* Nothing is wrapped in its terms any more. */

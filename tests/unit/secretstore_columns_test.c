@@ -9,7 +9,8 @@
 
 enum {
 	SQL_MAX = 4096,
-	ROWS_MAX = 64
+	ROWS_MAX = 64,
+	ROWS_TRIED = 3 /* of each table */
 };
 
 static char good[128], old[128];
@@ -264,6 +265,8 @@ static void test_columns(void **state)
 		rows_of(tables.at[t], &rows);
 		if (!rows.n)
 			fail_msg("%s: no row to tamper with", tables.at[t]);
+		while (rows.n > ROWS_TRIED)
+			free(rows.at[--rows.n]);
 		(void)snprintf(text, sizeof(text),
 			       "SELECT name FROM pragma_table_info('%s')",
 			       tables.at[t]);
@@ -275,7 +278,7 @@ static void test_columns(void **state)
 		texts_done(&rows);
 	}
 	texts_done(&tables);
-	assert_true(n_noticed > 800);
+	assert_true(n_noticed > 600);
 	print_message("%u noticed, %u not taken by SQLite\n", n_noticed,
 		      n_refused);
 }

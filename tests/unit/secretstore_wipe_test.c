@@ -107,7 +107,7 @@ static void test_sealed(void **state)
 	needles[n++] = mask(kek);
 	assert_int_equal(sstore_kek(s, 2, &kek, &e), 0);
 	needles[n++] = mask(kek);
-	needles[n++] = mask(s->keys->mac);
+	needles[n++] = mask(s->keys->mac[0]);
 	for (size_t i = 0; i < n; i++)
 		if (i != 4 && !count(&needles[i]))
 			fail_msg("key %zu is not found while it is there", i);
