@@ -10,9 +10,9 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "secrets/store.h"
+#include "secrets/store_sql.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

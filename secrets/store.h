@@ -59,7 +59,6 @@ enum secret_slot_kind {
 	SECRET_SLOT_KEYFILE,
 	SECRET_SLOT_PASSPHRASE,
 	SECRET_SLOT_CREDENTIAL, /* of systemd */
-	SECRET_SLOT_TRANSIT,    /* a key that Vault unwraps */
 	N_SECRET_SLOT_KINDS
 };
 const char *secret_slot_kind_name(enum secret_slot_kind k);

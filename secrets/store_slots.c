@@ -22,7 +22,6 @@ static const char *const kinds[N_SECRET_SLOT_KINDS] = {
 	[SECRET_SLOT_KEYFILE] = "keyfile",
 	[SECRET_SLOT_PASSPHRASE] = "passphrase",
 	[SECRET_SLOT_CREDENTIAL] = "credential",
-	[SECRET_SLOT_TRANSIT] = "transit",
 };
 
 const char *secret_slot_kind_name(enum secret_slot_kind k)

@@ -263,7 +263,7 @@ static int kind_of(struct str s)
 {
 	/* in the order of enum secret_slot_kind */
 	static const char *const kinds[] = {"keyfile", "passphrase",
-					    "credential", "transit"};
+					    "credential"};
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (str_is(s, kinds[i]))
@@ -291,8 +291,8 @@ int h_slot_add(struct request *r)
 				   "of it"),
 		       0;
 	if (kind_of(kind) < 0 || (kind_of(kind) == 1) != (pass.len > 0))
-		return bad_body(r, "kind is keyfile, credential, transit, or "
-				   "passphrase with its passphrase"),
+		return bad_body(r, "kind is keyfile, credential, or passphrase "
+				   "with its passphrase"),
 		       0;
 	w = wait_for(r, "seal.slot.add", 200, "slot");
 	(void)snprintf(w->what, sizeof(w->what), STR_FMT, STR_ARG(kind));

@@ -39,7 +39,7 @@ const struct schema secret_schemas[] = {
 	{"SlotWanted",
 	 "{\"type\":\"object\",\"required\":[\"kind\"],"
 	 "\"additionalProperties\":false,\"properties\":{\"kind\":{\"enum\":["
-	 "\"keyfile\",\"passphrase\",\"credential\",\"transit\"]},"
+	 "\"keyfile\",\"passphrase\",\"credential\"]},"
 	 "\"passphrase\":" STRING ",\"scrypt\":" INTEGER "}}"},
 	{"Term",
 	 "{\"type\":\"object\",\"required\":[\"term\"],\"properties\":{"

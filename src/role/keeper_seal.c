@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 enum {
-	REWRAP_SLICE = 128, /* secrets between two looks at the channels */
+	REWRAP_SLICE = 512, /* secrets between two looks at the channels */
 	STATUS_MAX = 16384,
 	WAIT_MAX_S = 64,
 	CREDENTIAL_MAX_LEN = 2 * KEYFILE_KEY_LEN + 2
