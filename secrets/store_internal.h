@@ -69,6 +69,8 @@ struct secret_store {
 	int64_t created_us;
 	uint64_t term, epoch;
 	uint64_t n_heads;
+	uint64_t old_left; /* secrets to be wrapped anew; unless it changed */
+	bool old_known;
 	unsigned format; /* of the manifest that is there */
 	struct hash buckets[SSTORE_BUCKETS];
 	struct hash side; /* slots and keyring */

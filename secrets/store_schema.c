@@ -7,6 +7,7 @@ const char store_schema_pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
 				    "PRAGMA cell_size_check = ON;"
 				    "PRAGMA journal_mode = WAL;"
 				    "PRAGMA synchronous = FULL;"
+				    "PRAGMA wal_autocheckpoint = 8000;"
 				    "PRAGMA secure_delete = ON;"
 				    "PRAGMA temp_store = MEMORY;"
 				    "PRAGMA mmap_size = 0;";

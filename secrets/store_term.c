@@ -53,6 +53,24 @@ int sstore_count_old(struct secret_store *s, uint64_t *ret, struct err *e)
 	return 0;
 }
 
+/* How many are left after n more; counting them all costs as much as a slice, so
+ * it is done at the beginning, and in doubt. */
+static int count_left(struct secret_store *s, size_t n, bool all, uint64_t *ret,
+		      struct err *e)
+{
+	if (all) {
+		s->old_left = 0;
+	} else if (s->old_known && s->old_left > n) {
+		s->old_left -= n;
+	} else if (sstore_count_old(s, &s->old_left, e)) {
+		s->old_known = false;
+		return -1;
+	}
+	s->old_known = s->old_left > 0;
+	*ret = s->old_left;
+	return 0;
+}
+
 static int rewrap_one(struct sstore_tx *tx, const struct hash *path,
 		      struct err *e)
 {
@@ -110,8 +128,12 @@ int secret_store_rewrap(struct secret_store *s, unsigned max_secrets,
 	if (n && sstore_tx_commit(&tx, e))
 		return -1;
 	sstore_tx_done(&tx);
-	if (sstore_count_old(s, &left, e) ||
-	    (!left && s->root_from && drop_old_root(s, e)))
+	if (count_left(s, n, n < max_secrets, &left, e))
+		return -1;
+	if (!left && s->root_from && drop_old_root(s, e))
+		return -1;
+	/* What the keys were wrapped in before goes from the log, too. */
+	if (!left && n && ssql_run(&s->sql, SSQL_CHECKPOINT, e))
 		return -1;
 	*ret_left = left;
 	return 0;
