@@ -207,6 +207,10 @@ static void judge(struct call *c, const struct http_answer *h,
 		loop_timer_set(c->timer, now);
 		return;
 	case RETRY_AGAIN:
+		if (h->status >= 300 && h->status < 400) {
+			mem_free(c->url); /* from the beginning */
+			c->url = NULL;
+		}
 		loop_timer_set(c->timer, now + v.wait_us);
 		return;
 	case RETRY_GIVE_UP:

@@ -110,8 +110,13 @@ struct retry_verdict retry_judge(struct retry *r, const struct retry_event *ev,
 	case FINE:
 		return ev->garbled ? garbled(r, ev, now_us, random) : done;
 	case ELSEWHERE:
-		if (!ev->location || r->redirected)
+		if (!ev->location)
 			return done;
+		/* to a node that does not lead either, or not yet */
+		if (r->redirected) {
+			r->redirected = false;
+			return again(r, ev, now_us, random, done);
+		}
 		r->redirected = true;
 		return say(RETRY_REDIRECT, PROVIDER_UP);
 	case LATER:

@@ -43,7 +43,7 @@ struct retry {
 	enum retry_kind kind;
 	int64_t deadline_us; /* CLOCK_MONOTONIC */
 	unsigned tries;
-	bool redirected; /* once is enough */
+	bool redirected; /* once in a row is enough */
 };
 
 enum retry_what {

@@ -46,3 +46,14 @@ def test_sealed_then_nobody_leads_then_fine(vault, route):
 def attempts(nfo, run):
     said = nfo.get(f"/v1/runs/{run['id']}/tasks/t/attempts").json["items"]
     return [t for t in said if t["error"]]
+
+
+def test_who_leads_is_not_agreed_on_yet(vault):
+    """A standby refers to one that refers back: it is asked again."""
+    vault.double.standby(vault.double.address)
+    run = vault.run(JOB, wait=None)
+    vault.double.wait(("auth/token/lookup-self", 3))
+    vault.double.active()
+    ended = vault.ended(run)
+    assert ended["state"] == "succeeded", ended["error"]
+    assert len(attempts(vault, run)) == 0
