@@ -44,21 +44,34 @@ def until(bao, condition, limit=programs.LIMIT):
 
 
 def serve(nfo, bao):
-    path = nfo.write("token", nfo.vault_token)
+    path = nfo.write("credential", nfo.credential)
     path.chmod(0o600)
+    nfo.write("policies/test.yaml", POLICY)
     nfo.serve("--policy", "policies", "--config", nfo.write(
         "server.yaml", json.dumps({"secret_providers": [{
-            "address": bao.address, "auth": "token",
-            "token_file": str(path)}]})))
+            "address": bao.address, **nfo.login(str(path))}]})))
 
 
 @pytest.fixture
 def vault(cold, bao):
     bao.policy("jobs", RIGHTS)
     bao.database("app", ttl=3600)
-    cold.vault_token = bao.token(["jobs"])
+    cold.credential = bao.token(["jobs"])
+    cold.login = lambda path: {"auth": "token", "token_file": path}
     cold.bao = bao
-    cold.write("policies/test.yaml", POLICY)
+    serve(cold, bao)
+    return cold
+
+
+@pytest.fixture
+def own(cold, bao):
+    """The server logs in by itself, and so may revoke what it has."""
+    bao.policy("jobs", RIGHTS)
+    bao.database("app", ttl=3600)
+    role_id, cold.credential = bao.approle("nfo", ["jobs"])
+    cold.login = lambda path: {"auth": "approle", "role_id": role_id,
+                               "secret_id_file": path}
+    cold.bao = bao
     serve(cold, bao)
     return cold
 
@@ -183,6 +196,14 @@ def test_a_long_task_keeps_its_lease(vault):
     assert none_left(vault)
 
 
+def kill(nfo, role):
+    pid = nfo.monitor() if role == "monitor" else nfo.role(role)
+    assert pid > 1
+    killed = programs.Watched([pid])
+    os.kill(pid, signal.SIGKILL)
+    assert not killed.wait()
+
+
 ROLES = ["runner", "keeper", "monitor", "server"]
 
 
@@ -190,11 +211,7 @@ ROLES = ["runner", "keeper", "monitor", "server"]
 def test_given_back_after_a_kill(vault, role):
     run = start(vault, {"db": DB}, "sleep 3")
     assert len(vault.bao.leases) == 1
-    pid = vault.monitor() if role == "monitor" else vault.role(role)
-    assert pid > 1
-    killed = programs.Watched([pid])
-    os.kill(pid, signal.SIGKILL)
-    assert not killed.wait()
+    kill(vault, role)
     if role == "monitor":
         serve(vault, vault.bao)
         assert none_left(vault)
@@ -318,3 +335,79 @@ def test_at_its_limit_it_is_read_anew(vault):
     assert b"changed" in log
     for user in vault.bao.users:
         assert user.username.encode() not in log
+
+
+# --- what is not seen goes with its login -----------------------------------
+
+def test_an_answer_that_was_lost(own):
+    own.bao.fault("GET database/creds/app", "lost", times=1)
+    run = own.run(job({"db": DB}, "true"))
+    assert own.bao.users and run["kind"] in ("secret", None), run
+    assert none_left(own)
+    # what comes then is under another login
+    run = own.run(job({"db": DB}, "true"))
+    assert run["state"] == "succeeded", own.fresh(run)
+    assert len(own.bao.asked("POST auth/approle/login")) == 2
+    assert none_left(own)
+
+
+def test_a_keeper_that_dies_before_the_answer(own):
+    own.bao.fault("GET database/creds/app", "slow", times=1)
+    a = own.submit("nfo: 1\nname: test\n" + job({"db": DB}, "true"))
+    assert a.status == 201
+    until(own.bao, lambda: own.bao.leases)
+    kill(own, "keeper")
+    assert none_left(own)
+    own.ended(a.json)
+
+
+def test_a_policy_that_does_not_let_one_be_revoked(own):
+    own.bao.policy("jobs", RIGHTS.replace("sys/leases/revoke", "x"))
+    run = own.run(job({"db": DB}, "true"))
+    assert run["state"] == "succeeded", own.fresh(run)
+    assert none_left(own)  # with its login
+    own.until(lambda: there(own) == [])
+
+
+def test_one_that_lives_keeps_the_login(own):
+    """The login of two attempts cannot go before both have ended."""
+    own.bao.policy("jobs", RIGHTS.replace("sys/leases/revoke", "x"))
+    long = start(own, {"db": DB}, "sleep 60")
+    run = own.run(job({"db": DB}, "true"))
+    assert run["state"] == "succeeded", own.fresh(run)
+    own.until(lambda: "stuck" in there(own))
+    assert len(own.bao.leases) == 2 and "open" in there(own)
+    own.ask("POST", f"/v1/runs/{long['id']}/cancel")
+    assert none_left(own)
+
+
+def test_all_is_given_back_when_the_server_stops(own):
+    start(own, {"db": DB}, "sleep 60")
+    assert len(own.bao.leases) == 1
+    own.stop()
+    assert own.bao.leases == [] and own.bao.tokens == []
+
+
+def test_a_wrapped_answer_to_something_else(vault):
+    """Somebody has put another token in the place of the one that was made."""
+    vault.bao.fault("POST sys/wrapping/lookup", "types",
+                    data={"creation_path": "database/creds/other",
+                          "creation_ttl": 60})
+    run = vault.run(job({"db": "{ vault: database/creds/app, kind: read, "
+                               "params: { wrap_ttl: 60s } }"}, "true"))
+    assert (run["state"], run["kind"]) == ("failed", "secret")
+    assert "somebody may have changed it" in run["error"]
+    assert not vault.bao.asked("* sys/wrapping/unwrap")
+
+
+def test_a_stored_value_is_followed(vault):
+    vault.bao.kv("kv", "app", {"token": "the-first-of-values"})
+    run = start(vault, {"x": "{ vault: kv/app, field: token, refresh: true }"},
+                "cp $NFO_SECRETS/x old\n"
+                "while cmp -s old $NFO_SECRETS/x; do sleep 0.1; done\n"
+                "cat old $NFO_SECRETS/x; echo changed")
+    vault.bao.kv("kv", "app", {"token": "another-one-that-came"})
+    assert vault.ended(run)["state"] == "succeeded"
+    log = vault.log(run, "t")
+    assert b"changed" in log
+    assert b"first-of" not in log and b"one-that" not in log
