@@ -65,7 +65,15 @@ static void secrets(struct buf *b, const struct job_attempt *a)
 		buf_json(b, a->secrets[i].name);
 		buf_putc(b, '"');
 		text(b, "ref", a->secrets[i].ref);
-		buf_putc(b, '}');
+		buf_printf(b, ",\"refresh\":%s,\"keep\":%s}",
+			   a->secrets[i].refresh ? "true" : "false",
+			   a->secrets[i].keep ? "true" : "false");
+	}
+	buf_puts(b, "],\"templates\":[");
+	for (size_t i = 0; i < a->n_templates; i++) {
+		buf_puts(b, i ? ",\"" : "\"");
+		buf_json(b, a->templates[i].file);
+		buf_putc(b, '"');
 	}
 	buf_putc(b, ']');
 }

@@ -36,6 +36,7 @@ def test_every_instance_with_what_it_may_touch(nfo):
     assert unit["matrix"] == {"suite": "unit"}
     assert [s["name"] for s in unit["secrets"]] == ["key"]
     assert "api_key" in unit["secrets"][0]["ref"]
+    assert not unit["secrets"][0]["keep"] and unit["templates"] == []
     assert tasks["make"]["network"] == "none"
     assert tasks["make"]["timeout_us"] == 300 * 10**6
     assert tasks["make"]["artifacts"] == ["bin"]
