@@ -158,7 +158,7 @@ enum msg_type {
 			    only */
 
 	/* keeper -> server, of itself: at the start of their channel for all
-	 * providers, then at each change */
+	 * providers, the local store last, then at each change */
 	MSG_PROVIDER_STATE = 144, /* name str ("": the local store), state u8,
 				   text str */
 

@@ -231,7 +231,9 @@ int answer_read(int status, struct str body, const struct answer_masks *masks,
 		a->root = NULL;
 	}
 	read_texts(a, body, masks);
-	if (a->root ? read_parts(a, e) && fine : fine && str_trim(body).len) {
+	/* Of 200 there is always a body; without one its end was cut off. */
+	if (a->root ? read_parts(a, e) && fine :
+		      fine && (status == 200 || str_trim(body).len)) {
 		if (!a->root)
 			(void)err_set(e, ERR_UNAVAILABLE,
 				      "the answer is not one of Vault's");

@@ -66,8 +66,8 @@ struct answer_masks {
 };
 
 /*
- * Read what came with a status.  A status of 2xx without a body is an answer
- * with nothing in it; one with a body that is no envelope is ERR_UNAVAILABLE
+ * Read what came with a status.  204 (or 202) without a body is an answer
+ * with nothing in it; a 2xx with a body that is no envelope is ERR_UNAVAILABLE
  * (a proxy's page, a cut answer).  Any other status is an answer, with what
  * there is in `errors`, whatever the body.
  */

@@ -14,7 +14,7 @@ import tempfile
 import pytest
 
 import nfo as programs
-from vaultkit import bao, tls_bao  # noqa: F401
+from vaultkit import bao, tls_bao, vault  # noqa: F401
 
 INSIDE = "NFO_SYSTEM_TESTS_INSIDE"
 

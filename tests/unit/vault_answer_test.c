@@ -72,6 +72,7 @@ static void all_of_an_envelope(void **state)
 static void what_is_no_answer(void **state)
 {
 	static const char *const bad[] = {
+		"",
 		"<html>",
 		"{",
 		"[]",
