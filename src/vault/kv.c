@@ -54,13 +54,13 @@ int kv_mount_read(const struct vault_answer *a, struct str path,
 	struct str at;
 
 	if (!a->data || answer_text(a->data, "path", &at, e))
-		return err_set(e, ERR_UNAVAILABLE,
+		return err_set(e, ERR_INTERNAL,
 			       "the answer about the mount has no path");
 	if (at.len && at.p[at.len - 1] == '/')
 		at.len--;
 	if (!at.len || at.len >= path.len || !str_starts(path, at) ||
 	    path.p[at.len] != '/')
-		return err_set(e, ERR_UNAVAILABLE,
+		return err_set(e, ERR_INTERNAL,
 			       "the answer is about another mount");
 	memcpy(mount, at.p, at.len);
 	mount[at.len] = '\0';
@@ -176,7 +176,7 @@ int kv_fields(const struct vault_answer *a, uint8_t kv, const char *what,
 	if (json_is_null(data) && kv == 2)
 		return gone(a, what, e);
 	if (!json_is_object(data))
-		return err_set(e, ERR_UNAVAILABLE,
+		return err_set(e, ERR_INTERNAL,
 			       "%s: the answer has no data%s%s", what,
 			       a->warnings[0] ? ": " : "", a->warnings);
 	return kv_pack(data, ret, e) ? err_wrap(e, "%s", what) : 0;

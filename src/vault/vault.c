@@ -71,14 +71,9 @@ static int pick(const struct vault_read *r, const struct secret *packed,
 		       r->p->p->name, r->ref.path, r->ref.field, clean);
 }
 
-/* Only who is told "away" by a provider that is away waits for it. */
 static void no(struct vault_read *r, const struct err *why)
 {
-	struct err e = *why;
-
-	if (e.code == ERR_UNAVAILABLE && breaker_lets(&r->p->breaker))
-		e.code = ERR_INTERNAL;
-	r->fn(r->ctx, SECRET_VALUE, NULL, &e);
+	r->fn(r->ctx, SECRET_VALUE, NULL, why);
 }
 
 static void give(struct vault_read *r, const struct secret *packed)
