@@ -83,12 +83,19 @@ static void one_try_of_each(void **state)
 	}
 }
 
-static void a_redirect_is_followed_once(void **state)
+static void a_redirect_is_followed_once_in_a_row(void **state)
 {
 	struct retry r = {.kind = RETRY_READ, .deadline_us = LATER};
 	const struct retry_event ev = EVENT(.status = 307, .location = true);
 
 	(void)state;
+	/* sent on once more nobody leads yet: from the beginning, later */
+	for (int i = 0; i < RETRY_TRIES_MAX / 2 - 1; i++) {
+		assert_int_equal(retry_judge(&r, &ev, NOW, 0).what,
+				 RETRY_REDIRECT);
+		assert_int_equal(retry_judge(&r, &ev, NOW, 0).what,
+				 RETRY_AGAIN);
+	}
 	assert_int_equal(retry_judge(&r, &ev, NOW, 0).what, RETRY_REDIRECT);
 	assert_int_equal(retry_judge(&r, &ev, NOW, 0).what, RETRY_DONE);
 }
@@ -205,7 +212,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_try_of_each),
-		cmocka_unit_test(a_redirect_is_followed_once),
+		cmocka_unit_test(a_redirect_is_followed_once_in_a_row),
 		cmocka_unit_test(waits_grow_and_end),
 		cmocka_unit_test(what_the_server_asks_for_counts),
 		cmocka_unit_test(nothing_is_tried_past_the_deadline),
