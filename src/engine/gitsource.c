@@ -32,9 +32,8 @@ static void pass_on(const struct problems *from, const struct doc_node *at,
 		    struct problems *to)
 {
 	for (size_t i = 0; i < from->n; i++)
-		problem_at(to, at, from->items[i].code,
-			   "see allow: { sources: [] } of the policies", "%s",
-			   from->items[i].message);
+		problem_at(to, at, from->items[i].code, from->items[i].hint,
+			   "%s", from->items[i].message);
 }
 
 static int order_fetch(const struct policy_set *policies,

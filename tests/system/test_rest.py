@@ -72,7 +72,9 @@ def test_schema_of_the_format_knows_its_keys(nfo):
 
 def test_every_operation_answers_as_documented(nfo):
     walked = 0
-    for method, path, op in operations(nfo):
+    every = sorted(operations(nfo),  # what seals comes last
+                   key=lambda o: o[:2] == ("POST", "/v1/seal"))
+    for method, path, op in every:
         if path.endswith("/v1/events"):
             continue  # never ends; has a test of its own
         a = nfo.ask(method, path, b"{" if "requestBody" in op else None,
