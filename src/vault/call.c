@@ -292,7 +292,15 @@ static void on_trust(void *ctx, struct trust *t, const struct err *why)
 		return;
 	}
 	c->trust = t;
-	send(c);
+	if (clock_mono_us() + 1000 <= c->retry.deadline_us) {
+		send(c);
+		return;
+	}
+	/* Reading its files took all the time: step() says so. */
+	trust_put(c->trust);
+	c->trust = NULL;
+	leave_room(c);
+	loop_timer_set(c->timer, clock_mono_us());
 }
 
 /* The timer: it is its turn, or its time is over. */

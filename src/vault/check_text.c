@@ -158,13 +158,26 @@ void check_token(struct check_report *r, const struct vault_answer *a)
 
 /* --- what it may --------------------------------------------------------- */
 
+/* Whoever sends us paths may not lead us elsewhere by them. */
+static bool leads_on(struct str path)
+{
+	while (path.p) {
+		struct str part = str_cut(&path, '/');
+
+		if (!part.len || str_is(part, ".") || str_is(part, ".."))
+			return false;
+	}
+	return true;
+}
+
 int check_path_read(struct str line, struct check_path *ret)
 {
 	struct str rest = line;
 
 	*ret = (struct check_path){.kind = str_cut(&rest, ' ')};
 	ret->path = rest;
-	if (!ret->kind.len || !rest.len || rest.len > SECRET_REF_PATH_MAX)
+	if (!ret->kind.len || !rest.len || rest.len > SECRET_REF_PATH_MAX ||
+	    !leads_on(rest))
 		return -1;
 	ret->update = str_is(ret->kind, "ssh-cert") || str_is(ret->kind, "pki");
 	return 0;

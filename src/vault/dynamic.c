@@ -17,7 +17,8 @@
 
 enum {
 	WRAP_MAX_S = 3600,
-	CHAIN_MAX = 16 /* certificates */
+	CHAIN_MAX = 16, /* certificates */
+	LASTS_MAX_S = 10 * 366 * 86400,
 };
 
 static const char *param(const struct secret_ref *ref, const char *name)
@@ -266,7 +267,14 @@ int dynamic_fields(const struct secret_ref *ref, const struct dynamic *d,
 	if (!a->data)
 		return err_set(e, ERR_NOT_FOUND, "%s: the answer has no data",
 			       ref->path);
+	if (kv_not_inside(a->data, ref->path, e))
+		return -1;
 	return kinds[ref->read].read(d, a, ret, e);
+}
+
+static int64_t bounded(int64_t s)
+{
+	return s < 0 ? 0 : s > LASTS_MAX_S ? LASTS_MAX_S : s;
 }
 
 /* Until a time that is told, for a time that is told or was asked for. */
@@ -278,14 +286,17 @@ int64_t dynamic_lasts_s(const struct secret_ref *ref,
 	uint64_t us;
 
 	if (json_is_integer(ends))
-		return json_integer_value(ends) - clock_real_us() / 1000000;
+		return json_integer_value(ends) < 0 ?
+			       0 :
+			       bounded(json_integer_value(ends) -
+				       clock_real_us() / 1000000);
 	if (json_is_integer(ttl))
-		return json_integer_value(ttl);
+		return bounded(json_integer_value(ttl));
 	if (a->lease_duration_s > 0)
-		return a->lease_duration_s;
+		return bounded(a->lease_duration_s);
 	return str_to_duration(str_from(param(ref, "ttl")), &us) ?
 		       0 :
-		       (int64_t)(us / 1000000);
+		       bounded((int64_t)(us / 1000000));
 }
 
 void dynamic_done(struct dynamic *d)

@@ -164,6 +164,21 @@ static int gone(const struct vault_answer *a, const char *what, struct err *e)
 								   "deleted");
 }
 
+int kv_not_inside(const json_t *data, const char *what, struct err *e)
+{
+	const json_t *value = json_object_get(data, "data");
+	const json_t *meta = json_object_get(data, "metadata");
+
+	if ((!json_is_object(value) && !json_is_null(value)) ||
+	    !json_is_integer(json_object_get(meta, "version")) ||
+	    !json_is_string(json_object_get(meta, "created_time")))
+		return 0;
+	return err_set(e, ERR_DENIED,
+		       "%s: this is the inside of a KV engine of version 2: "
+		       "read it as MOUNT/PATH without `data`, of kind kv",
+		       what);
+}
+
 int kv_fields(const struct vault_answer *a, uint8_t kv, const char *what,
 	      struct secret **ret, struct err *e)
 {
@@ -179,5 +194,7 @@ int kv_fields(const struct vault_answer *a, uint8_t kv, const char *what,
 		return err_set(e, ERR_INTERNAL,
 			       "%s: the answer has no data%s%s", what,
 			       a->warnings[0] ? ": " : "", a->warnings);
+	if (kv == 1 && kv_not_inside(data, what, e))
+		return -1;
 	return kv_pack(data, ret, e) ? err_wrap(e, "%s", what) : 0;
 }

@@ -25,5 +25,10 @@ MUST_USE int kv_mount_read(const struct vault_answer *a, struct str path,
  */
 MUST_USE int kv_fields(const struct vault_answer *a, uint8_t kv,
 		       const char *what, struct secret **ret, struct err *e);
+/*
+ * Fails with ERR_DENIED for what a KV engine of version 2 answers at MOUNT/data:
+ * a value that policies know by another path, and is to be had only there.
+ */
+MUST_USE int kv_not_inside(const json_t *data, const char *what, struct err *e);
 /* A JSON object as fields: texts as they are, anything else as JSON. */
 MUST_USE int kv_pack(const json_t *o, struct secret **ret, struct err *e);

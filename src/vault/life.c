@@ -226,11 +226,11 @@ static enum life_do end(const struct step *s)
 	return become(s, LIFE_ENDED, LIFE_DO_NOTHING);
 }
 
-/* A login that was under way when the end came: it goes as well. */
+/* A login that was under way when the end came: it goes as well, and whoever
+ * has its bytes knows whether there is somebody to tell. */
 static enum life_do too_late(const struct step *s)
 {
-	return s->news->ours ? become(s, LIFE_REVOKING, LIFE_DO_REVOKE) :
-			       LIFE_DO_NOTHING;
+	return become(s, LIFE_REVOKING, LIFE_DO_REVOKE);
 }
 
 /* What was given to us is left as it was. */

@@ -258,6 +258,8 @@ static void session_free(struct session *s)
 {
 	LIST_FOR(l, &s->waits)
 	wait_free(LIST_ENTRY(l, struct token_wait, link));
+	if (s->newest)
+		s->newest->s = NULL;
 	signin_cancel(s->signin);
 	call_cancel(s->call);
 	signin_forget(&s->memory);

@@ -136,6 +136,12 @@ static void a_path_is_the_one_of_policies(void **state)
 	assert_int_equal(check_path_read(STR("kv"), &p), -1);
 	assert_int_equal(check_path_read(STR("kv "), &p), -1);
 	assert_int_equal(check_path_read(STR(" x"), &p), -1);
+	/* a server that was taken over would have us read for it */
+	assert_int_equal(
+		check_path_read(STR("kv ../../../database/creds/a"), &p), -1);
+	assert_int_equal(check_path_read(STR("kv a/./b"), &p), -1);
+	assert_int_equal(check_path_read(STR("kv a//b"), &p), -1);
+	assert_int_equal(check_path_read(STR("kv a/"), &p), -1);
 	assert_int_equal(check_path_read(STR(""), &p), -1);
 }
 

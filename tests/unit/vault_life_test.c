@@ -371,6 +371,12 @@ static void a_login_that_comes_after_the_end_is_revoked(void **state)
 	assert_int_equal(say(&l, LIFE_EV_STOP, 0), LIFE_DO_NOTHING);
 	assert_int_equal(life_on(&l, LIFE_EV_IN, S, 0, &n), LIFE_DO_REVOKE);
 	assert_int_equal(say(&l, LIFE_EV_REVOKED, S), LIFE_DO_NOTHING);
+	/* what cannot be revoked is let go as well: nobody else would */
+	n.ours = false;
+	assert_int_equal(life_on(&l, LIFE_EV_IN, S, 0, &n), LIFE_DO_REVOKE);
+	assert_int_equal(say(&l, LIFE_EV_REVOKED, S), LIFE_DO_NOTHING);
+	assert_int_equal(l.state, LIFE_ENDED);
+	n.ours = true;
 	/* both: the old one, and the one that was to replace it */
 	n.renewable = false;
 	l = logged_in(0, &n);
