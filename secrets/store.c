@@ -90,6 +90,7 @@ static int prepare(const struct secret_store_opts *o, struct secret_store **ret,
 	struct secret_store *s CLEANUP(store_cleanup) = mem_alloc(sizeof(*s));
 
 	s->lock_fd = s->epoch_dir_fd = -1;
+	s->max_secrets = o->max_secrets ? o->max_secrets : SECRET_STORE_MAX;
 	s->keep_versions =
 		o->max_versions ? o->max_versions : SSTORE_KEEP_DEFAULT;
 	if (s->keep_versions > SECRET_STORE_VERSIONS_MAX)

@@ -33,7 +33,7 @@ enum {
 	SECRET_STORE_SCRYPT_MIN = 16, /* N is 2 to the power of this */
 	SECRET_STORE_SCRYPT = 17,     /* 128 MiB, a third of a second */
 	SECRET_STORE_SCRYPT_MAX = 20,
-	SECRET_STORE_MAX = 100000 /* secrets, removed ones as well */
+	SECRET_STORE_MAX = 100000 /* secrets; see max_secrets */
 };
 
 /* A project that no reference and no request can name: the keeper's own. */
@@ -49,6 +49,8 @@ struct secret_store_opts {
 	const char *epoch_dir;
 	/* Kept of each secret; 0: 10, at most SECRET_STORE_VERSIONS_MAX. */
 	unsigned max_versions;
+	/* Secrets, removed ones as well; 0: SECRET_STORE_MAX. */
+	unsigned max_secrets;
 	/* An administrator says that an older database, or one without its
 	 * epoch file, is what they want. */
 	bool accept_rollback;
@@ -180,14 +182,15 @@ struct secret_meta {
 
 /*
  * Seal value (1 to SECRET_STORE_VALUE_MAX bytes) as the next version.  Numbers
- * are never used again, not even after the secret was removed.  Durable when
+ * are not used again, not even after the secret was removed; where there
+ * is no room for one more, the one removed longest ago is forgotten.  Durable when
  * it returns 0.
  *
  * expect  the current version, 0 when there must be none (or it is removed),
  *         SECRET_STORE_ANY when it does not matter
  *
  * Fails with ERR_CONFLICT when expect is not met, ERR_LIMIT for a value that
- * is too long or SECRET_STORE_MAX.
+ * is too long, or where there is no room.
  */
 MUST_USE int secret_store_put(struct secret_store *s, struct str project,
 			      struct str name, const struct secret *value,
@@ -249,6 +252,13 @@ MUST_USE int secret_store_describe(struct secret_store *s, struct str project,
 MUST_USE int secret_store_remove(struct secret_store *s, struct str project,
 				 struct str name, uint64_t version,
 				 struct err *e);
+
+/*
+ * Remove it and its name: what is put there later is a new secret, with numbers
+ * from 1 on.  For what has names that nobody uses again.
+ */
+MUST_USE int secret_store_forget(struct secret_store *s, struct str project,
+				 struct str name, struct err *e);
 
 /* A new key-wrapping term, in O(1); old terms only decrypt from now on. */
 MUST_USE int secret_store_rotate(struct secret_store *s, uint64_t *ret_term,

@@ -62,7 +62,7 @@ struct secret_store {
 	uint64_t kek_term[2], mac_term[2];
 	uint64_t root_from; /* first term of the root key; 0: all */
 	int lock_fd, epoch_dir_fd;
-	unsigned keep_versions;
+	unsigned keep_versions, max_secrets;
 	bool epoch_stale;
 	/* The manifest. */
 	unsigned char uuid[SSTORE_UUID_LEN];

@@ -13,10 +13,17 @@ struct found {
 	struct sstore_versions rows;
 };
 
-static int check_names(struct str project, struct str name, struct err *e)
+static int check_project(struct str project, struct err *e)
 {
 	if (!secret_name_valid(project) && !str_is(project, SECRET_STORE_OWN))
 		return err_set(e, ERR_INVALID, "not the name of a project");
+	return 0;
+}
+
+static int check_names(struct str project, struct str name, struct err *e)
+{
+	if (check_project(project, e))
+		return -1;
 	if (!secret_name_valid(name))
 		return err_set(e, ERR_INVALID,
 			       "not the name of a secret: "
@@ -141,7 +148,8 @@ int secret_store_list(struct secret_store *s, struct str project,
 	size_t n = 0;
 	int row;
 
-	if (check_names(project, after.len ? after : project, e))
+	if (after.len ? check_names(project, after, e) :
+			check_project(project, e))
 		return -1;
 	memcpy(project_text, project.p, project.len);
 	if (after.len)
@@ -202,6 +210,41 @@ static int check_expected(const struct found *f, uint64_t expect, struct err *e)
 		       (unsigned long long)is);
 }
 
+static int drop_head(struct sstore_tx *tx, const struct hash *path,
+		     struct err *e)
+{
+	struct ssql_query q CLEANUP_SSQL = {0};
+
+	if (sstore_tx_touch(tx, path, e) ||
+	    ssql_start(&tx->s->sql, SSQL_HEAD_DROP, &q, e))
+		return -1;
+	ssql_blob(&q, path->b, HASH_LEN);
+	if (ssql_step(&q, e))
+		return -1;
+	tx->n_heads--;
+	return 0;
+}
+
+/* The one that was removed longest ago makes room for a new one.  -1 with
+ * ERR_LIMIT: none was. */
+static int drop_oldest_removed(struct sstore_tx *tx, struct err *e)
+{
+	struct ssql_query q CLEANUP_SSQL = {0};
+	struct sstore_head h;
+	int row;
+
+	if (ssql_start(&tx->s->sql, SSQL_HEAD_REMOVED, &q, e))
+		return -1;
+	row = ssql_step(&q, e);
+	if (row < 0 || (row && sstore_head_read(tx->s, &q, &h, e)))
+		return -1;
+	if (!row)
+		return err_set(e, ERR_LIMIT, "the store has %u secrets already",
+			       tx->s->max_secrets);
+	ssql_query_done(&q);
+	return drop_head(tx, &h.path, e);
+}
+
 /* Find it or make a head for it, inside the transaction. */
 static int find_or_new(struct sstore_tx *tx, struct str project,
 		       struct str name, struct found *f, struct err *e)
@@ -212,9 +255,8 @@ static int find_or_new(struct sstore_tx *tx, struct str project,
 		return 0;
 	if (why.code != ERR_NOT_FOUND)
 		return err_set(e, why.code, "%s", why.text);
-	if (tx->n_heads >= SECRET_STORE_MAX)
-		return err_set(e, ERR_LIMIT, "the store has %d secrets already",
-			       SECRET_STORE_MAX);
+	if (tx->n_heads >= tx->s->max_secrets && drop_oldest_removed(tx, e))
+		return -1;
 	tx->n_heads++;
 	f->rows.n = 0;
 	f->h = (struct sstore_head){.path = f->path,
@@ -335,6 +377,15 @@ static int remove_rows(struct secret_store *s, struct sstore_tx *tx,
 	return sstore_head_put(s, &f->h, e);
 }
 
+/* The pages are overwritten in the log; now in the database too. */
+static int overwrite(struct secret_store *s, struct err *e)
+{
+	if (ssql_run(&s->sql, SSQL_CHECKPOINT, e))
+		return err_wrap(e, "removed, but the log still has the old "
+				   "pages");
+	return 0;
+}
+
 int secret_store_remove(struct secret_store *s, struct str project,
 			struct str name, uint64_t version, struct err *e)
 {
@@ -344,9 +395,18 @@ int secret_store_remove(struct secret_store *s, struct str project,
 	if (sstore_tx_begin(s, &tx, e) || find(s, project, name, &f, e) ||
 	    remove_rows(s, &tx, &f, version, e) || sstore_tx_commit(&tx, e))
 		return -1;
-	/* The pages are overwritten in the log; now in the database too. */
-	if (ssql_run(&s->sql, SSQL_CHECKPOINT, e))
-		return err_wrap(e, "removed, but the log still has the old "
-				   "pages");
-	return 0;
+	return overwrite(s, e);
+}
+
+int secret_store_forget(struct secret_store *s, struct str project,
+			struct str name, struct err *e)
+{
+	struct sstore_tx tx CLEANUP_TX = {0};
+	struct found f;
+
+	if (sstore_tx_begin(s, &tx, e) || find(s, project, name, &f, e) ||
+	    (f.rows.n && remove_rows(s, &tx, &f, 0, e)) ||
+	    drop_head(&tx, &f.path, e) || sstore_tx_commit(&tx, e))
+		return -1;
+	return overwrite(s, e);
 }

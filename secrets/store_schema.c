@@ -91,6 +91,9 @@ const char *const store_schema_sql[N_SSQL] = {
 			  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[SSQL_HEAD_REWRAP] = "UPDATE heads SET term = ?, digest = ?, mac = ?"
 			     " WHERE path = ?",
+	[SSQL_HEAD_DROP] = "DELETE FROM heads WHERE path = ?",
+	[SSQL_HEAD_REMOVED] = "SELECT " HEAD " FROM heads WHERE n_versions = 0"
+			      " ORDER BY updated_us LIMIT 1",
 	[SSQL_HEAD_BUCKET] = "SELECT path, mac FROM heads"
 			     " WHERE path >= ? AND path <= ? ORDER BY path",
 	[SSQL_HEADS] = "SELECT " HEAD " FROM heads ORDER BY path",

@@ -81,7 +81,7 @@ int keeper_run_gone(struct keeper *k, struct wire_reader *r)
 	memcpy(id.s, run.p, ULID_LEN);
 	if (k->store &&
 	    !secret_store_stat(k->store, own, name_of(&id, text), &m, &e) &&
-	    secret_store_remove(k->store, own, name_of(&id, text), 0, &e))
+	    secret_store_forget(k->store, own, name_of(&id, text), &e))
 		log_warn("the key of run %s: %s", id.s, e.text);
 	return 0;
 }

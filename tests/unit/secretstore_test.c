@@ -153,6 +153,86 @@ static void test_list(void **state)
 	secret_store_close(s);
 }
 
+static void put_own(struct secret_store *s, struct str name, uint64_t *v)
+{
+	struct secret *value = NULL;
+	struct err e;
+
+	assert_int_equal(secret_new("v", 1, 0, &value, &e), 0);
+	assert_int_equal(secret_store_put(s, STR(SECRET_STORE_OWN), name, value,
+					  SECRET_VALUE_BYTES, SECRET_STORE_ANY,
+					  v, &e),
+			 0);
+	secret_free(value);
+}
+
+/* What the store's owner keeps in it is listed and forgotten like the rest. */
+static void test_forget(void **state)
+{
+	struct secret_store *s = open_store();
+	struct secret_store_status is;
+	struct secret_meta m[4];
+	struct err e;
+	uint64_t v;
+	size_t n;
+
+	(void)state;
+	put(s, "a", "v");
+	put_own(s, STR("k1"), &v);
+	put_own(s, STR("k1"), &v);
+	put_own(s, STR("k2"), &v);
+	assert_int_equal(secret_store_list(s, STR(SECRET_STORE_OWN), STR(""), m,
+					   4, &n, &e),
+			 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(
+		secret_store_forget(s, STR(SECRET_STORE_OWN), STR("k1"), &e),
+		0);
+	assert_int_equal(
+		secret_store_forget(s, STR(SECRET_STORE_OWN), STR("k1"), &e),
+		-1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	secret_store_status(s, &is);
+	assert_int_equal(is.secrets, 2);
+	put_own(s, STR("k1"), &v);
+	assert_int_equal(v, 1);
+	assert_int_equal(secret_store_remove(s, P, STR("a"), 0, &e), 0);
+	assert_int_equal(secret_store_forget(s, P, STR("a"), &e), 0);
+	secret_store_close(s);
+	s = open_store();
+	assert_int_equal(secret_store_verify(s, &e), 0);
+	secret_store_status(s, &is);
+	assert_int_equal(is.secrets, 2);
+	secret_store_close(s);
+}
+
+/* The removed ones make room, the oldest first; what is there never does. */
+static void test_room(void **state)
+{
+	struct secret_store *s;
+	struct secret_meta m;
+	struct err e;
+	uint64_t v;
+
+	(void)state;
+	opts.max_secrets = 3;
+	s = open_store();
+	put(s, "a", "v");
+	put(s, "b", "v");
+	put(s, "c", "v");
+	assert_int_equal(put_len(s, "d", "v", 1, SECRET_STORE_ANY, &v, &e), -1);
+	assert_int_equal(e.code, ERR_LIMIT);
+	assert_int_equal(secret_store_remove(s, P, STR("b"), 0, &e), 0);
+	assert_int_equal(secret_store_remove(s, P, STR("a"), 0, &e), 0);
+	put(s, "d", "v");
+	assert_int_equal(put_len(s, "a", "v", 1, 0, &v, &e), 0);
+	assert_int_equal(v, 2);
+	assert_int_equal(put_len(s, "b", "v", 1, SECRET_STORE_ANY, &v, &e), -1);
+	assert_int_equal(secret_store_stat(s, P, STR("c"), &m, &e), 0);
+	assert_int_equal(secret_store_verify(s, &e), 0);
+	secret_store_close(s);
+}
+
 static void test_rotate(void **state)
 {
 	struct secret_store_status st;
@@ -360,6 +440,8 @@ int main(void)
 		TEST(test_sizes),
 		TEST(test_delete_and_remove),
 		TEST(test_list),
+		TEST(test_forget),
+		TEST(test_room),
 		TEST(test_rotate),
 		TEST(test_keys),
 		TEST(test_create_twice),
