@@ -15,9 +15,15 @@ static const struct verb verbs[] = {
 	 "Run a job and follow it: its tasks' lines as they come, then a table",
 	 "  nfo run examples/hello.toml --input name=world\n"
 	 "  nfo run release.yaml --source .\n"
-	 "  nfo run --script backup.sh\n\n"
+	 "  nfo run --script backup.sh\n"
+	 "  nfo run release.yaml --secret token=store:my_token\n"
+	 "  nfo run release.yaml --secret token=@token.txt\n\n"
 	 "An interrupt (Ctrl-C) cancels the run and follows it to its end; a\n"
 	 "second one leaves it alone.\n\n"
+	 "--secret replaces one `vault:` reference with a `field`, in this run\n"
+	 "only: by a secret of the local store, or by a file's content. That is\n"
+	 "stored as once-NAME-... and removed when the run has ended; an nfo that\n"
+	 "was killed leaves it there (nfo secret list, nfo secret rm).\n\n"
 	 "Exit code: 0 when the run succeeded, 1 when it did not, 2 for a wrong\n"
 	 "job, 3 when policy refuses it, 4 without a server, 130 when it was left.",
 	 verb_run},

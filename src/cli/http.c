@@ -6,6 +6,7 @@
 #include "cli/progress.h"
 
 #include <curl/curl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -112,24 +113,39 @@ static curl_mime *form(CURL *c, const struct http_call *call)
 	return mime;
 }
 
+struct transfer {
+	struct progress progress;
+	bool stoppable;
+};
+
+static bool interrupt_waits(void)
+{
+	sigset_t waiting;
+
+	return !sigpending(&waiting) && sigismember(&waiting, SIGINT) == 1;
+}
+
 /* What is larger on its way is what takes long. */
 static int on_progress(void *ctx, curl_off_t down_total, curl_off_t down,
 		       curl_off_t up_total, curl_off_t up)
 {
+	struct transfer *t = ctx;
 	bool is_up = up > down;
 
-	progress_at(ctx, (uint64_t)(is_up ? up : down),
+	progress_at(&t->progress, (uint64_t)(is_up ? up : down),
 		    (uint64_t)(is_up ? up_total : down_total));
-	return 0;
+	return t->stoppable && interrupt_waits();
 }
 
-static void watch_progress(CURL *c, struct progress *p, const char *what)
+static void watch_progress(CURL *c, struct transfer *t,
+			   const struct http_call *call)
 {
-	progress_begin(p, what);
-	if (!p->what)
+	t->stoppable = call->stoppable;
+	progress_begin(&t->progress, call->progress);
+	if (!t->progress.what && !t->stoppable)
 		return;
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(c, CURLOPT_XFERINFODATA, p);
+	curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 }
 
@@ -139,6 +155,8 @@ static int perform(CURL *c, const struct server *s, struct http_answer *ret,
 	CURLcode rc = curl_easy_perform(c);
 	struct curl_header *etag;
 
+	if (rc == CURLE_ABORTED_BY_CALLBACK)
+		return err_set(e, ERR_UNAVAILABLE, "interrupted");
 	if (rc == CURLE_WRITE_ERROR)
 		return err_set(e, ERR_LIMIT, "the answer is over %d bytes",
 			       HTTP_ANSWER_MAX);
@@ -165,7 +183,7 @@ int http_do(const struct server *s, const struct http_call *call,
 	CURL *c = curl_easy_init();
 	struct taker taker = {call, ret, c};
 	curl_mime *mime = NULL;
-	struct progress progress;
+	struct transfer transfer;
 	int bad;
 
 	*ret = (struct http_answer){.body = BUF_INIT(HTTP_ANSWER_MAX)};
@@ -184,9 +202,9 @@ int http_do(const struct server *s, const struct http_call *call,
 				 call->body.p ? call->body.p : "");
 	}
 	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, call->method);
-	watch_progress(c, &progress, call->progress);
+	watch_progress(c, &transfer, call);
 	bad = perform(c, s, ret, e);
-	progress_end(&progress);
+	progress_end(&transfer.progress);
 	curl_mime_free(mime);
 	curl_slist_free_all(list);
 	curl_easy_cleanup(c);

@@ -48,6 +48,8 @@ struct http_call {
 	http_stream_fn *sink;
 	void *sink_ctx;
 	const char *progress; /* what a terminal is told of it; NULL */
+	/* An interrupt that is held (blocked) ends it: ERR_UNAVAILABLE. */
+	bool stoppable;
 };
 
 /* ERR_UNAVAILABLE: no server answered, or it stopped in the middle.  ERR_LIMIT:

@@ -19,6 +19,7 @@ enum {
 struct asked {
 	const char *project, *to, *source;
 	struct run_wish wish;
+	struct opt_list secrets;
 	bool detach, force;
 };
 
@@ -460,6 +461,8 @@ int verb_job(int argc, char **argv, const struct verb *v)
 		 "run: before others in the queue"            },
 		{"source",   0,   OPT_TEXT, &q.source,        "DIR",
 		 "run: the tree that becomes the workspace"   },
+		{"secret",   0,   OPT_LIST, &q.secrets,       "NAME=...",
+		 "only of a job that is sent: nfo run FILE"   },
 		{"detach",   'd', OPT_FLAG, &q.detach,        NULL,
 		 "run: print the run's id and do not follow"  },
 	};
@@ -470,6 +473,13 @@ int verb_job(int argc, char **argv, const struct verb *v)
 	r = opts_parse(argc, argv, v, opts, ARRAY_LEN(opts), &n);
 	if (r)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
+	if (q.secrets.n) {
+		fputs("nfo: --secret: a stored job runs as it is stored, with "
+		      "the secrets that it names; send its text instead: nfo "
+		      "job get JOB > job.yaml, nfo run job.yaml --secret ...\n",
+		      stderr);
+		return EXIT_USAGE;
+	}
 	q.project = context_project(q.project);
 	for (size_t i = 1; i < n && i < ARRAY_LEN(words); i++)
 		words[i - 1] = argv[i];

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "cli/connect.h"
+#include "cli/run_secret.h"
 #include "cli/verbs.h"
 #include "job/import.h"
 #include "job/job.h"
@@ -14,6 +15,7 @@ struct asked {
 	const char *file, *script, *source;
 	struct run_wish wish;
 	bool detach;
+	struct run_secrets secrets;
 	struct buf job, request;
 	char project[64];
 	bool wants_source;
@@ -73,12 +75,42 @@ int run_inputs(const struct opt_list *inputs, struct buf *b, struct err *e)
 	return run_request(&w, b, e);
 }
 
+/* The job, checked; NULL with everything said. */
+static struct job *parse(const struct asked *q, enum doc_syntax syntax,
+			 const char *name)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+	CLEANUP_BUF struct buf out = BUF_INIT(1 << 20);
+	struct job *j = NULL;
+
+	if (!job_parse(buf_view(&q->job), syntax, &j, ps) &&
+	    !job_not_supported(j, ps))
+		return j;
+	job_free(j);
+	problems_print(ps, name, &out);
+	fputs(buf_cstr(&out), stderr);
+	return NULL;
+}
+
+/* Checked once more with what --secret has put into it. */
+static struct job *replace(struct asked *q, struct job *j)
+{
+	struct err e;
+	int bad = run_secrets_replace(&q->secrets, j, &e);
+
+	buf_reset(&q->job);
+	bad = bad || job_canonical(j, &q->job, &e);
+	job_free(j);
+	if (!bad)
+		return parse(q, DOC_JSON, "the job with --secret");
+	cli_fail(&e);
+	return NULL;
+}
+
 /* Checked here first, so that mistakes come with their places at once. */
 static int read_job(struct asked *q, enum doc_syntax *syntax)
 {
-	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
 	CLEANUP_BUF struct buf script = BUF_INIT(DOC_TEXT_MAX);
-	CLEANUP_BUF struct buf out = BUF_INIT(1 << 20);
 	const char *name = q->file ? q->file : q->script;
 	char made[64];
 	struct job *j;
@@ -102,12 +134,13 @@ static int read_job(struct asked *q, enum doc_syntax *syntax)
 			name);
 		return cli_fail(&e);
 	}
-	if (job_parse(buf_view(&q->job), *syntax, &j, ps) ||
-	    job_not_supported(j, ps)) {
-		problems_print(ps, name, &out);
-		fputs(buf_cstr(&out), stderr);
-		return EXIT_USAGE;
+	j = parse(q, *syntax, name);
+	if (j && q->secrets.given.n) {
+		j = replace(q, j);
+		*syntax = DOC_JSON;
 	}
+	if (!j)
+		return EXIT_USAGE;
 	(void)snprintf(q->project, sizeof(q->project), STR_FMT,
 		       STR_ARG(j->project));
 	q->wants_source = j->has_source;
@@ -129,7 +162,10 @@ static int send(const struct server *s, struct asked *q, enum doc_syntax syntax,
 		 .data = buf_view(&q->request)},
 	};
 	CLEANUP_BUF struct buf path = BUF_INIT(256);
-	struct http_call c = {.method = "POST", .parts = parts, .n_parts = 2};
+	struct http_call c = {.method = "POST",
+			      .parts = parts,
+			      .n_parts = 2,
+			      .stoppable = true};
 	CLEANUP_FD int source = -1;
 	size_t files;
 
@@ -170,28 +206,51 @@ int run_follow(const struct server *s, const struct http_answer *a, bool detach)
 	return code;
 }
 
+/* Places of a job that was written anew help nobody. */
+static const char *places_of(const struct asked *q)
+{
+	return q->secrets.given.n ? NULL : q->file ? q->file : q->script;
+}
+
+static int send_and_follow(const struct server *s, struct asked *q,
+			   enum doc_syntax syntax)
+{
+	struct http_answer a;
+	struct err e;
+	int code;
+
+	if (send(s, q, syntax, &a, &e))
+		return cli_fail(&e);
+	code = a.status >= 400 ? cli_problem(&a, places_of(q)) :
+				 run_follow(s, &a, q->detach);
+	http_answer_done(&a);
+	return code;
+}
+
 static int run(struct asked *q)
 {
 	enum doc_syntax syntax = DOC_YAML;
-	struct http_answer a;
 	struct server s;
-	struct err e;
+	struct err e = {0};
 	int code = read_job(q, &syntax);
 
 	if (code)
 		return code;
-	if (q->wants_source && !q->source) {
+	if (q->wants_source && !q->source)
 		err_set(&e, ERR_INVALID,
 			"the job has `source: upload`: say --source DIR");
+	else if (q->detach && q->secrets.n_once)
+		err_set(&e, ERR_INVALID,
+			"--secret NAME=@FILE: it is removed when the run has "
+			"ended, so the run has to be followed (no --detach)");
+	if (e.text[0] || run_request(&q->wish, &q->request, &e) ||
+	    connect_server(&s, &e))
 		return cli_fail(&e);
-	}
-	if (run_request(&q->wish, &q->request, &e) || connect_server(&s, &e) ||
-	    send(&s, q, syntax, &a, &e))
-		return cli_fail(&e);
-	code = a.status >= 400 ?
-		       cli_problem(&a, q->file ? q->file : q->script) :
-		       run_follow(&s, &a, q->detach);
-	http_answer_done(&a);
+	code = run_secrets_put(&q->secrets, q->project);
+	if (!code)
+		code = send_and_follow(&s, q, syntax);
+	if (!run_secrets_remove(&q->secrets, q->project) && !code)
+		code = EXIT_REFUSED;
 	return code;
 }
 
@@ -201,17 +260,19 @@ int verb_run(int argc, char **argv, const struct verb *v)
 			  .request = BUF_INIT(RUN_REQUEST_MAX)};
 	const struct opt opts[] = {
 		{"source",   0,   OPT_TEXT, &q.source,        "DIR",
-		 "the tree that becomes the workspace"        },
+		 "the tree that becomes the workspace"								      },
 		{"input",    'i', OPT_LIST, &q.wish.inputs,   "NAME=VALUE",
-		 "an input of the job; may be repeated"       },
+		 "an input of the job; may be repeated"								     },
 		{"label",    'l', OPT_LIST, &q.wish.labels,   "NAME=VALUE",
-		 "a label of the run; may be repeated"        },
+		 "a label of the run; may be repeated"								      },
+		{"secret",   0,   OPT_LIST, &q.secrets.given,
+		 "NAME=store:SECRET|@FILE",				 "instead of the job's `vault:`; may be repeated"},
 		{"priority", 0,   OPT_TEXT, &q.wish.priority, "0-100",
-		 "before others in the queue; as the job says"},
+		 "before others in the queue; as the job says"							      },
 		{"script",   0,   OPT_TEXT, &q.script,        "FILE",
-		 "a script instead of a job"                  },
+		 "a script instead of a job"										},
 		{"detach",   'd', OPT_FLAG, &q.detach,        NULL,
-		 "print the run's id and do not follow it"    },
+		 "print the run's id and do not follow it"								  },
 	};
 	size_t n;
 	int r;

@@ -11,10 +11,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum {
-	VALUE_MAX = 64 * 1024
-};
-
 int secret_path(struct buf *b, const char *project, const char *name,
 		const char *rest)
 {
@@ -67,18 +63,16 @@ static int put_if(struct buf *b, const char *version)
 }
 
 /* Plain: in the server's memory, for a moment, as it is. */
-static int put(const struct secret_args *args)
+int secret_send(const struct secret_args *args, struct str value,
+		struct http_answer *ret)
 {
 	const char *project = args->project, *name = args->v[0];
 	const char *version = args->if_version;
 	CLEANUP_BUF struct buf sealed = BUF_INIT(SEALED_TEXT_MAX + 64);
 	CLEANUP_BUF struct buf path = BUF_INIT(1024), only = BUF_INIT(64);
-	struct buf value = BUF_INIT(VALUE_MAX);
 	struct http_call c = {.method = "PUT",
-			      .type = "application/octet-stream"};
-	struct http_answer a;
-	struct doc *d;
-	struct err e;
+			      .type = "application/octet-stream",
+			      .body = value};
 	int code;
 
 	if (secret_path(&path, project, name, ""))
@@ -90,21 +84,41 @@ static int put(const struct secret_args *args)
 	}
 	if (version)
 		c.header = buf_cstr(&only);
+	c.path = buf_cstr(&path);
+	if (!args->plain) {
+		code = secret_to_seal(project, name, version, value, &sealed);
+		if (code)
+			return code;
+		c.type = "application/json";
+		c.body = buf_view(&sealed);
+	}
+	return cli_ask(&c, ret);
+}
+
+void secret_say_redaction(const struct http_answer *a)
+{
+	struct doc *d = cli_json(a);
+	struct str said = cli_text(d ? d->root : NULL, "redaction");
+
+	if (said.len)
+		fprintf(stderr, "nfo: in logs this secret is " STR_FMT "\n",
+			STR_ARG(said));
+	doc_free(d);
+}
+
+static int put(const struct secret_args *args)
+{
+	struct buf value = BUF_INIT(SECRET_VALUE_BYTES);
+	struct http_answer a;
+	struct doc *d;
+	struct err e;
+	int code;
+
 	if (read_value(&value, &e)) {
 		buf_wipe(&value);
 		return cli_fail(&e);
 	}
-	c.path = buf_cstr(&path);
-	if (args->plain) {
-		c.body = str_n(buf_cstr(&value), value.len);
-		code = cli_ask(&c, &a);
-	} else {
-		code = secret_to_seal(project, name, version, buf_view(&value),
-				      &sealed);
-		c.type = "application/json";
-		c.body = buf_view(&sealed);
-		code = code ? code : cli_ask(&c, &a);
-	}
+	code = secret_send(args, str_n(buf_cstr(&value), value.len), &a);
 	buf_wipe(&value);
 	if (code)
 		return code;
@@ -112,12 +126,11 @@ static int put(const struct secret_args *args)
 	if (globals.json)
 		fputs(buf_cstr(&a.body), stdout);
 	else
-		printf("%s/%s: version " STR_FMT "\n", project, name,
+		printf("%s/%s: version " STR_FMT "\n", args->project,
+		       args->v[0],
 		       STR_ARG(cli_text(d ? d->root : NULL, "version")));
-	if (cli_text(d ? d->root : NULL, "redaction").len)
-		fprintf(stderr, "nfo: in logs this secret is " STR_FMT "\n",
-			STR_ARG(cli_text(d->root, "redaction")));
 	doc_free(d);
+	secret_say_redaction(&a);
 	http_answer_done(&a);
 	return EXIT_DONE;
 }
@@ -281,6 +294,14 @@ static int rm(const struct secret_args *args)
 	if (args->version)
 		return of_version(args, "/delete");
 	return call("DELETE", args, "", NULL, STR(""));
+}
+
+int secret_remove(const char *project, const char *name)
+{
+	char *words[] = {(char *)(uintptr_t)name, NULL};
+	struct secret_args args = {.project = project, .v = words, .n = 1};
+
+	return rm(&args);
 }
 
 static int undelete(const struct secret_args *args)

@@ -18,6 +18,18 @@ struct secret_args {
 MUST_USE int secret_path(struct buf *b, const char *project, const char *name,
 			 const char *rest);
 
+enum {
+	SECRET_VALUE_BYTES = 64 * 1024
+};
+/* Put value as v[0], sealed unless plain.  0: *ret is the caller's; else the
+ * exit code, with everything said. */
+MUST_USE int secret_send(const struct secret_args *args, struct str value,
+			 struct http_answer *ret);
+/* What the answer of a put has of how it is not redacted. */
+void secret_say_redaction(const struct http_answer *a);
+/* With all its versions; an exit code. */
+MUST_USE int secret_remove(const char *project, const char *name);
+
 /* secret_move.c */
 int secret_recipient(const struct secret_args *a);
 int secret_export(const struct secret_args *a);

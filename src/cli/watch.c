@@ -329,6 +329,7 @@ int watch_run(const struct server *s, struct str run_id, bool owner)
 			  .cancels = owner,
 			  .width = 8};
 	CLEANUP_BUF struct buf path = BUF_INIT(256);
+	sigset_t interrupt, held;
 	struct sigaction old;
 	struct err e;
 	bool gone;
@@ -341,7 +342,11 @@ int watch_run(const struct server *s, struct str run_id, bool owner)
 	(void)sigaction(SIGINT, NULL, &old);
 	if (old.sa_handler != SIG_IGN) /* as in the background of a script */
 		(void)sigaction(SIGINT, &mine, NULL);
+	sigemptyset(&interrupt);
+	sigaddset(&interrupt, SIGINT);
+	(void)sigprocmask(SIG_UNBLOCK, &interrupt, &held); /* one may wait */
 	r = feeds_make(&w.feeds, s, &e) ? -1 : follow(&w, &e);
+	(void)sigprocmask(SIG_SETMASK, &held, NULL);
 	(void)sigaction(SIGINT, &old, NULL);
 	gone = watch_done(&w);
 	if (r > 0) {
