@@ -129,6 +129,12 @@ static void put_place(uint64_t *bits, struct place b)
 	bits[b.word] |= (uint64_t)1 << b.one | (uint64_t)1 << b.two;
 }
 
+static void put_gram(uint32_t *bloom, uint64_t h, unsigned shift)
+{
+	bloom[bloom_word(h, shift)] |=
+		1u << (h >> 32 & 31) | 1u << (h >> 37 & 31);
+}
+
 /* Which of around[] is in the pattern; none in a short one. */
 static unsigned kind_of(uint32_t at, uint32_t len)
 {
@@ -142,7 +148,7 @@ static unsigned kind_of(uint32_t at, uint32_t len)
 }
 
 static void add_grams(struct redact_match *m, struct redact_gram *out,
-		      uint32_t pat, uint64_t *bloom, uint64_t *pair)
+		      uint32_t pat, uint32_t *bloom, uint64_t *pair)
 {
 	const uint8_t *p = m->bytes + m->pat[pat].off;
 	uint32_t len = m->pat[pat].len;
@@ -154,7 +160,7 @@ static void add_grams(struct redact_match *m, struct redact_gram *out,
 		int8_t check = kind < ARRAY_LEN(around) ? around[kind] : 0;
 		uint32_t gram = load32(p + at), other = load32(p + at + check);
 
-		put_place(bloom, bloom_place(gram, m->bloom_shift));
+		put_gram(bloom, bloom_hash(gram), m->bloom_shift);
 		put_place(pair, pair_place(gram, other, kind, m->pair_shift));
 		m->kinds |= 1u << kind;
 		out[k] = (struct redact_gram){
@@ -229,8 +235,8 @@ void redact_match_build(struct redact_match *m, struct redact_list *l,
 {
 	size_t n_grams, used = 0, total;
 	unsigned bloom_log, pair_log, prefix_log, bucket_log;
-	uint32_t *prefix, *bucket;
-	uint64_t *bloom, *pair;
+	uint32_t *prefix, *bucket, *bloom;
+	uint64_t *pair;
 	struct redact_gram *gram;
 	struct redact_pat *pat;
 	struct guard tmp;
@@ -257,7 +263,7 @@ void redact_match_build(struct redact_match *m, struct redact_list *l,
 		n_grams * sizeof(*gram) + l->n * sizeof(*pat) + l->used + 256 +
 		8 * 16;
 	m->mem = redact_guard(total);
-	bloom = carve(&m->mem, &used, ((size_t)1 << bloom_log) / 64, 8);
+	bloom = carve(&m->mem, &used, ((size_t)1 << bloom_log) / 32, 4);
 	pair = carve(&m->mem, &used, ((size_t)1 << pair_log) / 64, 8);
 	prefix = carve(&m->mem, &used, ((size_t)1 << prefix_log) / 32, 4);
 	bucket = carve(&m->mem, &used, ((size_t)1 << bucket_log) + 1, 4);
@@ -274,7 +280,7 @@ void redact_match_build(struct redact_match *m, struct redact_list *l,
 	m->gram = gram;
 	m->first = first;
 	m->pair = pair;
-	m->bloom_shift = 64 - (bloom_log - 6);
+	m->bloom_shift = 32 - (bloom_log - 5);
 	m->pair_shift = 64 - (pair_log - 6);
 	m->prefix_shift = 32 - prefix_log;
 	m->bucket_shift = 32 - bucket_log;

@@ -103,8 +103,8 @@ struct redact_match {
 	size_t n;
 	uint32_t max_len;
 	unsigned stride;
-	const uint64_t *bloom, *pair;
-	const uint32_t *prefix, *bucket;
+	const uint64_t *pair;
+	const uint32_t *bloom, *prefix, *bucket;
 	const struct redact_gram *gram;
 	unsigned bloom_shift, pair_shift, prefix_shift, bucket_shift;
 	unsigned kinds;    /* of pairs that are in there */

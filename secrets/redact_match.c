@@ -23,32 +23,41 @@ struct search {
 	uint64_t verifies;
 };
 
-/* Most grams that are let through are in a pattern, but beside other bytes. */
-static inline bool pair_passes(const struct search *s, size_t at, uint32_t gram)
+/* Of the n places in v, leave those that the second filter lets through: most
+ * that the first one does are of a pattern's gram, but beside other bytes. */
+static size_t pairs(const struct search *s, uint32_t *v, size_t n)
 {
 	const struct redact_match *m = s->m;
+	size_t kept = 0;
 
-	for (unsigned k = 0; k < ARRAY_LEN(around); k++) {
-		size_t other = at + (size_t)around[k];
+	if (m->kinds >> ARRAY_LEN(around))
+		return n; /* some have no other bytes */
+	for (size_t i = 0; i < n; i++) {
+		uint32_t at = v[i], gram = load32(s->b + at);
+		/* At the ends there may be nothing to look up. */
+		unsigned found = at < GRAM || s->n - at < 2 * GRAM;
 
-		/* Before the beginning it has wrapped around. */
-		if (m->kinds >> k & 1 && other < s->n && s->n - other >= GRAM &&
-		    has_place(m->pair, pair_place(gram, load32(s->b + other), k,
-						  m->pair_shift)))
-			return true;
+		for (unsigned k = 0; k < ARRAY_LEN(around); k++) {
+			if (m->kinds >> k & 1)
+				found |= has_place(
+					m->pair, pair_place(gram,
+							    load32(s->b + at +
+								   around[k]),
+							    k, m->pair_shift));
+		}
+		v[kept] = at;
+		kept += found;
 	}
-	return m->kinds >> ARRAY_LEN(around);
+	return kept;
 }
 
-/* The filter let the gram at `at` through: find the patterns it is of. */
-static __attribute__((noinline)) void look(struct search *s, size_t at)
+/* The filters let the gram at `at` through: find the patterns it is of. */
+static void look(struct search *s, size_t at)
 {
-	uint32_t gram = load32(s->b + at), hash = hash32(gram);
+	uint32_t hash = hash32(load32(s->b + at));
 	const struct redact_match *m = s->m;
 	const uint32_t *b = &m->bucket[hash >> m->bucket_shift];
 
-	if (!pair_passes(s, at, gram))
-		return;
 	for (uint32_t i = b[0]; i < b[1]; i++) {
 		const struct redact_gram *g = &m->gram[i];
 		const struct redact_pat *p;
@@ -66,72 +75,26 @@ static __attribute__((noinline)) void look(struct search *s, size_t at)
 	}
 }
 
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
-
-/* Inlined with a constant stride. */
-static inline __attribute__((always_inline)) void scan(struct search *s,
-						       size_t stride)
-{
-	enum {
-		TURN = 8
-	};
-	const uint64_t *bloom = s->m->bloom;
-	const unsigned shift = s->m->bloom_shift;
-	const uint8_t *b = s->b;
-	size_t i = 0;
-
-	for (; i + TURN * stride + GRAM <= s->n; i += TURN * stride) {
-		unsigned hits = 0;
-
-		UNROLL
-		for (unsigned k = 0; k < TURN; k++)
-			hits |= (unsigned)has_place(
-					bloom,
-					bloom_place(load32(b + i + k * stride),
-						    shift))
-				<< k;
-		for (; __builtin_expect(hits != 0, 0); hits &= hits - 1)
-			look(s, i + (unsigned)__builtin_ctz(hits) * stride);
-	}
-	for (; i + GRAM <= s->n; i += stride)
-		if (has_place(bloom, bloom_place(load32(b + i), shift)))
-			look(s, i);
-}
-
-#if defined(__x86_64__)
-/* Shifts by any register: a third more than without. */
-static __attribute__((target("bmi2"))) void scan_bmi2(struct search *s)
-{
-	scan(s, REDACT_FULL_MIN - GRAM + 1);
-}
-#endif
-
-static void scan_full(struct search *s)
-{
-#if defined(__x86_64__)
-	if (__builtin_cpu_supports("bmi2")) {
-		scan_bmi2(s);
-		return;
-	}
-#endif
-	scan(s, REDACT_FULL_MIN - GRAM + 1);
-}
-
 uint64_t redact_match_scan(const struct redact_match *m, const uint8_t *b,
 			   size_t n, redact_hit_fn *fn, void *ctx)
 {
+	enum {
+		PLACES = 512 /* looked up at a time */
+	};
 	struct search s = {m, b, n, fn, ctx, 0};
+	size_t piece = PLACES * m->stride, at = 0;
+	uint32_t v[PLACES + REDACT_FILTER_SLACK];
 
-	if (!m->n)
+	if (!m->n || n < GRAM)
 		return 0;
-	if (m->stride == REDACT_FULL_MIN - GRAM + 1)
-		scan_full(&s);
-	else
-		scan(&s, REDACT_MIN - GRAM + 1);
+	for (size_t end = n - GRAM + 1; at < end; at += piece) {
+		size_t k = redact_filter(
+			m, b, at, end - at < piece ? end : at + piece, v);
+
+		k = pairs(&s, v, k);
+		for (size_t i = 0; i < k; i++)
+			look(&s, v[i]);
+	}
 	return s.verifies;
 }
 
