@@ -213,6 +213,7 @@ static int start(const struct config *c, const char *file,
 	(void)config_issuer(c, &issuer);
 	add(&s, "--issuer", buf_cstr(&issuer));
 	add(&s, "--identity-rotate", rotate);
+	add_all(&s, "--export-to", &c->secret_export_to);
 	if (!c->sockets.n)
 		add(&s, "--socket", socket);
 	add_all(&s, "--socket", &c->sockets);

@@ -183,9 +183,10 @@ struct config {
 	struct config_log log;
 	struct config_limits limits;
 	struct config_timeouts timeouts;
-	struct config_list oidc;             /* struct config_oidc */
-	struct config_list secret_providers; /* struct config_provider */
-	struct config_list secret_helpers;   /* struct config_helper */
+	struct config_list oidc;              /* struct config_oidc */
+	struct config_list secret_providers;  /* struct config_provider */
+	struct config_list secret_helpers;    /* struct config_helper */
+	struct config_texts secret_export_to; /* recipients of age */
 	/* Not a setting: files that it names, as they were when it was read. */
 	struct config_pairs attached;
 	struct config_retention retention;

@@ -341,6 +341,12 @@ const struct config_key config_keys[] = {
 	 .help = "Within which it answers a request, all tries together.",
 	 .example = "10s"},
 
+	{"", "secret_export_to", CONFIG_TEXTS, AT(secret_export_to),
+	 .restart = true, .max = 8, .wrong = value_recipient,
+	 .help = "Recipients of age whom an export may be sealed to, besides "
+		 "the server's own: without them no secret leaves it.",
+	 .example = "[age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmc"
+		    "ac8p]"},
 	{"", "secret_helpers", CONFIG_MAPS, AT(secret_helpers),
 	 .restart = true, .size = sizeof(struct config_helper),
 	 .help = "Programs that give secrets: `exec` of a job. They run in a "

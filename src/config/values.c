@@ -82,6 +82,19 @@ const char *value_issuer(struct str s)
 		       NULL;
 }
 
+/* Its checksum is the keeper's to look at. */
+const char *value_recipient(struct str s)
+{
+	bool ok = s.len == 62 && str_starts(s, STR("age1"));
+
+	for (size_t i = 4; ok && i < s.len; i++)
+		ok = (s.p[i] >= 'a' && s.p[i] <= 'z') ||
+		     (s.p[i] >= '0' && s.p[i] <= '9');
+	return ok ? NULL :
+		    "a recipient of age is wanted: age1 and 58 letters and "
+		    "digits";
+}
+
 const char *value_provider(struct str s)
 {
 	if (str_has(s, '?') || str_ends(s, STR("/")))

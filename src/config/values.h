@@ -9,6 +9,7 @@ const char *value_name(struct str s);      /* [a-z][a-z0-9_-]{0,62} */
 const char *value_url(struct str s);       /* https, http to loopback */
 const char *value_issuer(struct str s);    /* https, no query, no slash at
 					     * the end, at most 255 bytes */
+const char *value_recipient(struct str s); /* age1..., as age-keygen writes */
 const char *value_provider(struct str s);  /* a URL as value_url(), no query */
 const char *value_jwt_alg(struct str s);   /* ES256, RS256, EdDSA */
 const char *value_path(struct str s);      /* absolute */

@@ -240,6 +240,9 @@ void role_init_encode(const struct role_init *m, struct wire_writer *w)
 	wire_u8(w, m->unseal_credential);
 	wire_str(w, str_from(m->issuer));
 	wire_u32(w, m->identity_rotate_s);
+	wire_u8(w, m->n_export_to);
+	for (size_t i = 0; i < m->n_export_to; i++)
+		wire_str(w, str_from(m->export_to[i]));
 	wire_u32(w, m->tls_listeners);
 	wire_u8(w, m->n_tls_fds);
 	wire_u8(w, m->log_format);
@@ -252,6 +255,20 @@ static bool init_sane(const struct role_init *m)
 	return m->log_format < N_LOG_FORMATS && m->log_level < N_LOG_LEVELS &&
 	       m->n_tls_fds != 1 && m->n_tls_fds <= N_TLS_FDS &&
 	       (m->n_tls_fds || !m->tls_listeners);
+}
+
+static void get_export_to(struct wire_reader *r, struct role_init *ret)
+{
+	uint8_t n = wire_get_u8(r);
+
+	if (n > EXPORT_TO_MAX)
+		r->failed = true;
+	for (; !r->failed && ret->n_export_to < n; ret->n_export_to++) {
+		struct str s = wire_get_str(r, EXPORT_TO_LEN);
+
+		if (s.len)
+			memcpy(ret->export_to[ret->n_export_to], s.p, s.len);
+	}
 }
 
 int role_init_decode(struct wire_reader *r, struct role_init *ret)
@@ -274,6 +291,7 @@ int role_init_decode(struct wire_reader *r, struct role_init *ret)
 	if (issuer.len)
 		memcpy(ret->issuer, issuer.p, issuer.len);
 	ret->identity_rotate_s = wire_get_u32(r);
+	get_export_to(r, ret);
 	ret->tls_listeners = wire_get_u32(r);
 	ret->n_tls_fds = wire_get_u8(r);
 	ret->log_format = wire_get_u8(r);

@@ -177,8 +177,9 @@ enum msg_type {
 	MSG_VERSION,     /* tag, project, name, version u64 (0: the newest),
 			  enum version_change u8 */
 	MSG_RECIPIENT,   /* tag: LISTED, an object */
-	MSG_EXPORT,   /* tag, project, recipient of age str: LISTED, a file of
-			  age, up to SECRET_FILE_MAX bytes */
+	MSG_EXPORT,      /* tag, project, recipient of age str, one that INIT
+			  named or our own: LISTED, a file of age, up to
+			  SECRET_FILE_MAX bytes */
 	MSG_IMPORT,   /* tag, project; fd 0: sealed memfd, such a file: OK with
 			  how many were stored */
 	MSG_DESCRIBE, /* tag, project, name, description str, versions u8 */
@@ -414,7 +415,9 @@ struct public_keys {
  */
 enum {
 	INIT_PATH_MAX = 4000,
-	INIT_LISTENERS_MAX = 16
+	INIT_LISTENERS_MAX = 16,
+	EXPORT_TO_MAX = 8,
+	EXPORT_TO_LEN = 62,
 };
 
 enum init_fd {
@@ -451,6 +454,9 @@ struct role_init {
 	uint8_t unseal_credential;   /* keeper: there is one */
 	char issuer[ISSUER_MAX + 1]; /* keeper: of the tokens it signs */
 	uint32_t identity_rotate_s;  /* keeper: how long with one key */
+	/* keeper: of age, whom it may seal an export to besides itself */
+	uint8_t n_export_to;
+	char export_to[EXPORT_TO_MAX][EXPORT_TO_LEN + 1];
 	/* what follows is the server's */
 	uint32_t tls_listeners; /* bit i: the i-th listening socket is TLS */
 	uint8_t n_tls_fds;      /* 0, 2 or, with a client CA, 3 */

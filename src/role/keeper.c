@@ -84,7 +84,7 @@ int main(void)
 	list_init(&k.helpers);
 	if (secret_process_harden(&e) || secret_store_heap_init(&e) ||
 	    loop_new(&k.loop, &e) || keeper_identity_new(&k, &start.init, &e) ||
-	    keeper_sealed_new(&k, &e) ||
+	    keeper_sealed_new(&k, &e) || keeper_move_new(&k, &start.init, &e) ||
 	    keeper_seal_start(&k, start.init.state, &e) ||
 	    keeper_vault_new(&k, &e) ||
 	    keeper_leases_new(&k, start.init.state, &e))

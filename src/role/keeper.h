@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "role/role.h"
+#include "secrets/curve.h"
 #include "secrets/ref.h"
 #include "secrets/store.h"
 #include "vault/vault.h"
@@ -56,6 +57,10 @@ struct keeper {
 	unsigned scans;
 	int64_t verify_second; /* the same for what strangers sign */
 	unsigned verifies;
+	struct {
+		unsigned char keys[EXPORT_TO_MAX][X25519_PUBLIC_LEN];
+		size_t n;
+	} export_to; /* whom an export may be sealed to */
 };
 
 /* keeper_attempt.c: MSG_GRANT of the monitor, a new attempt's channel; -1 when
@@ -86,6 +91,10 @@ void keeper_helper_forget(struct helper_call *c);
 /* MSG_HELPER_ENDED; -1 when it is malformed. */
 int keeper_on_helper(struct keeper *k, struct chan_msg *msg);
 void keeper_helpers_end(struct keeper *k);
+
+/* keeper_move.c: whom the settings let it seal an export to. */
+MUST_USE int keeper_move_new(struct keeper *k, const struct role_init *init,
+			     struct err *e);
 
 /* A message of the server's; -1 when it is none that a server sends. */
 int keeper_on_server(void *keeper, struct chan_msg *msg);

@@ -6,6 +6,10 @@
  *
  * The text is lines: "nfo-secrets 1", then NAME BASE64 of each secret's newest
  * version, with the base64 of its description behind it where there is one.
+ *
+ * Against a server that was taken over: who may be sealed to is in the
+ * settings, and what we wrote has its project behind "nfo-secrets 1", so that it
+ * comes back into no other one.
  */
 #include "role/keeper.h"
 
@@ -81,7 +85,8 @@ static int write_all(struct keeper *k, struct age_writer *w, struct str project,
 	char after[SECRET_STORE_NAME_MAX + 1] = "";
 	size_t n = PAGE;
 
-	if (age_write(w, INTRO "\n", sizeof(INTRO), e))
+	if (age_write(w, INTRO " ", sizeof(INTRO), e) ||
+	    age_write(w, project.p, project.len, e) || age_write(w, "\n", 1, e))
 		return -1;
 	while (n == PAGE) {
 		if (secret_store_list(k->store, project, str_from(after), page,
@@ -94,6 +99,45 @@ static int write_all(struct keeper *k, struct age_writer *w, struct str project,
 			memcpy(after, page[n - 1].name, sizeof(after));
 	}
 	return age_writer_end(w, e);
+}
+
+static const unsigned char base_point[X25519_PUBLIC_LEN] = {9};
+
+/* The recipient that hangs on the root key. */
+static int own_key(struct keeper *k, unsigned char *ret_private,
+		   unsigned char *ret_public, struct err *e)
+{
+	if (secret_store_derive(k->store, "nfo/age", ret_private, e))
+		return -1;
+	return x25519_shared(ret_private, base_point, ret_public, e);
+}
+
+int keeper_move_new(struct keeper *k, const struct role_init *init,
+		    struct err *e)
+{
+	for (; k->export_to.n < init->n_export_to; k->export_to.n++)
+		if (age_recipient_parse(
+			    str_from(init->export_to[k->export_to.n]),
+			    k->export_to.keys[k->export_to.n], e))
+			return err_wrap(e, "secret_export_to");
+	return 0;
+}
+
+static int may_get(struct keeper *k, const unsigned char *recipient,
+		   struct err *e)
+{
+	unsigned char priv[CURVE_PRIVATE_LEN], pub[X25519_PUBLIC_LEN];
+	int bad = own_key(k, priv, pub, e);
+
+	mem_wipe(priv, sizeof(priv));
+	if (bad || !memcmp(recipient, pub, sizeof(pub)))
+		return bad;
+	for (size_t i = 0; i < k->export_to.n; i++)
+		if (!memcmp(recipient, k->export_to.keys[i], sizeof(pub)))
+			return 0;
+	return err_set(e, ERR_DENIED,
+		       "this recipient is not in the settings "
+		       "(secret_export_to)");
 }
 
 int keeper_export(struct keeper *k, uint64_t tag, struct wire_reader *r,
@@ -110,6 +154,7 @@ int keeper_export(struct keeper *k, uint64_t tag, struct wire_reader *r,
 	if (!wire_end(r) || msg->n_fds)
 		return -1;
 	bad = age_recipient_parse(to, recipient, &e) ||
+	      may_get(k, recipient, &e) ||
 	      age_writer_new(recipient, &file, &w, &e) ||
 	      write_all(k, w, project, &e);
 	age_writer_free(w);
@@ -118,17 +163,6 @@ int keeper_export(struct keeper *k, uint64_t tag, struct wire_reader *r,
 }
 
 /* --- in ------------------------------------------------------------------ */
-
-static const unsigned char base_point[X25519_PUBLIC_LEN] = {9};
-
-/* The recipient that hangs on the root key. */
-static int own_key(struct keeper *k, unsigned char *ret_private,
-		   unsigned char *ret_public, struct err *e)
-{
-	if (secret_store_derive(k->store, "nfo/age", ret_private, e))
-		return -1;
-	return x25519_shared(ret_private, base_point, ret_public, e);
-}
 
 int keeper_recipient(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		     struct chan_msg *msg)
@@ -225,6 +259,13 @@ static int end_line(struct import *im, struct err *e)
 	im->begun = true;
 	if (str_is(line, INTRO))
 		return 0;
+	if (str_starts(line, STR(INTRO " ")))
+		return str_eq(str_from_at(line, sizeof(INTRO)), im->project) ?
+			       0 :
+			       bad_line(im,
+					"these are the secrets of another "
+					"project",
+					e);
 	return bad_line(im, "the text does not begin with \"" INTRO "\"", e);
 }
 

@@ -61,6 +61,7 @@ struct monitor_opts {
 	} attached; /* files that it names */
 	/* For the fetcher: URLs, each with a file of PEM, or "". */
 	struct opt_texts fetch, fetch_ca;
+	struct opt_texts export_to; /* recipients of age */
 	struct listen_opt {
 		enum listen_kind {
 			LISTEN_UNIX,

@@ -51,6 +51,7 @@ static const struct {
 	{"stop-ms",               IS_NUMBER,     AT(stop_ms)           },
 	{"issuer",                IS_TEXT,       AT(issuer)            },
 	{"identity-rotate",       IS_NUMBER,     AT(identity_rotate_s) },
+	{"export-to",             IS_TEXTS,      AT(export_to)         },
 	{"max-attempts",          IS_NUMBER,     AT(max_attempts)      },
 	{"ready-fd",              IS_NUMBER,     AT(ready_fd)          },
 	{"allow-no-landlock",     IS_FLAG,       AT(landlock_optional) },
@@ -196,6 +197,9 @@ void options_parse(struct monitor_opts *o, int argc, char **argv)
 		      "serve`)");
 	if (strlen(o->issuer) > ISSUER_MAX || !o->identity_rotate_s)
 		wrong("--issuer, --identity-rotate: out of range");
+	for (size_t i = 0; i < o->export_to.n; i++)
+		if (strlen(o->export_to.items[i]) > EXPORT_TO_LEN)
+			wrong("--export-to: too long");
 	check_tls(o);
 	if (o->ready_fd >= 0)
 		(void)fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC);

@@ -146,6 +146,10 @@ static int send_init(struct role_process *p, struct err *e)
 
 	memcpy(init.state, m->state, sizeof(init.state));
 	memcpy(init.issuer, m->o.issuer, strlen(m->o.issuer));
+	for (; init.n_export_to < m->o.export_to.n; init.n_export_to++)
+		memcpy(init.export_to[init.n_export_to],
+		       m->o.export_to.items[init.n_export_to],
+		       strlen(m->o.export_to.items[init.n_export_to]));
 	while (init.n_tls_fds < N_TLS_FDS && m->tls.fds[init.n_tls_fds] >= 0)
 		init.n_tls_fds++;
 	if (p->role == ROLE_KEEPER)

@@ -3,6 +3,7 @@
 on the way can read; age of Debian is the other end."""
 import base64
 import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -45,14 +46,22 @@ def key(tmp_path):
 BINARY = bytes(range(256)) * 200
 
 
-def read(text):
+def read(text, project="default"):
     first, *lines = text.decode().splitlines()
-    assert first == "nfo-secrets 1"
+    assert first == f"nfo-secrets 1 {project}"
     return {line.split()[0]: base64.b64decode(line.split()[1])
             for line in lines}
 
 
-def test_out(nfo, key):
+def serve(nfo, *recipients):
+    """A server whose settings let secrets go to these."""
+    nfo.serve("--config", nfo.write("server.yaml", json.dumps(
+        {"secret_export_to": recipients})))
+    return nfo
+
+
+def test_out(cold, key):
+    nfo = serve(cold, key[1])
     nfo("secret", "put", "a", stdin="alpha one")
     nfo("secret", "put", "a", stdin="alpha two")
     nfo("secret", "put", "b", stdin=BINARY)
@@ -106,7 +115,30 @@ def test_a_text_that_is_none_stores_nothing(nfo, text, why):
     assert nfo("secret", "list", "-o", "json").out.count('"name"') == 0
 
 
-def test_files_that_are_not_ours(nfo, key):
+def test_not_to_whom_the_settings_do_not_name(nfo, key):
+    """A server that was taken over could name anybody, and have every secret
+    of every project: it is the keeper that says no."""
+    nfo("secret", "put", "a", stdin="alpha one")
+    result = nfo("secret", "export", "--age", key[1], code=None)
+    assert result.code not in (0, 2) and "secret_export_to" in result.err
+    to = nfo("secret", "recipient").out.strip()
+    raw(nfo, "secret", "export", "--age", to)
+
+
+def test_one_project_is_not_another(nfo):
+    """Sealed to the keeper itself, so that only it can read it: it would be
+    had by the jobs of whichever project it is put into."""
+    nfo("secret", "put", "a", stdin="alpha one")
+    to = nfo("secret", "recipient").out.strip()
+    file, _ = raw(nfo, "secret", "export", "--age", to)
+    _, err = raw(nfo, "secret", "import", "--project", "other", stdin=file,
+                 code=2)
+    assert "another project" in err
+    assert raw(nfo, "secret", "import", stdin=file)[0] == b"stored 0\n"
+
+
+def test_files_that_are_not_ours(cold, key):
+    nfo = serve(cold, key[1])
     nfo("secret", "put", "a", stdin="alpha one")
     out, _ = raw(nfo, "secret", "export", "--age", key[1])
     for file, why in ((out, "other recipients"), (b"hello", "no file of age"),
@@ -123,14 +155,15 @@ def test_files_that_are_not_ours(nfo, key):
     assert "recipient" in result.err
 
 
-def test_from_one_server_to_another(nfo):
-    nfo("secret", "put", "a", stdin="alpha one")
-    nfo("secret", "put", "b", stdin="beta one")
+def test_from_one_server_to_another(cold):
     home = tempfile.mkdtemp(prefix="nfo-")  # a socket's path is short
     os.chmod(home, 0o755)
     other = programs.Nfo(home)
     try:
         to = other("secret", "recipient").out.strip()
+        nfo = serve(cold, to)
+        nfo("secret", "put", "a", stdin="alpha one")
+        nfo("secret", "put", "b", stdin="beta one")
         file, _ = raw(nfo, "secret", "export", "--age", to)
         assert raw(other, "secret", "import", stdin=file)[0] == b"stored 2\n"
         # a new root key is another recipient

@@ -148,15 +148,19 @@ static int get_usage(struct wire_reader *r, struct wire_writer *again)
 
 static void put_init(struct wire_writer *w)
 {
-	struct role_init m = {.state = "/var/lib/nfo",
-			      .owner_uid = 1000,
-			      .max_attempts = 256,
-			      .idle_exit_s = 600,
-			      .cgroups_required = 1,
-			      .first_start = 1,
-			      .landlock_optional = 1,
-			      .tls_listeners = 6,
-			      .n_tls_fds = 3};
+	struct role_init m = {
+		.state = "/var/lib/nfo",
+		.owner_uid = 1000,
+		.max_attempts = 256,
+		.idle_exit_s = 600,
+		.cgroups_required = 1,
+		.first_start = 1,
+		.landlock_optional = 1,
+		.tls_listeners = 6,
+		.n_tls_fds = 3,
+		.n_export_to = 2,
+		.export_to = {"age1one", "age1two"}
+        };
 
 	role_init_encode(&m, w);
 }
