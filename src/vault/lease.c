@@ -46,6 +46,8 @@ void lease_free(struct lease *le)
 	call_cancel(le->call);
 	list_del(&le->link);
 	le->l->n_leases--;
+	if (le->gone)
+		le->gone(le->ctx, le->life.refresh);
 	mem_free(le);
 }
 
@@ -62,7 +64,10 @@ void leases_free(struct leases *l)
 	if (!l)
 		return;
 	LIST_FOR(at, &l->leases)
-	lease_free(LIST_ENTRY(at, struct lease, link));
+	{
+		lease_release(LIST_ENTRY(at, struct lease, link));
+		lease_free(LIST_ENTRY(at, struct lease, link));
+	}
 	LIST_FOR(at, &l->logins)
 	login_free(LIST_ENTRY(at, struct lease_login, link));
 	loop_timer_free(l->timer);
@@ -288,9 +293,12 @@ int lease_made(struct lease_login *g, const struct lease_new *n,
 	bad = lease_note(g->l, &r, true, e);
 	le = lease_new(g, &r);
 	le->alive = !bad;
-	le->again = n->again;
-	le->ctx = n->ctx;
-	le->life.refresh = n->again != NULL;
+	if (!bad) {
+		le->again = n->again;
+		le->gone = n->gone;
+		le->ctx = n->ctx;
+	}
+	le->life.refresh = le->again != NULL;
 	lease_begin(&le->life, us, clock_mono_us(), lease_dice());
 	if (bad)
 		lease_heard(&le->life, LEASE_ENDED, 0, clock_mono_us(), 0);
@@ -301,12 +309,19 @@ int lease_made(struct lease_login *g, const struct lease_new *n,
 	return bad;
 }
 
+/* Nothing new is to come in its place. */
+static void unwanted(struct lease *le)
+{
+	le->again = NULL;
+	le->life.refresh = false;
+}
+
 void lease_release(struct lease *le)
 {
 	if (!le)
 		return;
-	le->again = NULL;
-	le->life.refresh = false;
+	unwanted(le);
+	le->gone = NULL;
 }
 
 /* --- ends ----------------------------------------------------------------- */
@@ -314,7 +329,7 @@ void lease_release(struct lease *le)
 static void end(struct lease *le)
 {
 	le->alive = false;
-	lease_release(le);
+	unwanted(le);
 	if (le->life.keep && le->life.state <= LEASE_LAST) {
 		le->life.state = LEASE_KEPT;
 		le->life.at_us = le->life.ends_us;
@@ -423,7 +438,7 @@ int leases_revoke(struct leases *l, const char *id)
 
 	if (!le)
 		return -1;
-	lease_release(le);
+	unwanted(le);
 	lease_heard(&le->life, LEASE_ENDED, 0, clock_mono_us(), 0);
 	leases_wake(l);
 	return 0;

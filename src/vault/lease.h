@@ -74,17 +74,20 @@ struct lease_new {
 	/* It is at its end and the value should be read anew; NULL: nobody
 	 * wants that.  The lease is still there. */
 	void (*again)(void *ctx, struct lease *le);
+	/* It ended, and is not there any more: not to be released.  wanted: it
+	 * is not that somebody ended it.  May be NULL. */
+	void (*gone)(void *ctx, bool wanted);
 	void *ctx;
 };
 
 /*
  * It was made, and is on disk when this returns 0.  After a failure it is being
  * revoked, and its value must not be handed on.  The lease is borrowed until
- * lease_release().
+ * lease_release(), or `gone` was called.
  */
 MUST_USE int lease_made(struct lease_login *g, const struct lease_new *n,
 			struct lease **ret, struct err *e);
-/* Nobody waits for `again` any more. */
+/* Nobody waits for `again` and `gone` any more. */
 void lease_release(struct lease *le); /* NULL is fine */
 /* Another one is in its place: it goes, whether its attempt lives or not. */
 void lease_replaced(struct lease *le);

@@ -39,8 +39,8 @@ struct lease {
 	struct lease_life life;
 	bool alive; /* its attempt is, as far as we know */
 	void (*again)(void *ctx, struct lease *le);
+	void (*gone)(void *ctx, bool wanted);
 	void *ctx;
-	bool asked; /* again was called */
 	struct call *call;
 };
 

@@ -132,8 +132,21 @@ static void on_again(void *ctx, struct lease *le)
 	struct loan *o = ctx;
 
 	(void)le;
-	if (!o->token_wait && !o->token)
-		begin(o);
+	if (o->token_wait || o->token)
+		return;
+	o->again = false;
+	begin(o);
+}
+
+/* What is under way asks again when it fails. */
+static void on_gone(void *ctx, bool wanted)
+{
+	struct loan *o = ctx;
+
+	o->lease = NULL;
+	if (wanted && !o->token_wait && !o->token)
+		later(o, clock_mono_us() +
+				 lease_backoff_us(++o->failures, vault_dice()));
 }
 
 static int take_lease(struct loan *o, const struct vault_answer *a,
@@ -148,6 +161,7 @@ static int take_lease(struct loan *o, const struct vault_answer *a,
 		.renewable = a->renewable,
 		.keep = (o->flags & VAULT_READ_KEEP) != 0,
 		.again = refresh ? on_again : NULL,
+		.gone = on_gone,
 		.ctx = o,
 	};
 	struct lease_login *g = o->login;
@@ -293,12 +307,13 @@ static void look_up(struct loan *o, struct vault_answer *a)
 
 /* --- the request ---------------------------------------------------------- */
 
-/* With a new login, once. */
+/* With a new login, once; whose attempt has ended gets none. */
 static bool try_again(struct loan *o, const struct vault_answer *a)
 {
 	struct lease_login *g = o->login;
 
-	if (!a || a->status != 403 || o->again || !token_refused(o->token))
+	if (!a || a->status != 403 || o->again || list_empty(&o->waits) ||
+	    !token_refused(o->token))
 		return false;
 	o->again = true;
 	o->login = NULL;
