@@ -137,7 +137,7 @@ static struct result ours(const struct mask_value *secrets, struct str text,
 		die("socketpair");
 	fds[FORK_MONITOR] = monitor[0];
 	*r = (struct run){.fds = fds, .a = &a, .ctl = ctl[0]};
-	if (mask_add(&r->mask, secrets, SECRETS, NULL, 0, &e))
+	if (mask_add(&r->mask, secrets, SECRETS, NULL, 0, 1, &e))
 		die("secrets");
 	r->out[0] = p[0];
 	r->out[1] = -1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The attempt's secrets: fetched over the channel that is the attempt. */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "runner/internal.h"
@@ -364,11 +365,11 @@ int fetch_mask(struct run *r, const struct mask_value *v, size_t n,
 	       struct err *e)
 {
 	struct str words[3] = {r->a->project, r->a->job, r->a->task};
-	size_t first = r->mask.set ? redact_set_size(r->mask.set) : 0;
 
-	if (mask_add(&r->mask, v, n, words, ARRAY_LEN(words), e))
+	if (mask_add(&r->mask, v, n, words, ARRAY_LEN(words), clock_mono_us(),
+		     e))
 		return -1;
-	mask_explain(&r->mask, first, say_status, r);
+	mask_explain(&r->mask, say_status, r);
 	return 0;
 }
 

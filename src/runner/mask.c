@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum {
 	STREAMS_SEEN,
@@ -23,8 +24,10 @@ void mask_done(struct mask *m)
 	for (size_t i = 0; i < MASK_WATCHES; i++)
 		redact_watch_free(m->watches[i]);
 	redact_watch_free(m->both);
+	for (size_t i = 0; i < n_of(m); i++)
+		secret_free(m->known[i].value);
 	redact_set_free(m->set);
-	mem_free(m->use);
+	mem_free(m->known);
 	mem_free(m->seen);
 	mem_free(m->joined);
 	mem_free(m->before[STREAMS_SEEN]);
@@ -55,33 +58,114 @@ static void swap(struct mask *m, struct redact_set *set)
 	m->set = set;
 }
 
+static bool same_place(const struct mask *m, size_t i,
+		       const struct mask_value *v)
+{
+	return m->known[i].use == v->use &&
+	       !strcmp(redact_set_name(m->set, i), v->name);
+}
+
+/* That of a value of the same place that is long dead; else a new one. */
+static size_t slot_for(const struct mask *m, const struct mask_value *v,
+		       int64_t now_us)
+{
+	size_t n = n_of(m), same = 0, oldest = n;
+	int64_t at = now_us - (int64_t)MASK_OLD_S * 1000000;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!same_place(m, i, v))
+			continue;
+		same++;
+		if (m->known[i].replaced_us && m->known[i].replaced_us <= at) {
+			at = m->known[i].replaced_us;
+			oldest = i;
+		}
+	}
+	return same > MASK_OLD_N ? oldest : n;
+}
+
+/* All anew but for the one in the slot: the patterns of a set do not tell of
+ * how many values they are. */
+static int build_anew(const struct mask *m, size_t slot,
+		      const struct redact_secret *v, const struct str *words,
+		      size_t n_words, struct redact_set **ret, struct err *e)
+{
+	CLEANUP_MEM struct redact_secret *all =
+		mem_array(n_of(m), sizeof(*all));
+
+	for (size_t i = 0; i < n_of(m); i++)
+		all[i] = (struct redact_secret){redact_set_name(m->set, i),
+						m->known[i].value};
+	all[slot] = *v;
+	return redact_set_new(all, n_of(m), words, n_words, ret, e);
+}
+
+static void know(struct mask *m, size_t slot, const struct mask_value *v,
+		 struct secret *copy, int64_t now_us)
+{
+	for (size_t i = 0; i < n_of(m); i++)
+		if (same_place(m, i, v) && !m->known[i].replaced_us)
+			m->known[i].replaced_us = now_us;
+	secret_free(m->known[slot].value);
+	m->known[slot] = (struct mask_known){.use = v->use, .value = copy};
+}
+
+static int copy_all(const struct mask_value *v, size_t n, struct secret **ret,
+		    struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct secret_view b = secret_bytes(v[i].value);
+
+		if (!secret_new(b.bytes, b.n_bytes, 0, &ret[i], e))
+			continue;
+		while (i)
+			secret_free(ret[--i]);
+		return -1;
+	}
+	return 0;
+}
+
 int mask_add(struct mask *m, const struct mask_value *v, size_t n,
-	     const struct str *words, size_t n_words, struct err *e)
+	     const struct str *words, size_t n_words, int64_t now_us,
+	     struct err *e)
 {
 	CLEANUP_MEM struct redact_secret *list =
 		mem_array(n ? n : 1, sizeof(*list));
-	size_t old = n_of(m);
+	CLEANUP_MEM struct secret **copies =
+		mem_array(n ? n : 1, sizeof(struct secret *));
+	size_t old = n_of(m), slot = n == 1 ? slot_for(m, v, now_us) : old;
+	size_t all = slot < old ? old : old + n;
 	struct redact_set *set;
 
 	for (size_t i = 0; i < n; i++)
 		list[i] = (struct redact_secret){v[i].name, v[i].value};
-	if (redact_set_add(m->set, list, n, words, n_words, &set, e))
+	if (copy_all(v, n, copies, e))
 		return -1;
-	m->use = mem_resize(m->use, old + n, sizeof(*m->use));
+	if (slot < old ?
+		    build_anew(m, slot, list, words, n_words, &set, e) :
+		    redact_set_add(m->set, list, n, words, n_words, &set, e)) {
+		for (size_t i = 0; i < n; i++)
+			secret_free(copies[i]);
+		return -1;
+	}
+	m->known = mem_resize(m->known, all, sizeof(*m->known));
+	for (size_t i = old; i < all; i++)
+		m->known[i] = (struct mask_known){.value = NULL};
 	for (size_t i = 0; i < n; i++)
-		m->use[old + i] = v[i].use;
-	grow(&m->seen, old, old + n);
-	grow(&m->joined, old, old + n);
-	grow(&m->before[STREAMS_SEEN], old, old + n);
-	grow(&m->before[BOTH_SEEN], old, old + n);
+		know(m, slot + i, &v[i], copies[i], now_us);
+	grow(&m->seen, old, all);
+	grow(&m->joined, old, all);
+	grow(&m->before[STREAMS_SEEN], old, all);
+	grow(&m->before[BOTH_SEEN], old, all);
+	m->last = slot;
+	m->n_last = n;
 	swap(m, set);
 	return 0;
 }
 
-void mask_explain(const struct mask *m, size_t first, mask_say_fn *fn,
-		  void *ctx)
+void mask_explain(const struct mask *m, mask_say_fn *fn, void *ctx)
 {
-	for (size_t i = first; i < n_of(m); i++) {
+	for (size_t i = m->last; i < m->last + m->n_last; i++) {
 		enum redact_status s = redact_set_status(m->set, i);
 
 		if (s != REDACT_FULL)
@@ -208,7 +292,7 @@ int mask_caught(const struct mask *m, const struct redact_watch *w)
 {
 	for (size_t i = 0; i < n_of(m); i++)
 		if (redact_watch_seen(w, i))
-			return (int)m->use[i];
+			return (int)m->known[i].use;
 	return -1;
 }
 
@@ -219,7 +303,7 @@ int mask_clear(struct mask *m, struct str s, struct redacted_str *ret)
 	if (!redact_clear(m->set, s, ret, &i))
 		return -1;
 	m->seen[i]++;
-	return (int)m->use[i];
+	return (int)m->known[i].use;
 }
 
 /* --- counts ------------------------------------------------------------- */
@@ -229,7 +313,7 @@ uint64_t mask_joined(const struct mask *m, size_t use)
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < n_of(m); i++)
-		if (m->use[i] == use)
+		if (m->known[i].use == use)
 			n += m->joined[i];
 	return n;
 }
@@ -239,7 +323,7 @@ uint64_t mask_seen(const struct mask *m, size_t use)
 	uint64_t n = mask_joined(m, use);
 
 	for (size_t i = 0; i < n_of(m); i++)
-		if (m->use[i] == use)
+		if (m->known[i].use == use)
 			n += in_streams(m, i);
 	return n;
 }

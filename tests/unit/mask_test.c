@@ -9,6 +9,7 @@
 #define OTHER "Jw4.h8Vn~Q1pXe"
 
 static struct mask mask;
+static int64_t now_us = 1;
 static struct buf out[MASK_STREAMS];
 
 static void add(size_t use, const char *value)
@@ -19,7 +20,7 @@ static void add(size_t use, const char *value)
 
 	assert_int_equal(secret_new(value, strlen(value), 0, &s, &e), 0);
 	v.value = s;
-	assert_int_equal(mask_add(&mask, &v, 1, NULL, 0, &e), 0);
+	assert_int_equal(mask_add(&mask, &v, 1, NULL, 0, now_us, &e), 0);
 }
 
 static int setup(void **state)
@@ -192,10 +193,74 @@ static void test_explains(void **state)
 
 	(void)state;
 	add(1, "abc");
-	mask_explain(&mask, 0, on_say, &n);
+	mask_explain(&mask, on_say, &n);
 	assert_int_equal(n, 1);
-	mask_explain(&mask, 2, on_say, &n);
+	add(1, OTHER);
+	mask_explain(&mask, on_say, &n);
 	assert_int_equal(n, 1);
+}
+
+static void renew(char *to, size_t size, int i)
+{
+	(void)snprintf(to, size, "tok_%dHs5T-m2KpLwZ%d", i, 7 * i);
+	now_us += (int64_t)20 * 1000000;
+	add(0, to);
+}
+
+static void shows(int i, bool masked)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "tok_%dHs5T-m2KpLwZ%d\n", i,
+			 7 * i);
+
+	buf_reset(&out[0]);
+	assert_int_equal(mask_write(&mask, 0, text, (size_t)n), masked);
+	redact_stream_tick(mask.streams[0]);
+	if (masked)
+		assert_string_equal(buf_cstr(&out[0]), "[REDACTED]\n");
+	else
+		assert_string_equal(buf_cstr(&out[0]), text);
+}
+
+/* A token that is renewed all day: those of the last minutes are masked, and
+ * the set has an end. */
+static void test_renewed_all_day(void **state)
+{
+	char text[64];
+	size_t most;
+
+	(void)state;
+	add(1, OTHER);
+	now_us = 1;
+	for (int i = 0; i < 60; i++)
+		renew(text, sizeof(text), i);
+	most = redact_set_size(mask.set);
+	assert_true(most < 40);
+	for (int i = 60; i < 200; i++)
+		renew(text, sizeof(text), i);
+	assert_int_equal(redact_set_size(mask.set), most);
+	for (int i = 172; i < 200; i++)
+		shows(i, true);
+	shows(20, false);
+	assert_int_equal(mask_seen(&mask, 0), 28);
+	assert_true(put_in(0, OTHER "\n", strlen(OTHER) + 1));
+	assert_int_equal(mask_seen(&mask, 0), 28);
+	assert_int_equal(mask_seen(&mask, 1), 1);
+}
+
+/* However old: the last ones stay, for who renews every hour. */
+static void test_renewed_seldom(void **state)
+{
+	char text[64];
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		now_us += (int64_t)MASK_OLD_S * 1000000;
+		renew(text, sizeof(text), i);
+	}
+	for (int i = 40 - MASK_OLD_N; i < 40; i++)
+		shows(i, true);
+	assert_true(redact_set_size(mask.set) <= MASK_OLD_N + 1);
 }
 
 int main(void)
@@ -211,6 +276,8 @@ int main(void)
 		WITH(test_added_too_late),
 		WITH(test_watches_are_given_back),
 		WITH(test_explains),
+		WITH(test_renewed_all_day),
+		WITH(test_renewed_seldom),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
