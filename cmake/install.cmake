@@ -6,8 +6,8 @@ if(NFO_CRASH_POINTS)
 	install(CODE "message(FATAL_ERROR \"a build with crash points is only for tests\")")
 endif()
 install(TARGETS nfo RUNTIME DESTINATION bin)
-install(TARGETS nfo-client nfo-monitor nfo-server nfo-keeper nfo-fetcher nfo-spawner
-	nfo-runner RUNTIME DESTINATION libexec/nfo)
+install(TARGETS nfo-client nfo-monitor nfo-server nfo-keeper nfo-keeper-vault
+	nfo-fetcher nfo-spawner nfo-runner RUNTIME DESTINATION libexec/nfo)
 
 install(DIRECTORY policies/ DESTINATION share/nfo/policies
 	FILES_MATCHING PATTERN *.yaml)

@@ -30,6 +30,13 @@ static const char *const programs[N_ROLES] = {
 	[ROLE_FETCHER] = "nfo-fetcher",
 };
 
+/* With a list of providers it is the keeper that can ask them. */
+static const char *program_of(const struct monitor *m, enum role r)
+{
+	return r == ROLE_KEEPER && m->providers.list >= 0 ? "nfo-keeper-vault" :
+							    programs[r];
+}
+
 static int become(uint32_t uid)
 {
 	if (!uid)
@@ -74,7 +81,7 @@ static void exec_role(const struct monitor *m, enum role r, int chan)
 	int program;
 	sigset_t none;
 
-	(void)snprintf(path, sizeof(path), "%s/%s", m->dir, programs[r]);
+	(void)snprintf(path, sizeof(path), "%s/%s", m->dir, program_of(m, r));
 	(void)snprintf(name, sizeof(name), "nfo: %s", role_name(r));
 #ifdef NFO_CRASH_POINTS
 	if (getenv("NFO_CRASH") && r == ROLE_ZYGOTE) {

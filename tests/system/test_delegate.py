@@ -36,7 +36,8 @@ class User(programs.Nfo):
         super().__init__(home)
         (home / "bin").mkdir()
         for program in ("nfo", "nfo-client", "nfo-monitor", "nfo-server",
-                        "nfo-keeper", "nfo-fetcher", "nfo-spawner", "nfo-runner"):
+                        "nfo-keeper", "nfo-keeper-vault", "nfo-fetcher",
+                        "nfo-spawner", "nfo-runner"):
             shutil.copy(programs.BIN / program, home / "bin")
         double = self.write("double/systemd-run", DOUBLE)
         double.chmod(0o755)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The processes themselves: what each gave up, who it is, and that one can be
 replaced without what runs noticing it."""
+import json
 import os
 import pathlib
 import re
@@ -46,6 +47,26 @@ def confined(pid):
 @pytest.mark.parametrize("role", ("server", "keeper", "zygote"))
 def test_a_role_has_given_up_what_it_does_not_need(nfo, role):
     confined(nfo.role(role))
+
+
+@pytest.mark.skipif(not ROOT, reason="others cannot look into a role")
+def test_a_keeper_without_providers_has_no_http(nfo):
+    def has():
+        maps = pathlib.Path(f"/proc/{nfo.role('keeper')}/maps").read_text()
+        return "libcrypto.so" in maps, "libcurl.so" in maps
+
+    def program():
+        exe = f"/proc/{nfo.role('keeper')}/exe"
+        return pathlib.Path(os.readlink(exe)).name
+
+    assert (program(), has()) == ("nfo-keeper", (True, False))
+    nfo.stop()
+    token = nfo.write("token", "x")
+    token.chmod(0o600)
+    nfo.serve("--config", nfo.write("server.json", json.dumps({
+        "secret_providers": [{"address": "http://127.0.0.1:1",
+                              "auth": "token", "token_file": str(token)}]})))
+    assert (program(), has()) == ("nfo-keeper-vault", (True, True))
 
 
 @pytest.fixture
