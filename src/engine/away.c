@@ -199,18 +199,29 @@ void away_ended(struct instance *in, struct sched_end *end)
 
 	for (uint32_t n = in->n_away; n && wait < AGAIN_MAX_US; n--)
 		wait *= 2;
-	in->n_away++;
-	in->row.hint = str_from(again);
 	end->away = true;
 	/* blocked until there is word; else whoever said so is asked again, and
 	 * less and less often */
 	end->again_us = missing(in->run, in->index) ? 0 :
 			wait < AGAIN_MAX_US         ? wait :
 						      AGAIN_MAX_US;
+	in->row.hint = str_from(again);
+}
+
+void away_again(struct instance *in)
+{
+	in->n_away++;
+	in->row.hint = str_from(again);
+	live_attempt_changed(in->run, in->index);
 }
 
 bool away_was(const struct store_attempt *a)
 {
-	return a->state == STATE_FAILED && a->kind == KIND_SECRET &&
-	       str_is(a->hint, again);
+	return state_final(a->state) && str_is(a->hint, again);
+}
+
+bool away_told(const struct store_attempt *a)
+{
+	return away_was(a) && a->state == STATE_FAILED &&
+	       a->kind == KIND_SECRET;
 }

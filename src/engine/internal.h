@@ -413,7 +413,10 @@ unsigned char *away_look(struct run *r);
 void away_block(struct run *r, size_t i);
 /* The attempt was told to wait. */
 void away_ended(struct instance *in, struct sched_end *end);
-bool away_was(const struct store_attempt *a); /* so ended */
+/* There is a new one for it and all of its pipe, which is no retry. */
+void away_again(struct instance *in);
+bool away_was(const struct store_attempt *a);  /* there was to be */
+bool away_told(const struct store_attempt *a); /* and for this one */
 
 /* approve.c */
 /* It is its turn: true when people are asked now, false when it has ended. */

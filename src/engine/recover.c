@@ -203,7 +203,6 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 	in->row.secrets = live_str(r, a->secrets);
 	in->row.error = live_str(r, a->error);
 	in->row.hint = live_str(r, a->hint);
-	in->row.secrets = live_str(r, a->secrets);
 	if (a->state == STATE_SUCCEEDED)
 		recover_outputs(r, a->index, a->outputs);
 	if (a->shared)
@@ -212,14 +211,16 @@ static int on_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 	    r->plan->instances[a->index].action != ACTION_COMMAND)
 		return 0;
 	if (state_final(a->state)) {
-		/* others of its pipe group are still on their way */
+		/* others of its pipe group are still on their way; it counts
+		 * as away when there is another one */
+		in->n_away -= away_was(a);
 		r->ends[a->index] = (struct sched_end){
 			.ended = true,
 			.state = a->state,
 			.kind = a->kind,
 			.exit_code = a->exit_code,
 			.number = a->number - in->n_away,
-			.away = away_was(a),
+			.away = away_told(a),
 		};
 		return 0;
 	}

@@ -77,7 +77,6 @@ static int take_attempt(void *ctx, const struct store_attempt *a, struct err *e)
 	in->row.secrets = live_str(r, a->secrets);
 	in->row.error = live_str(r, a->error);
 	in->row.hint = live_str(r, a->hint);
-	in->row.secrets = live_str(r, a->secrets);
 	recover_outputs(r, a->index, in->row.outputs);
 	live_attempt_changed(r, a->index);
 	return 0;

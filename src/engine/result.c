@@ -327,13 +327,15 @@ static void name_the_deadline(struct instance *in)
 
 /* --- what follows ------------------------------------------------------- */
 
-static void retry(struct run *r, uint32_t group, uint64_t delay_us)
+static void retry(struct run *r, uint32_t group, uint64_t delay_us, bool away)
 {
 	int64_t due = clock_real_us() + (int64_t)delay_us;
 
 	for (size_t i = 0; i < r->plan->n; i++) {
 		if (r->plan->instances[i].group != group)
 			continue;
+		if (away)
+			away_again(&r->inst[i]);
 		live_task_set(r, i, STATE_QUEUED, r->ends[i].kind, STR(""));
 		r->due_us[i] = due;
 		r->ends[i] = (struct sched_end){0};
@@ -352,7 +354,7 @@ void result_settle(struct run *r, size_t i)
 			return; /* the others are waited for */
 	live_look(r);
 	if (may_retry && sched_retry(r->plan, i, r->ends, &delay)) {
-		retry(r, group, delay);
+		retry(r, group, delay, sched_away(r->plan, i, r->ends));
 		return;
 	}
 	for (size_t k = 0; k < r->plan->n; k++)

@@ -299,12 +299,22 @@ void sched_next(const struct sched_run *r, struct sched_answer *ret)
 
 /* --- after an attempt --------------------------------------------------- */
 
+bool sched_away(const struct job_plan *plan, size_t i,
+		const struct sched_end *ends)
+{
+	for (size_t k = 0; k < plan->n; k++)
+		if (plan->instances[k].group == plan->instances[i].group &&
+		    ends[k].away)
+			return true;
+	return false;
+}
+
 bool sched_retry(const struct job_plan *plan, size_t i,
 		 const struct sched_end *ends, uint64_t *ret_delay_us)
 {
 	uint32_t group = plan->instances[i].group;
+	bool any = false, away = sched_away(plan, i, ends);
 	uint64_t longest = 0;
-	bool any = false;
 
 	for (size_t k = 0; k < plan->n; k++) {
 		const struct sched_end *end = &ends[k];
@@ -313,10 +323,12 @@ bool sched_retry(const struct job_plan *plan, size_t i,
 		if (plan->instances[k].group != group ||
 		    end->state != STATE_FAILED || end->kind == KIND_UPSTREAM)
 			continue;
+		/* what the others of its pipe made of that says nothing */
+		if (away && !end->away)
+			continue;
 		delay = end->again_us;
-		if (!end->away &&
-		    !job_plan_retry(plan, k, end->number, end->kind,
-				    end->exit_code, &delay))
+		if (!away && !job_plan_retry(plan, k, end->number, end->kind,
+					     end->exit_code, &delay))
 			return false;
 		any = true;
 		if (delay > longest)

@@ -75,10 +75,15 @@ struct sched_end {
 	uint64_t again_us; /* and comes so much later */
 };
 
+/* Was a member of i's group away?  Then the next try is no retry of any. */
+bool sched_away(const struct job_plan *plan, size_t i,
+		const struct sched_end *ends);
+
 /*
  * May the group that instance i belongs to be tried again?  A group is retried
  * as one: each member that failed by itself must have a rule that allows it;
- * who was only dragged along (upstream, or cancelled) has no say.
+ * who was only dragged along (upstream, or cancelled) has no say, and nobody
+ * else has one where a member was away.
  *
  * ends          of every instance
  * ret_delay_us  the longest backoff of those that failed

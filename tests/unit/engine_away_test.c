@@ -68,6 +68,32 @@ static unsigned events(struct world *w, const struct ulid *run)
 	return n;
 }
 
+struct wanted {
+	uint32_t index;
+	enum run_state state;
+};
+
+static int see_state(void *ctx, const struct store_attempt *a, struct err *e)
+{
+	struct wanted *x = ctx;
+
+	(void)e;
+	if (a->index == x->index)
+		x->state = a->state;
+	return 0;
+}
+
+/* Of the last attempt of instance i. */
+static enum run_state attempt_state(struct world *w, const struct ulid *run,
+				    uint32_t i)
+{
+	struct wanted x = {.index = i};
+
+	ok(store_read_attempts(w->reader, row(w, run).id, see_state, &x, &w->e),
+	   &w->e);
+	return x.state;
+}
+
 static void told_to_wait(struct world *w, struct launch *l)
 {
 	struct job_result x = {.state = STATE_FAILED,
@@ -213,6 +239,82 @@ static void test_told_to_wait(void **state)
 	assert_int_equal(world_kind(w, &run), KIND_EXIT);
 }
 
+/* One of a pipe is told to wait, and the other finds nobody to write to: both
+ * start again, and no retry of either is spent; a restart does not change it. */
+static void test_pipe_told_to_wait(void **state)
+{
+	struct world *w = *state;
+	const char *yaml =
+		HEAD VAULT "tasks:\n  a: {run: x, "
+			   "retry: {max: 1, backoff: 1s, when: [exit-3]}}\n"
+			   "  b: {stdin: a.stdout, run: x, secrets: [k]}\n";
+	struct launch a, b;
+	struct ulid run;
+
+	world_start(w, true);
+	run = world_run(w, yaml);
+	for (uint32_t i = 1; i <= 2; i++) {
+		world_launch(w, &a);
+		world_launch(w, &b);
+		assert_true(str_is(a.job->task, "a"));
+		assert_int_equal(a.job->number, i);
+		provider(w, "default", PROVIDER_DOWN);
+		world_quiet(w);
+		told_to_wait(w, &b);
+		world_end(w, &a, STATE_FAILED, KIND_SIGNAL, -1);
+		while (row(w, &run).state != STATE_BLOCKED)
+			hear(w, PATIENCE_MS);
+		assert_tasks(w, &run, "bb");
+		world_stop(w);
+		world_start(w, true);
+		provider(w, "default", PROVIDER_UP);
+		provider(w, "", PROVIDER_UP);
+	}
+	for (uint32_t i = 3; i <= 4; i++) { /* the retry is still there */
+		world_launch(w, &a);
+		world_launch(w, &b);
+		assert_int_equal(a.job->number, i);
+		world_end(w, &b, STATE_FAILED, KIND_UPSTREAM, -1);
+		world_end(w, &a, STATE_FAILED, KIND_EXIT, 3);
+	}
+	assert_int_equal(world_ended(w, &run), STATE_FAILED);
+	assert_int_equal(world_kind(w, &run), KIND_EXIT);
+}
+
+/* Half of a pipe had ended, told to wait, when the server died. */
+static void test_pipe_restart(void **state)
+{
+	struct world *w = *state;
+	const char *yaml =
+		HEAD VAULT "tasks:\n  a: {run: x}\n"
+			   "  b: {stdin: a.stdout, run: x, secrets: [k], "
+			   "retry: {max: 1, backoff: 1s, when: [exit-3]}}\n";
+	struct launch a, b;
+	struct ulid run;
+
+	world_start(w, true);
+	run = world_run(w, yaml);
+	world_launch(w, &a);
+	world_launch(w, &b);
+	told_to_wait(w, &b);
+	world_quiet(w);
+	while (attempt_state(w, &run, 1) != STATE_FAILED)
+		hear(w, PATIENCE_MS);
+	world_stop(w);
+	world_start(w, false);
+	world_alive(w, &a.g);
+	world_alive_end(w);
+	world_end(w, &a, STATE_FAILED, KIND_SIGNAL, -1);
+	for (uint32_t i = 2; i <= 3; i++) {
+		world_launch(w, &a);
+		world_launch(w, &b);
+		assert_int_equal(b.job->number, i);
+		world_end(w, &a, STATE_SUCCEEDED, KIND_NONE, 0);
+		world_end(w, &b, STATE_FAILED, KIND_EXIT, 3);
+	}
+	assert_int_equal(world_ended(w, &run), STATE_FAILED);
+}
+
 /* Told to wait by somebody who says they are there: asked again, later. */
 static void test_told_without_word(void **state)
 {
@@ -278,6 +380,8 @@ int main(void)
 		TEST(test_sealed),
 		TEST(test_restart),
 		TEST(test_told_to_wait),
+		TEST(test_pipe_told_to_wait),
+		TEST(test_pipe_restart),
 		TEST(test_told_without_word),
 		TEST(test_not_away),
 		TEST(test_bounds),
