@@ -2,6 +2,7 @@
 /* Questions to the keeper, each with a tag; see keeper.h. */
 #include "api/keeper.h"
 #include "base/chan.h"
+#include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -162,16 +163,23 @@ static int on_answer(struct keeper *k, struct chan_msg *msg)
 	return 0;
 }
 
-static int on_run_key(struct keeper *k, struct chan_msg *msg)
+static int on_run_keys(struct keeper *k, struct chan_msg *msg)
 {
-	struct wire_reader r = wire_reader(msg->body, msg->body_len);
-	struct str run = wire_get_str(&r, ULID_LEN);
+	CLEANUP_BUF struct buf b = BUF_INIT(RUN_KEYS_MAX);
+	struct str run = {NULL, ULID_LEN};
 	struct ulid id = {0};
+	struct err e;
 
-	if (!wire_end(&r) || !ulid_valid(run) || !k->run_fn)
+	if (msg->body_len || msg->n_fds != 1 || !k->run_fn ||
+	    fd_memfd_read(msg->fds[0], &b, &e) || b.len % ULID_LEN)
 		return -1;
-	memcpy(id.s, run.p, ULID_LEN);
-	k->run_fn(k->run_ctx, &id);
+	for (size_t at = 0; at < b.len; at += ULID_LEN) {
+		run.p = b.data + at;
+		if (!ulid_valid(run))
+			return -1;
+		memcpy(id.s, run.p, ULID_LEN);
+		k->run_fn(k->run_ctx, &id);
+	}
 	return 0;
 }
 
@@ -183,7 +191,7 @@ static const struct {
 	{MSG_PROVIDER_STATE, on_provider   },
 	{MSG_PUBLIC_KEYS,    on_public     },
 	{MSG_LEASE_COUNT,    on_lease_count},
-	{MSG_RUN_KEY_OF,     on_run_key    },
+	{MSG_RUN_KEYS_OF,    on_run_keys   },
 };
 
 static int on_msg(void *ctx, struct chan_msg *msg)

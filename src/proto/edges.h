@@ -130,8 +130,9 @@ enum msg_type {
 	MSG_VERSIONS, /* tag, project, name: LISTED, an array, newest first */
 	/* of the keys of runs' private files; no tag, nobody waits */
 	MSG_RUN_GONE, /* server -> keeper; ulid: its key goes, if there is one */
-	MSG_RUN_KEYS,   /* server -> keeper, no body: which are there? */
-	MSG_RUN_KEY_OF, /* keeper -> server, for each; ulid */
+	MSG_RUN_KEYS,    /* server -> keeper, no body: which are there? */
+	MSG_RUN_KEYS_OF, /* keeper -> server, no body; fd 0: sealed memfd, their
+			    ULIDs, up to RUN_KEYS_MAX bytes */
 
 	/* server's http thread <-> monitor, on a channel of their own */
 	MSG_RELOAD = 112, /* no body: read everything anew; then: */
@@ -253,6 +254,7 @@ enum secret_form {
 
 enum {
 	SECRET_INLINE_MAX = 15000, /* bytes of a value in a message's body */
+	RUN_KEYS_MAX = 4 << 20,
 	SECRET_FILE_MAX = 16
 			  << 20, /* of what is exported or imported at once */
 };

@@ -20,7 +20,8 @@ struct attempt {
 	struct loop_timer *bury;
 	struct link fetches;       /* of providers */
 	bool asked[UINT8_MAX + 1]; /* by tag */
-	int64_t ends_us;           /* real time: at the latest */
+	unsigned n_asked;
+	int64_t ends_us; /* real time: at the latest */
 	struct keeper_tokens *tokens;
 };
 
@@ -212,8 +213,9 @@ static int on_fetch(struct attempt *a, struct chan_msg *msg)
 
 	if (f.tag == FETCH_RUN_KEY && !text.len && wire_end(&r))
 		return run_key(&f);
+	/* Each of the grant once: an answer may be a program that runs. */
 	if (!wire_end(&r) || msg->n_fds || a->asked[f.tag] ||
-	    secret_ref_parse(text, &f.ref, &e))
+	    a->n_asked++ >= a->g.n_refs || secret_ref_parse(text, &f.ref, &e))
 		return -1;
 	a->asked[f.tag] = true;
 	h = hash_sha256(text.p, text.len);

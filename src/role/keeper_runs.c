@@ -6,6 +6,7 @@
  */
 #include "role/keeper.h"
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "secrets/private.h"
@@ -86,42 +87,50 @@ int keeper_run_gone(struct keeper *k, struct wire_reader *r)
 	return 0;
 }
 
-static int tell(struct keeper *k, const char *name)
+static void add(struct buf *b, const char *name)
 {
-	struct wire_writer w = {.len = 0};
-	char run[ULID_LEN + 1] = "";
-	struct err e;
-
 	if (strncmp(name, PREFIX, sizeof(PREFIX) - 1) != 0 ||
 	    strlen(name) != NAME_LEN)
+		return;
+	for (size_t i = sizeof(PREFIX) - 1; i < NAME_LEN; i++)
+		buf_putc(b, (char)toupper((unsigned char)name[i]));
+}
+
+/* However many there are, it is one message: a channel holds only so many.
+ * Those that find no room are asked for again. */
+static int tell(struct keeper *k, const struct buf *b)
+{
+	CLEANUP_FD int fd = -1;
+	struct err e;
+
+	fd = fd_memfd_sealed("runs", buf_view(b), &e);
+	if (fd < 0) {
+		log_warn("the keys of runs: %s", e.text);
 		return 0;
-	for (size_t i = 0; i < ULID_LEN; i++)
-		run[i] = (char)toupper(
-			(unsigned char)name[sizeof(PREFIX) - 1 + i]);
-	wire_str(&w, str_from(run));
-	return chan_post(k->server, MSG_RUN_KEY_OF, &w, NULL, 0, &e);
+	}
+	return chan_post(k->server, MSG_RUN_KEYS_OF, NULL, &fd, 1, &e);
 }
 
 int keeper_run_keys(struct keeper *k, struct wire_reader *r)
 {
 	CLEANUP_MEM struct secret_meta *page = mem_array(PAGE, sizeof(*page));
 	char after[SECRET_STORE_NAME_MAX + 1] = "";
+	CLEANUP_BUF struct buf b = BUF_INIT(RUN_KEYS_MAX);
 	size_t n = PAGE;
 	struct err e;
 
 	if (!wire_end(r))
 		return -1;
-	while (k->store && n == PAGE) {
+	while (k->store && n == PAGE && b.len + PAGE * ULID_LEN <= b.max) {
 		if (secret_store_list(k->store, own, str_from(after), page,
 				      PAGE, &n, &e)) {
 			log_warn("the keys of runs: %s", e.text);
 			return 0;
 		}
 		for (size_t i = 0; i < n; i++)
-			if (tell(k, page[i].name))
-				return -1;
+			add(&b, page[i].name);
 		if (n)
 			memcpy(after, page[n - 1].name, sizeof(after));
 	}
-	return 0;
+	return b.len ? tell(k, &b) : 0;
 }

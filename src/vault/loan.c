@@ -348,6 +348,11 @@ static int ask(struct loan *o, struct err *e)
 				.ours = token_ours(o->token)};
 	struct call_request r = {.token = u.token, .kind = RETRY_MAKES};
 
+	/* Not by another path than policies know it by; nor is it written to. */
+	if (provider_mount_of(o->p->p, str_from(o->ref.path)))
+		return err_set(e, ERR_DENIED,
+			       "%s: a KV engine: read it without a `kind`",
+			       o->ref.path);
 	if (dynamic_make(&o->ref, &o->who, &o->d, e) ||
 	    lease_prepare(o->p->v->leases, &u, &o->login, e))
 		return -1;

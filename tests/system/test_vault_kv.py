@@ -3,8 +3,8 @@
 that answer what they should not."""
 import pytest
 
-from vaultkit import (KV, ONE, READS, VALUE, everything, fails, job, reads,
-                      serve, succeeds)
+from vaultkit import (KV, ONE, POLICY, READS, VALUE, everything, fails, job,
+                      reads, serve, settings, succeeds)
 
 # --- values
 
@@ -149,3 +149,25 @@ def test_requests_are_as_vault_wants_them(vault):
     assert headers["x-vault-request"] == "true"
     assert headers["x-vault-token"] == vault.token
     assert "accept-encoding" not in headers and "cookie" not in headers
+
+
+# --- by another path
+
+@pytest.mark.parametrize("known", (True, False))
+def test_what_is_denied_is_not_had_by_the_path_below(cold, bao, known):
+    """kv/data/app of kind read is kv/app, and a rule names only that."""
+    bao.policy("jobs", READS)
+    bao.kv(KV, "app", {"token": VALUE})
+    path = settings(cold, bao, bao.token(["jobs"]),
+                    **({"kv": {KV: "2"}} if known else {}))
+    cold.write("policies/test.yaml", POLICY +
+               '    deny: { secrets: ["vault:*:kv/app"] }\n')
+    cold.serve("--policy", "policies", "--config", path)
+    answer = cold.submit("nfo: 1\nname: test\n" + job(ONE, "cat $x"))
+    assert answer.status == 403 and b"is denied" in answer.body, answer
+    error = fails(cold, "{ vault: kv/data/app, kind: read }")
+    assert "KV engine" in error, error
+    assert bool(reads(bao)) != known
+    # nor is it written to
+    fails(cold, "{ vault: kv/data/app, kind: read, params: { data: x } }")
+    assert not known or not reads(bao)
