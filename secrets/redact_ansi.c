@@ -152,31 +152,11 @@ static void between(struct window *w, size_t cur, size_t to, bool next)
 	run(w, to - w->reach, to);
 }
 
-/* A place in the text, and how many squeezed bytes are before it. */
-struct cursor {
-	size_t at, index;
-};
-
-/* Sequences come close together: go on from the last place in the block. */
-static size_t index_of(struct cursor *c, const struct redact_squeezed *sq,
-		       const uint8_t *p, size_t at)
-{
-	if (at < c->at || at / REDACT_BLOCK != c->at / REDACT_BLOCK) {
-		c->index = redact_squeeze_index(sq, p, at);
-	} else {
-		for (size_t i = c->at; i < at; i++)
-			c->index += redact_kept(p[i]);
-	}
-	c->at = at;
-	return c->index;
-}
-
 bool redact_ansi(struct redact_ansi *a, const struct redact_squeezed *sq,
 		 const uint8_t *p, size_t len, size_t reach, redact_ansi_fn *fn,
 		 void *ctx)
 {
 	struct window w = {a, sq, reach, fn, ctx};
-	struct cursor c = {0, 0};
 	const uint8_t *esc = memchr(p, 0x1b, len);
 	size_t at = 0, cur = 0, gap = 0, to;
 	bool first = true;
@@ -185,7 +165,7 @@ bool redact_ansi(struct redact_ansi *a, const struct redact_squeezed *sq,
 	while (esc) {
 		size_t place = (size_t)(esc - p), skip;
 
-		to = index_of(&c, sq, p, place);
+		to = redact_squeeze_index(sq, place);
 		if (first && to > reach)
 			cur = to - reach;
 		if (to > cur) {
@@ -201,7 +181,7 @@ bool redact_ansi(struct redact_ansi *a, const struct redact_squeezed *sq,
 		 * sequence at all: no gap is too large yet. */
 		gap += at < len ? skip : 1;
 		gap += dropped_after(p, len, at);
-		cur = index_of(&c, sq, p, at);
+		cur = redact_squeeze_index(sq, at);
 		esc = memchr(p + at, 0x1b, len - at);
 	}
 	to = sq->n;

@@ -152,7 +152,8 @@ enum {
 struct redact_squeezed {
 	uint8_t *b; /* room for the text + REDACT_BLOCK */
 	size_t n;
-	uint32_t *map; /* where each block of the text begins in b */
+	uint32_t *map;  /* where each block of the text begins in b */
+	uint64_t *kept; /* which bytes of each block are in b */
 	size_t n_blocks;
 	size_t hint; /* the block that was asked for last */
 };
@@ -161,12 +162,10 @@ struct redact_squeezed {
  * of REDACT_HAS_* there are. */
 unsigned redact_squeeze(const uint8_t *p, size_t len,
 			struct redact_squeezed *out);
-/* How many bytes of b are from before p[at]. */
-size_t redact_squeeze_index(const struct redact_squeezed *s, const uint8_t *p,
-			    size_t at);
-/* The place in p of b[i]. */
-size_t redact_squeeze_origin(struct redact_squeezed *s, const uint8_t *p,
-			     size_t i);
+/* How many bytes of b are from before byte `at` of the text. */
+size_t redact_squeeze_index(const struct redact_squeezed *s, size_t at);
+/* The place in the text of b[i], which is not a gap's zero. */
+size_t redact_squeeze_origin(struct redact_squeezed *s, size_t i);
 /* The implementations by themselves, for tests; NULL past the last, and for
  * those that this processor lacks. */
 typedef unsigned redact_squeeze_fn(const uint8_t *p, size_t len,
@@ -212,9 +211,8 @@ struct redact_scan {
 	struct redact_squeezed sq;
 	struct guard ansi_mem; /* when it is first needed */
 	struct redact_ansi *ansi;
-	uint64_t *mask; /* a bit for each byte of buf */
-	bool any;       /* mask has a bit */
-	size_t scanned; /* bytes that mask is about */
+	uint64_t *mask;            /* a bit for each byte of buf */
+	size_t mask_from, mask_to; /* all bits are between, if this is more */
 	struct redact_hit *hits;
 	size_t n_hits;
 	struct redact_hit pending; /* in a view's places; to is 0: none */

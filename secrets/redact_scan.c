@@ -29,12 +29,15 @@ void redact_scan_init(struct redact_scan *s, const struct redact_set *set,
 	size_t blocks = cap / REDACT_BLOCK + 1, used = 0;
 
 	*s = (struct redact_scan){.cap = blocks * REDACT_BLOCK};
-	s->mem = redact_guard(
-		2 * s->cap + 2 * REDACT_BLOCK +
-		(blocks + 1) * (sizeof(*s->sq.map) + sizeof(*s->mask)) + 64);
+	s->mem = redact_guard(2 * s->cap + 2 * REDACT_BLOCK +
+			      (blocks + 1) *
+				      (sizeof(*s->sq.map) +
+				       sizeof(*s->sq.kept) + sizeof(*s->mask)) +
+			      80);
 	s->buf = carve(&s->mem, &used, s->cap + REDACT_BLOCK);
 	s->sq.b = carve(&s->mem, &used, s->cap + REDACT_BLOCK);
 	s->sq.map = carve(&s->mem, &used, blocks * sizeof(*s->sq.map));
+	s->sq.kept = carve(&s->mem, &used, blocks * sizeof(*s->sq.kept));
 	s->mask = carve(&s->mem, &used, (blocks + 1) * sizeof(*s->mask));
 	s->hits = mem_array(HITS_MAX, sizeof(*s->hits));
 	redact_scan_swap(s, set);
@@ -83,7 +86,8 @@ static void mask_range(struct redact_scan *s, size_t from, size_t to)
 	uint64_t head = ~(uint64_t)0 << (from % 64);
 	uint64_t tail = ~(uint64_t)0 >> (63 - (to - 1) % 64);
 
-	s->any = true;
+	s->mask_from = from < s->mask_from ? from : s->mask_from;
+	s->mask_to = to > s->mask_to ? to : s->mask_to;
 	if (first == last) {
 		s->mask[first] |= head & tail;
 		return;
@@ -99,8 +103,12 @@ size_t redact_scan_next(const struct redact_scan *s, size_t from, size_t to,
 {
 	uint64_t flip = masked ? 0 : ~(uint64_t)0;
 
-	if (!s->any)
-		return masked ? to : from;
+	if (!masked && (from < s->mask_from || from >= s->mask_to))
+		return from;
+	if (masked && from < s->mask_from)
+		from = s->mask_from;
+	if (masked && from >= s->mask_to)
+		return to;
 	while (from < to) {
 		uint64_t word = (s->mask[from / 64] ^ flip) >> (from % 64);
 
@@ -156,16 +164,15 @@ static void map_squeezed(struct redact_scan *s)
 	struct redact_hit *h = &s->pending;
 
 	if (h->to)
-		add_hit(s, redact_squeeze_origin(&s->sq, s->buf, h->from),
-			redact_squeeze_origin(&s->sq, s->buf, h->to - 1) + 1,
+		add_hit(s, redact_squeeze_origin(&s->sq, h->from),
+			redact_squeeze_origin(&s->sq, h->to - 1) + 1,
 			h->secret);
 	h->to = 0;
 }
 
 static size_t ansi_origin(struct redact_scan *s, size_t i)
 {
-	return redact_squeeze_origin(&s->sq, s->buf,
-				     redact_ansi_origin(s->ansi, i));
+	return redact_squeeze_origin(&s->sq, redact_ansi_origin(s->ansi, i));
 }
 
 static void map_ansi(struct redact_scan *s)
@@ -232,9 +239,8 @@ static unsigned run_squeezed(struct redact_scan *s)
 	if (last < s->len) {
 		n = redact_match_hold(m, s->sq.b, s->sq.n);
 		if (n)
-			hold(s,
-			     redact_squeeze_origin(&s->sq, s->buf, s->sq.n - n),
-			     n, last + 1);
+			hold(s, redact_squeeze_origin(&s->sq, s->sq.n - n), n,
+			     last + 1);
 	}
 	if (!(has & REDACT_HAS_ESC))
 		return has;
@@ -322,10 +328,10 @@ void redact_scan_run(struct redact_scan *s)
 {
 	unsigned has;
 
-	if (s->any)
-		memset(s->mask, 0, (s->scanned / 64 + 1) * sizeof(*s->mask));
-	s->any = false;
-	s->scanned = s->len;
+	for (size_t i = s->mask_from / 64; i * 64 < s->mask_to; i++)
+		s->mask[i] = 0;
+	s->mask_from = SIZE_MAX;
+	s->mask_to = 0;
 	s->hold_at = s->len;
 	s->hold_kept = s->hold_end = 0;
 	has = run_squeezed(s);

@@ -7,6 +7,7 @@
  */
 #include "secrets/redact_internal.h"
 
+#include <assert.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -41,7 +42,7 @@ INLINE unsigned squeeze(const uint8_t *p, size_t len,
 	uint8_t *o = out->b;
 
 	for (size_t i = 0; i < n_blocks; i++, p += REDACT_BLOCK) {
-		uint64_t keep = keep_of(p, &odd);
+		uint64_t keep = out->kept[i] = keep_of(p, &odd);
 
 		if (__builtin_expect(!keep, 0)) {
 			out->map[i] = (uint32_t)(o - out->b);
@@ -222,23 +223,21 @@ unsigned redact_squeeze(const uint8_t *p, size_t len,
 	return fn(p, len, out);
 }
 
-size_t redact_squeeze_index(const struct redact_squeezed *s, const uint8_t *p,
-			    size_t at)
+size_t redact_squeeze_index(const struct redact_squeezed *s, size_t at)
 {
-	size_t block = at / REDACT_BLOCK, n;
+	size_t block = at / REDACT_BLOCK;
+	uint64_t before = ((uint64_t)1 << at % REDACT_BLOCK) - 1;
 
 	if (block >= s->n_blocks)
 		return s->n;
-	n = s->map[block];
-	for (size_t i = block * REDACT_BLOCK; i < at; i++)
-		n += redact_kept(p[i]);
-	return n;
+	return s->map[block] +
+	       (size_t)__builtin_popcountll(s->kept[block] & before);
 }
 
-size_t redact_squeeze_origin(struct redact_squeezed *s, const uint8_t *p,
-			     size_t i)
+size_t redact_squeeze_origin(struct redact_squeezed *s, size_t i)
 {
-	size_t lo = 0, hi = s->n_blocks, at, skip;
+	size_t lo = 0, hi = s->n_blocks, skip;
+	uint64_t kept;
 
 	/* The last block that begins at i or before; often near the last. */
 	if (s->map[s->hint] <= i) {
@@ -255,8 +254,9 @@ size_t redact_squeeze_origin(struct redact_squeezed *s, const uint8_t *p,
 			hi = mid;
 	}
 	s->hint = lo;
-	skip = i - s->map[lo];
-	for (at = lo * REDACT_BLOCK;; at++)
-		if (redact_kept(p[at]) && !skip--)
-			return at;
+	kept = s->kept[lo];
+	for (skip = i - s->map[lo]; skip; skip--)
+		kept &= kept - 1;
+	assert(kept); /* i is no gap's zero */
+	return lo * REDACT_BLOCK + (size_t)__builtin_ctzll(kept);
 }
