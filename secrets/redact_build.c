@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 
 enum {
@@ -17,7 +18,8 @@ enum {
 	BLOOM_MIN_LOG = 16,
 	BLOOM_MAX_LOG = 24,
 	PAIR_PER_GRAM = 12,
-	PREFIX_PER_PATTERN = 16
+	PREFIX_PER_PATTERN = 16,
+	WINDOW_REACH = 48 /* bytes of a pattern; further on is none better */
 };
 
 static void set_bit(uint32_t *bits, uint32_t i)
@@ -39,7 +41,8 @@ enum {
 	LOWER = 1 << 6,
 	POINT = 1 << 9,
 	OTHER = 1 << 12,
-	FIELD = 7
+	FIELD = 7,
+	LEAST = 1 /* of what gram_weight() gives */
 };
 
 static unsigned class_of(uint8_t c)
@@ -53,6 +56,15 @@ static unsigned class_of(uint8_t c)
 	return c && strchr("./:=-_\",", c) ? POINT : OTHER;
 }
 
+static uint16_t classes_of[256];
+
+/* Before main(), so that no two threads race to make it. */
+static __attribute__((constructor)) void make_classes(void)
+{
+	for (unsigned c = 0; c < 256; c++)
+		classes_of[c] = (uint16_t)class_of((uint8_t)c);
+}
+
 /* How often a gram comes in logs: times and numbers, then words, then
  * identifiers and hexadecimal.  Only the order of the figures matters much. */
 static unsigned gram_weight(unsigned classes)
@@ -61,7 +73,7 @@ static unsigned gram_weight(unsigned classes)
 	unsigned points = classes / POINT & FIELD;
 
 	if (classes / OTHER & FIELD)
-		return 1;
+		return LEAST;
 	if (digits + points == GRAM)
 		return 60;
 	if (!digits)
@@ -72,16 +84,18 @@ static unsigned gram_weight(unsigned classes)
 /* The stride consecutive grams that are least like ordinary text. */
 static uint32_t rarest_window(const uint8_t *p, size_t len, unsigned stride)
 {
-	unsigned class[REDACT_TILE_MAX], weight[REDACT_TILE_MAX];
+	unsigned class[WINDOW_REACH], weight[WINDOW_REACH];
 	unsigned least = ~0u, classes = 0, sum = 0;
 	uint32_t best = 0;
 
 	assert(len <= REDACT_TILE_MAX);
+	if (len > WINDOW_REACH)
+		len = WINDOW_REACH;
 	/* Best with four more bytes behind each of its grams. */
 	if (len >= stride + 2 * GRAM - 1)
 		len -= GRAM;
 	for (uint32_t i = 0; i < len; i++) {
-		class[i] = class_of(p[i]);
+		class[i] = classes_of[p[i]];
 		classes += class[i];
 		if (i + 1 < GRAM)
 			continue;
@@ -93,25 +107,12 @@ static uint32_t rarest_window(const uint8_t *p, size_t len, unsigned stride)
 		if (sum < least) {
 			least = sum;
 			best = i + 1 - (GRAM + stride - 1);
+			if (sum == stride * LEAST)
+				break; /* the first of the best */
 		}
 		sum -= weight[i + 1 - (GRAM + stride - 1)];
 	}
 	return best;
-}
-
-/* For qsort_r(): by bytes, the shorter first. */
-static int pat_cmp(const void *a, const void *b, void *bytes)
-{
-	const struct redact_pat *x = a, *y = b;
-	const uint8_t *base = bytes;
-	int c = memcmp(base + x->off, base + y->off,
-		       x->len < y->len ? x->len : y->len);
-
-	if (c)
-		return c;
-	if (x->len != y->len)
-		return x->len < y->len ? -1 : 1;
-	return x->secret < y->secret ? -1 : x->secret > y->secret;
 }
 
 /* A part of the one mapping, in the order of the calls. */
@@ -147,45 +148,144 @@ static unsigned kind_of(uint32_t at, uint32_t len)
 	return k;
 }
 
-static void add_grams(struct redact_match *m, struct redact_gram *out,
-		      uint32_t pat, uint32_t *bloom, uint64_t *pair)
+static int8_t check_at(unsigned kind)
+{
+	return kind < ARRAY_LEN(around) ? around[kind] : 0;
+}
+
+/* Into the filters; how many are in each bucket. */
+static void count_grams(struct redact_match *m, uint32_t pat, uint32_t from,
+			uint32_t *bloom, uint64_t *pair, uint32_t *bucket)
 {
 	const uint8_t *p = m->bytes + m->pat[pat].off;
-	uint32_t len = m->pat[pat].len;
-	uint32_t from = rarest_window(p, len, m->stride);
 
-	for (uint32_t k = 0; k < m->stride; k++) {
-		uint32_t at = from + k;
-		unsigned kind = kind_of(at, len);
-		int8_t check = kind < ARRAY_LEN(around) ? around[kind] : 0;
-		uint32_t gram = load32(p + at), other = load32(p + at + check);
+	for (uint32_t at = from; at < from + m->stride; at++) {
+		unsigned kind = kind_of(at, m->pat[pat].len);
+		uint32_t gram = load32(p + at);
+		uint32_t other = load32(p + at + check_at(kind));
 
 		put_gram(bloom, bloom_hash(gram), m->bloom_shift);
 		put_place(pair, pair_place(gram, other, kind, m->pair_shift));
 		m->kinds |= 1u << kind;
-		out[k] = (struct redact_gram){
-			.hash = hash32(gram),
-			.check = other,
+		bucket[hash32(gram) >> m->bucket_shift]++;
+	}
+}
+
+/* Into the table; the last first, as `end` is the end of each bucket. */
+static void put_grams(const struct redact_match *m, uint32_t pat, uint32_t from,
+		      struct redact_gram *to, uint32_t *end)
+{
+	const uint8_t *p = m->bytes + m->pat[pat].off;
+
+	for (uint32_t at = from + m->stride; at-- > from;) {
+		int8_t check = check_at(kind_of(at, m->pat[pat].len));
+		uint32_t hash = hash32(load32(p + at));
+
+		to[--end[hash >> m->bucket_shift]] = (struct redact_gram){
+			.check = load32(p + at + check),
 			.pat = pat,
+			.hash = (uint16_t)hash,
 			.at = (uint8_t)at,
 			.check_at = check,
 		};
 	}
 }
 
-/* Sort the grams into buckets by the top bits of their hashes. */
-static void fill_buckets(const struct redact_match *m, uint32_t *bucket,
-			 struct redact_gram *to, const struct redact_gram *from,
-			 size_t n)
+static void fill(struct redact_match *m, uint32_t *bloom, uint64_t *pair,
+		 uint32_t *bucket, struct redact_gram *gram)
 {
 	size_t n_buckets = (size_t)1 << (32 - m->bucket_shift);
+	uint8_t *from = mem_alloc(m->n); /* the window of each pattern */
 
-	for (size_t i = 0; i < n; i++)
-		bucket[from[i].hash >> m->bucket_shift]++;
+	for (uint32_t i = 0; i < m->n; i++) {
+		const struct redact_pat *p = &m->pat[i];
+
+		from[i] = (uint8_t)rarest_window(m->bytes + p->off, p->len,
+						 m->stride);
+		count_grams(m, i, from[i], bloom, pair, bucket);
+	}
 	for (size_t i = 1; i <= n_buckets; i++)
 		bucket[i] += bucket[i - 1];
-	for (size_t i = n; i--;)
-		to[--bucket[from[i].hash >> m->bucket_shift]] = from[i];
+	for (uint32_t i = (uint32_t)m->n; i--;)
+		put_grams(m, i, from[i], gram, bucket);
+	mem_free(from);
+}
+
+/* For qsort_r(): by bytes, the shorter first, of the same ones that of the
+ * first secret. */
+static int pat_cmp(const void *a, const void *b, void *bytes)
+{
+	const struct redact_pat *x = a, *y = b;
+	const uint8_t *base = bytes;
+	int c = memcmp(base + x->off, base + y->off,
+		       x->len < y->len ? x->len : y->len);
+
+	if (c)
+		return c;
+	if (x->len != y->len)
+		return x->len < y->len ? -1 : 1;
+	return x->secret < y->secret ? -1 : x->secret > y->secret;
+}
+
+/* A pattern by its first bytes, as a number that sorts as they do. */
+struct key {
+	uint64_t head;
+	size_t i; /* of the pattern */
+};
+
+static uint64_t head_of(const uint8_t *p, size_t len)
+{
+	uint64_t head = 0;
+
+	memcpy(&head, p, len < sizeof(head) ? len : sizeof(head));
+	return be64toh(head);
+}
+
+/* Sort by one byte of the heads; what is the same stays in order. */
+static void sort_byte(struct key *to, const struct key *from, size_t n,
+		      unsigned shift)
+{
+	size_t at[257] = {0};
+
+	for (size_t i = 0; i < n; i++)
+		at[(from[i].head >> shift & 0xff) + 1]++;
+	for (unsigned i = 1; i < 256; i++)
+		at[i] += at[i - 1];
+	for (size_t i = 0; i < n; i++)
+		to[at[from[i].head >> shift & 0xff]++] = from[i];
+}
+
+/* By the heads first, where most differ; those are plaintext. */
+static void sort_list(struct redact_list *l)
+{
+	struct redact_pat *v = mem_array(l->n, sizeof(*v));
+	struct guard tmp = redact_guard(2 * l->n * sizeof(struct key));
+	struct key *keys = tmp.p, *other = keys + l->n;
+	size_t from = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct redact_pat *p = &l->v[i];
+
+		keys[i] = (struct key){
+			head_of((uint8_t *)l->mem.p + p->off, p->len), i};
+	}
+	for (unsigned shift = 0; shift < 64; shift += 16) {
+		sort_byte(other, keys, l->n, shift);
+		sort_byte(keys, other, l->n, shift + 8);
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		v[i] = l->v[keys[i].i];
+		if (i + 1 < l->n && keys[i + 1].head == keys[i].head)
+			continue;
+		if (i > from)
+			qsort_r(v + from, i + 1 - from, sizeof(*v), pat_cmp,
+				l->mem.p);
+		from = i + 1;
+	}
+	guard_unmap(&tmp);
+	mem_free(l->v);
+	l->v = v;
+	l->cap = l->n;
 }
 
 /* Of the same pattern from several secrets, the first one's stays. */
@@ -194,7 +294,7 @@ static size_t sort_unique(struct redact_list *l)
 	const uint8_t *bytes = l->mem.p;
 	size_t n = 0;
 
-	qsort_r(l->v, l->n, sizeof(*l->v), pat_cmp, l->mem.p);
+	sort_list(l);
 	for (size_t i = 0; i < l->n; i++)
 		if (!n || l->v[n - 1].len != l->v[i].len ||
 		    memcmp(bytes + l->v[n - 1].off, bytes + l->v[i].off,
@@ -223,7 +323,7 @@ static void copy_pats(struct redact_match *m, const struct redact_list *l,
 		pat[i].off = used;
 		memcpy(bytes + used, (uint8_t *)l->mem.p + l->v[i].off,
 		       pat[i].len);
-		m->all_odd &= has_odd(bytes + used, pat[i].len);
+		m->all_odd = m->all_odd && has_odd(bytes + used, pat[i].len);
 		used += pat[i].len;
 		if (pat[i].len > m->max_len)
 			m->max_len = pat[i].len;
@@ -239,7 +339,6 @@ void redact_match_build(struct redact_match *m, struct redact_list *l,
 	uint64_t *pair;
 	struct redact_gram *gram;
 	struct redact_pat *pat;
-	struct guard tmp;
 	uint8_t *bytes;
 	bool *first;
 
@@ -256,7 +355,7 @@ void redact_match_build(struct redact_match *m, struct redact_list *l,
 	pair_log =
 		log2_for(n_grams * PAIR_PER_GRAM, BLOOM_MIN_LOG, BLOOM_MAX_LOG);
 	prefix_log = log2_for(l->n * PREFIX_PER_PATTERN, 10, BLOOM_MAX_LOG);
-	bucket_log = log2_for(n_grams, 8, 24);
+	bucket_log = log2_for(n_grams / 2, 8, 24);
 	total = ((size_t)1 << bloom_log) / 8 + ((size_t)1 << pair_log) / 8 +
 		((size_t)1 << prefix_log) / 8 +
 		(((size_t)1 << bucket_log) + 1) * sizeof(*bucket) +
@@ -284,17 +383,13 @@ void redact_match_build(struct redact_match *m, struct redact_list *l,
 	m->pair_shift = 64 - (pair_log - 6);
 	m->prefix_shift = 32 - prefix_log;
 	m->bucket_shift = 32 - bucket_log;
-	tmp = redact_guard(n_grams * sizeof(*gram));
 	for (uint32_t i = 0; i < m->n; i++) {
 		const uint8_t *p = bytes + pat[i].off;
 
-		add_grams(m, (struct redact_gram *)tmp.p + i * m->stride, i,
-			  bloom, pair);
 		first[p[0]] = true;
 		set_bit(prefix, hash32(load32(p)) >> m->prefix_shift);
 	}
-	fill_buckets(m, bucket, gram, tmp.p, n_grams);
-	guard_unmap(&tmp);
+	fill(m, bloom, pair, bucket, gram);
 }
 
 void redact_match_done(struct redact_match *m)

@@ -88,12 +88,16 @@ static void hex(struct redact_out *o, const uint8_t *v, size_t n, int arg)
 		[HEX_BACKSLASH] = {"\\x", "",  "0123456789abcdef"},
 	};
 
+	const char *between = how[arg].between, *before = how[arg].before;
+	const char *digits = how[arg].digits;
+
 	for (size_t i = 0; i < n; i++) {
-		if (i)
-			put_str(o, how[arg].between);
-		put_str(o, how[arg].before);
-		redact_put1(o, (uint8_t)how[arg].digits[v[i] >> 4]);
-		redact_put1(o, (uint8_t)how[arg].digits[v[i] & 15]);
+		if (i && *between)
+			put_str(o, between);
+		if (*before)
+			put_str(o, before);
+		redact_put1(o, (uint8_t)digits[v[i] >> 4]);
+		redact_put1(o, (uint8_t)digits[v[i] & 15]);
 	}
 }
 
@@ -101,29 +105,43 @@ enum {
 	URL_LOWER = 16 /* or'ed to the index: %2f instead of %2F */
 };
 
+static const struct {
+	const char *safe, *space;
+} urls[] = {
+	{"-._~",			 "%20"}, /* RFC 3986, curl, jq @uri */
+	{"-._~/",			"%20"}, /* Python's quote() */
+	{"-._~",			 "+"  }, /* Python's quote_plus() */
+	{"*-._",			 "+"  }, /* HTML forms */
+	{"-._~!*'()",                    "%20"}, /* encodeURIComponent() */
+	{"-._~!*'();/?:@&=+$,#",         "%20"}, /* encodeURI() */
+	{"-._~!$%&()*+,/:;=?@[\\]^`{|}", "%20"}, /* WHATWG query */
+	{"-._~!$%&'()*+,.\\/",           "%20"}, /* WHATWG userinfo, about */
+};
+/* Bit i: the byte is itself in urls[i]. */
+static uint8_t url_safe[256];
+
+/* Before main(), so that no two threads race to make it. */
+static __attribute__((constructor)) void make_url_safe(void)
+{
+	_Static_assert(ARRAY_LEN(urls) <= 8, "a bit for each");
+	for (unsigned c = 1; c < 256; c++)
+		for (unsigned i = 0; i < ARRAY_LEN(urls); i++)
+			if (redact_alnum((uint8_t)c) ||
+			    strchr(urls[i].safe, (int)c))
+				url_safe[c] |= (uint8_t)(1u << i);
+}
+
 static void url(struct redact_out *o, const uint8_t *v, size_t n, int arg)
 {
-	static const struct {
-		const char *safe, *space;
-	} how[] = {
-		{"-._~",			 "%20"}, /* RFC 3986, curl, jq @uri */
-		{"-._~/",                        "%20"}, /* Python's quote() */
-		{"-._~",			 "+"  }, /* Python's quote_plus() */
-		{"*-._",			 "+"  }, /* HTML forms */
-		{"-._~!*'()",                    "%20"}, /* encodeURIComponent() */
-		{"-._~!*'();/?:@&=+$,#",         "%20"}, /* encodeURI() */
-		{"-._~!$%&()*+,/:;=?@[\\]^`{|}", "%20"}, /* WHATWG query */
-		{"-._~!$%&'()*+,.\\/",           "%20"}, /* WHATWG userinfo, about */
-	};
 	const char *digits =
 		arg & URL_LOWER ? "0123456789abcdef" : "0123456789ABCDEF";
-	const char *safe = how[arg & 15].safe;
+	unsigned how = (unsigned)arg & 15;
 
 	for (size_t i = 0; i < n; i++) {
-		if (redact_alnum(v[i]) || (v[i] && strchr(safe, v[i]))) {
+		if (url_safe[v[i]] >> how & 1) {
 			redact_put1(o, v[i]);
 		} else if (v[i] == ' ') {
-			put_str(o, how[arg & 15].space);
+			put_str(o, urls[how].space);
 		} else {
 			redact_put1(o, '%');
 			redact_put1(o, (uint8_t)digits[v[i] >> 4]);

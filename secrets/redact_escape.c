@@ -6,7 +6,6 @@
 #include "secrets/redact_internal.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 enum how {
@@ -53,20 +52,27 @@ static const struct style {
 
 static void put_how(struct redact_out *o, enum how how, uint32_t c)
 {
-	static const char *const formats[] = {
-		[HEX_LOWER] = "\\x%02x", [HEX_UPPER] = "\\x%02X",
-		[OCTAL] = "\\%03o",      [U_LOWER] = "\\u%04x",
-		[U_UPPER] = "\\u%04X",
+	static const struct {
+		uint8_t letter, n_digits, bits; /* of a digit */
+	} formats[] = {
+		[HEX_LOWER] = {'x', 2, 4},
+                  [HEX_UPPER] = {'x', 2, 4},
+		[OCTAL] = {0,   3, 3},
+                  [U_LOWER] = {'u', 4, 4},
+		[U_UPPER] = {'u', 4, 4},
 	};
-	char text[16];
-	int n;
+	const char *digits = how == HEX_UPPER || how == U_UPPER ?
+				     "0123456789ABCDEF" :
+				     "0123456789abcdef";
 
 	assert(how != KEEP && how < ARRAY_LEN(formats));
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	n = snprintf(text, sizeof(text), formats[how], c);
-#pragma GCC diagnostic pop
-	redact_put(o, text, (size_t)n);
+	redact_put1(o, '\\');
+	if (formats[how].letter)
+		redact_put1(o, formats[how].letter);
+	for (unsigned i = formats[how].n_digits; i--;)
+		redact_put1(o,
+			    (uint8_t)digits[c >> i * formats[how].bits &
+					    ((1u << formats[how].bits) - 1)]);
 }
 
 /* The character at v, which is valid UTF-8, and its length. */
@@ -90,27 +96,43 @@ static void put_u(struct redact_out *o, enum how how, uint32_t c)
 	put_how(o, how, c);
 }
 
-static const char *named(const struct style *s, uint8_t c)
+/* What becomes of each byte of ASCII: 0 for itself, CONTROL, or the letter
+ * behind a backslash. */
+enum {
+	CONTROL = 1
+};
+static uint8_t ascii[ARRAY_LEN(styles)][0x80];
+
+static uint8_t ascii_of(const struct style *s, uint8_t c)
 {
 	for (const char *p = s->named; *p; p += 2)
 		if ((uint8_t)*p == c)
-			return p + 1;
-	return NULL;
+			return (uint8_t)p[1];
+	if (c && strchr(s->quoted, c))
+		return c;
+	return s->control != KEEP &&
+	       (c < 0x20 || c == 0x7f || strchr(s->escaped, c));
 }
 
-static void put_ascii(struct redact_out *o, const struct style *s, uint8_t c)
+/* Before main(), so that no two threads race to make it. */
+static __attribute__((constructor)) void make_ascii(void)
 {
-	const char *letter = named(s, c);
+	for (unsigned i = 0; i < ARRAY_LEN(styles); i++)
+		for (unsigned c = 0; c < 0x80; c++)
+			ascii[i][c] = ascii_of(&styles[i], (uint8_t)c);
+}
 
-	if (letter || (c && strchr(s->quoted, c))) {
-		redact_put(o, "\\", 1);
-		redact_put(o, letter ? (const void *)letter : &c, 1);
-	} else if (s->control != KEEP &&
-		   (c < 0x20 || c == 0x7f || strchr(s->escaped, c))) {
-		put_how(o, s->control, c);
-	} else {
-		redact_put(o, &c, 1);
+static void put_ascii(struct redact_out *o, int style, uint8_t c)
+{
+	uint8_t how = ascii[style][c];
+
+	if (how == CONTROL) {
+		put_how(o, styles[style].control, c);
+		return;
 	}
+	if (how)
+		redact_put1(o, '\\');
+	redact_put1(o, how ? how : c);
 }
 
 void redact_escape(struct redact_out *o, const uint8_t *v, size_t n, int arg)
@@ -124,15 +146,13 @@ void redact_escape(struct redact_out *o, const uint8_t *v, size_t n, int arg)
 		return; /* no encoder of this kind takes it */
 	for (size_t i = 0; i < n; i += len) {
 		len = 1;
-		if (redact_alnum(v[i]))
-			redact_put1(o, v[i]);
-		else if (v[i] < 0x80)
-			put_ascii(o, s, v[i]);
+		if (v[i] < 0x80)
+			put_ascii(o, arg, v[i]);
 		else if (u)
 			put_u(o, s->high, utf8_at(v + i, &len));
 		else if (s->high != KEEP)
 			put_how(o, s->high, v[i]);
 		else
-			redact_put(o, v + i, 1);
+			redact_put1(o, v[i]);
 	}
 }

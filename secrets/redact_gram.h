@@ -12,10 +12,10 @@ enum {
 };
 
 struct redact_gram {
-	uint32_t hash;  /* one to one with the gram */
 	uint32_t check; /* the pattern's 4 bytes check_at from the gram */
 	uint32_t pat;
-	uint8_t at; /* the gram's place in the pattern */
+	uint16_t hash; /* its low half; the bucket is of the high one */
+	uint8_t at;    /* the gram's place in the pattern */
 	int8_t check_at;
 };
 

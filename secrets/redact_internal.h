@@ -32,6 +32,8 @@ struct redact_list {
 	struct redact_pat *v;
 	size_t n, cap;
 };
+/* Have room for len bytes, so that adding them moves nothing. */
+void redact_list_reserve(struct redact_list *l, size_t len);
 void redact_list_add(struct redact_list *l, const uint8_t *p, size_t len,
 		     uint32_t secret);
 void redact_list_done(struct redact_list *l);

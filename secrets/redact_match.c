@@ -63,7 +63,7 @@ static void look(struct search *s, size_t at)
 		const struct redact_pat *p;
 		size_t from = at - g->at;
 
-		if (g->hash != hash || at < g->at)
+		if (g->hash != (uint16_t)hash || at < g->at)
 			continue;
 		p = &m->pat[g->pat];
 		if (p->len > s->n - from ||

@@ -6,7 +6,9 @@
 #include <string.h>
 
 enum {
-	SECRETS_MAX = 65535
+	SECRETS_MAX = 65535,
+	GROWTH = 50,       /* bytes of patterns for each of a secret, about */
+	GROWTH_FROM = 4096 /* bytes of a secret that so much becomes of */
 };
 
 const char *redact_status_text(enum redact_status s)
@@ -41,6 +43,26 @@ static void unpack(const struct redact_set *s,
 	}
 }
 
+/* How many bytes the patterns may be. */
+static size_t guess(const struct redact_set *old, const struct redact_secret *v,
+		    size_t n)
+{
+	size_t sum = 0;
+
+	if (old && old->match[REDACT_VIEW_SQUEEZED].n) {
+		const struct redact_match *m =
+			&old->match[REDACT_VIEW_SQUEEZED];
+
+		sum = m->pat[m->n - 1].off + m->pat[m->n - 1].len;
+	}
+	for (size_t i = 0; i < n; i++) {
+		size_t len = secret_bytes(v[i].value).n_bytes;
+
+		sum += GROWTH * (len < GROWTH_FROM ? len : GROWTH_FROM);
+	}
+	return sum;
+}
+
 int redact_set_add(const struct redact_set *old, const struct redact_secret *v,
 		   size_t n, const struct str *words, size_t n_words,
 		   struct redact_set **ret, struct err *e)
@@ -66,6 +88,7 @@ int redact_set_add(const struct redact_set *old, const struct redact_secret *v,
 		s->names[i] = mem_strdup(old->names[i]);
 		s->status[i] = old->status[i];
 	}
+	redact_list_reserve(&lists[REDACT_VIEW_SQUEEZED], guess(old, v, n));
 	if (old)
 		unpack(old, lists);
 	for (size_t i = 0; i < n; i++) {

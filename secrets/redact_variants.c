@@ -41,17 +41,24 @@ struct guard redact_guard(size_t len)
 	return g;
 }
 
+void redact_list_reserve(struct redact_list *l, size_t len)
+{
+	struct guard g;
+
+	if (len <= l->mem.len)
+		return;
+	g = redact_guard(len);
+	if (l->used)
+		memcpy(g.p, l->mem.p, l->used);
+	guard_unmap(&l->mem);
+	l->mem = g;
+}
+
 void redact_list_add(struct redact_list *l, const uint8_t *p, size_t len,
 		     uint32_t secret)
 {
-	if (l->used + len > l->mem.len) {
-		struct guard g = redact_guard(2 * (l->used + len) + 4096);
-
-		if (l->used)
-			memcpy(g.p, l->mem.p, l->used);
-		guard_unmap(&l->mem);
-		l->mem = g;
-	}
+	if (l->used + len > l->mem.len)
+		redact_list_reserve(l, 2 * (l->used + len) + 4096);
 	if (l->n == l->cap) {
 		l->cap = l->cap ? 2 * l->cap : 256;
 		l->v = mem_resize(l->v, l->cap, sizeof(*l->v));

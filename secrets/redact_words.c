@@ -303,7 +303,8 @@ static bool counts_up(struct str s)
 
 static bool same_word(struct str s, const char *word)
 {
-	return strlen(word) == s.len && !strncasecmp(s.p, word, s.len);
+	return (s.p[0] | 0x20) == (word[0] | 0x20) && strlen(word) == s.len &&
+	       !strncasecmp(s.p, word, s.len);
 }
 
 bool redact_is_common(struct str s, const struct str *words, size_t n_words)
@@ -331,7 +332,8 @@ bool redact_in_mark(struct str s)
 	static const char partial[] = REDACT_MARK_PARTIAL;
 	static const char mark[] = REDACT_MARK;
 
-	if (s.len >= sizeof(partial))
+	if (s.len >= sizeof(partial) ||
+	    (s.len && !memchr(partial, s.p[0], sizeof(partial) - 1)))
 		return false;
 	return memmem(mark, sizeof(mark) - 1, s.p, s.len) ||
 	       memmem(partial, sizeof(partial) - 1, s.p, s.len);
