@@ -171,7 +171,8 @@ enum msg_type {
 			  ("": by what needs nobody) */
 	MSG_SLOTS,       /* tag: LISTED, an array */
 	MSG_SLOT_ADD,    /* tag, kind u8 (enum secret_slot_kind), log2 of N u8,
-			  passphrase str: OK with its number */
+			  str: the passphrase, or PROVIDER[/MOUNT]/KEY of
+			  a transit one: OK with its number */
 	MSG_SLOT_REMOVE, /* tag, number u64 */
 	MSG_ROTATE,      /* tag: OK with the term */
 	MSG_REKEY,       /* tag, n u8, passphrases str: OK with the term */
@@ -212,7 +213,7 @@ enum {
  * monitor knows: the keeper asks for one by name, for nobody else.
  */
 enum {
-	MSG_HELPER = 168, /* keeper -> monitor: tag u32, name str; fds enum
+	MSG_HELPER = 232, /* keeper -> monitor: tag u32, name str; fds enum
 			    * helper_fd from HELPER_STDIN to HELPER_STDERR */
 	MSG_HELPER_ENDED, /* monitor -> keeper: tag u32, struct helper_end */
 	MSG_FORK_HELPER,  /* monitor -> zygote: grant, n u8, str each; fds enum
