@@ -251,6 +251,20 @@ int secret_store_open(const struct secret_store_opts *o,
 	return 0;
 }
 
+int secret_store_peek(const struct secret_store_opts *o,
+		      struct secret_slot *ret, size_t *ret_n,
+		      char ret_id[SECRET_STORE_ID_LEN + 1], struct err *e)
+{
+	struct secret_store *s CLEANUP(store_cleanup) = NULL;
+
+	if (check_file(o->path, e) || prepare(o, &s, e) ||
+	    ssql_open(&s->sql, o->path, e) || sstore_manifest_read(s, e) ||
+	    sstore_slots_tell(s, ret, ret_n, e))
+		return -1;
+	secret_store_id(s, ret_id);
+	return 0;
+}
+
 void secret_store_id(const struct secret_store *s,
 		     char ret[SECRET_STORE_ID_LEN + 1])
 {

@@ -61,21 +61,43 @@ enum secret_slot_kind {
 	SECRET_SLOT_KEYFILE,
 	SECRET_SLOT_PASSPHRASE,
 	SECRET_SLOT_CREDENTIAL, /* of systemd */
+	SECRET_SLOT_TRANSIT,    /* sealed by a transit engine of Vault */
 	N_SECRET_SLOT_KINDS
 };
 const char *secret_slot_kind_name(enum secret_slot_kind k);
+
+enum {
+	SECRET_TRANSIT_PROVIDER_MAX = 63, /* bytes, as all of these */
+	SECRET_TRANSIT_MOUNT_MAX = 128,
+	SECRET_TRANSIT_KEY_MAX = 128,
+	SECRET_TRANSIT_SEALED_MAX = 704 /* of RSA with 4096 bits: 693 */
+};
+
+/* Where the key of a slot is opened, and what is opened there; no secret. */
+struct secret_transit {
+	char provider[SECRET_TRANSIT_PROVIDER_MAX + 1];
+	char mount[SECRET_TRANSIT_MOUNT_MAX + 1]; /* no slashes at its ends */
+	char key[SECRET_TRANSIT_KEY_MAX + 1];
+	char sealed[SECRET_TRANSIT_SEALED_MAX + 1];
+	bool bound; /* the store's id is additional data of it */
+};
+/* "PROVIDER/KEY" or "PROVIDER/MOUNT/KEY"; without a mount it is `transit`. */
+MUST_USE int secret_transit_read(struct str text, struct secret_transit *ret,
+				 struct err *e);
 
 /*
  * A key of SECRET_STORE_KEY_LEN bytes, or a passphrase; it is not needed after
  * the call.
  *
- * log_n  of a slot to be: how hard a passphrase is to guess; 0:
- *        SECRET_STORE_SCRYPT
+ * log_n    of a slot to be: how hard a passphrase is to guess; 0:
+ *          SECRET_STORE_SCRYPT
+ * transit  of a slot to be of this kind, else NULL
  */
 struct secret_opener {
 	enum secret_slot_kind kind;
 	const struct secret *key;
 	unsigned log_n;
+	const struct secret_transit *transit;
 };
 
 /*
@@ -115,10 +137,23 @@ void secret_store_close(struct secret_store *s);
 struct secret_slot {
 	uint64_t id;
 	enum secret_slot_kind kind;
-	int64_t created_us; /* since 1970 */
-	unsigned log_n;     /* of a passphrase */
+	int64_t created_us;            /* since 1970 */
+	unsigned log_n;                /* of a passphrase */
+	struct secret_transit transit; /* of this kind */
 };
 
+enum {
+	SECRET_STORE_ID_LEN = 32 /* hex digits */
+};
+
+/*
+ * The slots of a store that is not open, and its id: nobody vouches for them
+ * until one of them has opened it.  ret has SECRET_STORE_SLOTS_MAX.
+ */
+MUST_USE int secret_store_peek(const struct secret_store_opts *o,
+			       struct secret_slot *ret, size_t *ret_n,
+			       char ret_id[SECRET_STORE_ID_LEN + 1],
+			       struct err *e);
 /* ret has SECRET_STORE_SLOTS_MAX. */
 MUST_USE int secret_store_slots(struct secret_store *s, struct secret_slot *ret,
 				size_t *ret_n, struct err *e);
@@ -281,9 +316,6 @@ MUST_USE int secret_store_derive(const struct secret_store *s,
 				 const char *label, unsigned char *ret,
 				 struct err *e);
 
-enum {
-	SECRET_STORE_ID_LEN = 32 /* hex digits */
-};
 /* What no two stores share; no secret. */
 void secret_store_id(const struct secret_store *s,
 		     char ret[SECRET_STORE_ID_LEN + 1]);

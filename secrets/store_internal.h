@@ -79,7 +79,7 @@ struct secret_store {
 /* --- length-prefixed fields: tag, u32 length, bytes (big-endian) --------- */
 
 enum {
-	TLV_MAX = 1024
+	TLV_MAX = 2048
 };
 
 enum tlv_tag {
@@ -147,7 +147,21 @@ MUST_USE int sstore_root_new(struct secret_store *s, uint64_t from_term,
 MUST_USE int sstore_old_root_drop(struct secret_store *s, struct err *e);
 void sstore_old_root_forget(struct secret_store *s); /* after the commit */
 
-/* --- slots: store_slots.c ------------------------------------------------ */
+/* --- slots: store_slots.c, store_transit.c ------------------------------- */
+
+enum {
+	SSTORE_PARAMS_MAX = 1040 /* bytes of what a slot says of itself */
+};
+
+/* Into SSTORE_PARAMS_MAX bytes; ERR_INVALID for a malformed one. */
+MUST_USE int sstore_transit_pack(const struct secret_transit *t,
+				 unsigned char *out, size_t *ret_len,
+				 struct err *e);
+MUST_USE int sstore_transit_parse(const unsigned char *p, size_t len,
+				  struct secret_transit *ret, struct err *e);
+/* As they are in the database. */
+MUST_USE int sstore_slots_tell(struct secret_store *s, struct secret_slot *ret,
+			       size_t *ret_n, struct err *e);
 
 /* Wrap the root key for an opener, into a new row of the slots. */
 MUST_USE int sstore_slot_add(struct secret_store *s, uint64_t id,

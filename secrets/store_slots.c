@@ -13,7 +13,6 @@
 #include "base/mem.h"
 
 enum {
-	PARAMS_MAX = 512,
 	SALT_LEN = 16,
 	SCRYPT_PARAMS_LEN = 3 + SALT_LEN /* log2 of N, r, p, salt */
 };
@@ -22,6 +21,7 @@ static const char *const kinds[N_SECRET_SLOT_KINDS] = {
 	[SECRET_SLOT_KEYFILE] = "keyfile",
 	[SECRET_SLOT_PASSPHRASE] = "passphrase",
 	[SECRET_SLOT_CREDENTIAL] = "credential",
+	[SECRET_SLOT_TRANSIT] = "transit",
 };
 
 const char *secret_slot_kind_name(enum secret_slot_kind k)
@@ -32,7 +32,7 @@ const char *secret_slot_kind_name(enum secret_slot_kind k)
 struct slot {
 	uint64_t id;
 	enum secret_slot_kind kind;
-	unsigned char params[PARAMS_MAX];
+	unsigned char params[SSTORE_PARAMS_MAX];
 	size_t params_len;
 	int64_t created_us;
 	struct hash commitment;
@@ -71,10 +71,14 @@ static int check_key(const struct secret_opener *by, struct err *e)
 }
 
 /* Before any memory is spent: whoever wrote the row may be anybody. */
-static int check_scrypt(const struct slot *slot, struct err *e)
+static int check_params(const struct slot *slot, struct err *e)
 {
 	const unsigned char *p = slot->params;
+	struct secret_transit t;
 
+	if (slot->kind == SECRET_SLOT_TRANSIT &&
+	    sstore_transit_parse(p, slot->params_len, &t, e))
+		return sstore_damaged("the parameters of a transit slot", e);
 	if (slot->kind != SECRET_SLOT_PASSPHRASE)
 		return 0;
 	if (slot->params_len != SCRYPT_PARAMS_LEN ||
@@ -91,7 +95,7 @@ static int stretch(const struct slot *slot, const struct secret *pass,
 	struct secret_view v = secret_bytes(pass);
 	struct str salt = str_n((const char *)slot->params + 3, SALT_LEN);
 
-	if (check_scrypt(slot, e))
+	if (check_params(slot, e))
 		return -1;
 	return crypto_scrypt(v.bytes, v.n_bytes, salt, slot->params[0], out, e);
 }
@@ -150,12 +154,13 @@ static int slot_read(struct ssql_query *q, struct slot *ret, struct err *e)
 	ssql_get_blob(q, ret->wrap, sizeof(ret->wrap));
 	while (kind < N_SECRET_SLOT_KINDS && strcmp(text, kinds[kind]))
 		kind++;
-	if (q->bad || kind == N_SECRET_SLOT_KINDS || params.len > PARAMS_MAX)
+	if (q->bad || kind == N_SECRET_SLOT_KINDS ||
+	    params.len > SSTORE_PARAMS_MAX)
 		return sstore_damaged("a slot", e);
 	ret->kind = (enum secret_slot_kind)kind;
 	ret->params_len = params.len;
 	memcpy(ret->params, params.p, params.len);
-	return check_scrypt(ret, e);
+	return check_params(ret, e);
 }
 
 static int slots_read(struct secret_store *s, struct slot *ret, size_t *ret_n,
@@ -250,6 +255,9 @@ int sstore_slot_add(struct secret_store *s, uint64_t id,
 		random_bytes(slot.params + 3, SALT_LEN);
 		slot.params_len = SCRYPT_PARAMS_LEN;
 	}
+	if (by->kind == SECRET_SLOT_TRANSIT &&
+	    sstore_transit_pack(by->transit, slot.params, &slot.params_len, e))
+		return -1;
 	if (slot_keys(s, &slot, by, kek, &slot.commitment, e))
 		return -1;
 	rc = wrap(s, &slot, kek, e);
@@ -317,14 +325,14 @@ int sstore_slot_open(struct secret_store *s, const struct secret_opener *by,
 
 /* --- what an administrator does with them -------------------------------- */
 
-int secret_store_slots(struct secret_store *s, struct secret_slot *ret,
-		       size_t *ret_n, struct err *e)
+int sstore_slots_tell(struct secret_store *s, struct secret_slot *ret,
+		      size_t *ret_n, struct err *e)
 {
 	struct slot slots[SECRET_STORE_SLOTS_MAX];
 
-	if (sstore_manifest_check(s, e) || slots_read(s, slots, ret_n, e))
+	if (slots_read(s, slots, ret_n, e))
 		return -1;
-	for (size_t i = 0; i < *ret_n; i++)
+	for (size_t i = 0; i < *ret_n; i++) {
 		ret[i] = (struct secret_slot){
 			.id = slots[i].id,
 			.kind = slots[i].kind,
@@ -333,7 +341,21 @@ int secret_store_slots(struct secret_store *s, struct secret_slot *ret,
 					 slots[i].params[0] :
 					 0,
 		};
+		if (slots[i].kind == SECRET_SLOT_TRANSIT &&
+		    sstore_transit_parse(slots[i].params, slots[i].params_len,
+					 &ret[i].transit, e))
+			return -1;
+	}
 	return 0;
+}
+
+int secret_store_slots(struct secret_store *s, struct secret_slot *ret,
+		       size_t *ret_n, struct err *e)
+{
+	return sstore_manifest_check(s, e) ||
+			       sstore_slots_tell(s, ret, ret_n, e) ?
+		       -1 :
+		       0;
 }
 
 /* Inside a transaction, and as the manifest says. */

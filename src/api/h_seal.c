@@ -18,7 +18,8 @@ enum {
 	STATUS_MAX = 16384,
 	PASSPHRASES_MAX = 8,
 	PASSPHRASE_MAX = 1024,
-	REASON_MAX = 200
+	REASON_MAX = 200,
+	WHERE_MAX = 256 /* of a transit slot */
 };
 
 /* What is known of an answer that is on its way. */
@@ -263,7 +264,7 @@ static int kind_of(struct str s)
 {
 	/* in the order of enum secret_slot_kind */
 	static const char *const kinds[] = {"keyfile", "passphrase",
-					    "credential"};
+					    "credential", "transit"};
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (str_is(s, kinds[i]))
@@ -273,32 +274,41 @@ static int kind_of(struct str s)
 
 int h_slot_add(struct request *r)
 {
-	static const char *const keys[] = {"kind", "passphrase", "scrypt",
-					   NULL};
+	static const char *const keys[] = {"kind",     "passphrase", "scrypt",
+					   "provider", "key",        NULL};
+	CLEANUP_BUF struct buf where = BUF_INIT(2 * WHERE_MAX + 1);
 	struct body b CLEANUP_BODY = {NULL};
 	struct wire_writer body = {.len = 0};
 	const struct doc_node *n;
-	struct str kind, pass;
+	struct str kind, pass, provider, key;
 	int64_t log_n = 0;
 	struct sealing *w;
 
 	if (body_of(r, keys, &b) || text_of(r, &b, "kind", 32, &kind) ||
-	    text_of(r, &b, "passphrase", PASSPHRASE_MAX, &pass))
+	    text_of(r, &b, "passphrase", PASSPHRASE_MAX, &pass) ||
+	    text_of(r, &b, "provider", WHERE_MAX, &provider) ||
+	    text_of(r, &b, "key", WHERE_MAX, &key))
 		return 0;
 	n = doc_get(b.d->root, "scrypt");
 	if (n && (doc_as_i64(n, &log_n) || log_n < 1 || log_n > 255))
 		return bad_body(r, "scrypt is a number: N is 2 to the power "
 				   "of it"),
 		       0;
-	if (kind_of(kind) < 0 || (kind_of(kind) == 1) != (pass.len > 0))
-		return bad_body(r, "kind is keyfile, credential, or passphrase "
-				   "with its passphrase"),
+	if (kind_of(kind) < 0 || str_is(kind, "passphrase") != (pass.len > 0) ||
+	    str_is(kind, "transit") != (provider.len && key.len))
+		return bad_body(r, "kind is keyfile, credential, passphrase "
+				   "with its passphrase, or transit with a "
+				   "provider and a key"),
 		       0;
+	buf_str(&where, provider);
+	buf_puts(&where, provider.len ? "/" : "");
+	buf_str(&where, key);
 	w = wait_for(r, "seal.slot.add", 200, "slot");
-	(void)snprintf(w->what, sizeof(w->what), STR_FMT, STR_ARG(kind));
+	(void)snprintf(w->what, sizeof(w->what), STR_FMT "%s%s", STR_ARG(kind),
+		       where.len ? " " : "", buf_cstr(&where));
 	wire_u8(&body, (uint8_t)kind_of(kind));
 	wire_u8(&body, (uint8_t)log_n);
-	wire_str(&body, pass);
+	wire_str(&body, where.len ? buf_view(&where) : pass);
 	return ask(w, MSG_SLOT_ADD, &body);
 }
 

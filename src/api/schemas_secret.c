@@ -35,12 +35,14 @@ const struct schema secret_schemas[] = {
 	{"Slot",
 	 "{\"type\":\"object\",\"required\":[\"slot\"],\"properties\":{"
 	 "\"slot\":" INTEGER ",\"kind\":" STRING ",\"created_at\":" STRING
-	 ",\"scrypt\":" INTEGER "}}"},
+	 ",\"scrypt\":" INTEGER ",\"provider\":" STRING
+	 ",\"key\":" STRING "}}"},
 	{"SlotWanted",
 	 "{\"type\":\"object\",\"required\":[\"kind\"],"
 	 "\"additionalProperties\":false,\"properties\":{\"kind\":{\"enum\":["
-	 "\"keyfile\",\"passphrase\",\"credential\"]},"
-	 "\"passphrase\":" STRING ",\"scrypt\":" INTEGER "}}"},
+	 "\"keyfile\",\"passphrase\",\"credential\",\"transit\"]},"
+	 "\"passphrase\":" STRING ",\"scrypt\":" INTEGER
+	 ",\"provider\":" STRING ",\"key\":" STRING "}}"},
 	{"Term",
 	 "{\"type\":\"object\",\"required\":[\"term\"],\"properties\":{"
 	 "\"term\":" INTEGER "}}"},

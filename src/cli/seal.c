@@ -219,6 +219,15 @@ static int slot_list(void)
 	return EXIT_DONE;
 }
 
+/* PROVIDER/KEY, or PROVIDER/MOUNT/KEY. */
+static void put_transit(struct buf *b, const char *where)
+{
+	struct str key = str_from(where), provider = str_cut(&key, '/');
+
+	put_text(b, "provider", provider);
+	put_text(b, "key", key);
+}
+
 static int slot_add(const struct secret_args *a, const char *kind)
 {
 	struct buf pass = BUF_INIT(PASSPHRASE_MAX), body = BUF_INIT(BODY_MAX);
@@ -238,6 +247,8 @@ static int slot_add(const struct secret_args *a, const char *kind)
 		put_text(&body, "passphrase", buf_view(&pass));
 		buf_printf(&body, ",\"scrypt\":%" PRIu64, log_n);
 	}
+	if (a->transit)
+		put_transit(&body, a->transit);
 	buf_putc(&body, '}');
 	buf_wipe(&pass);
 	return post("/v1/seal/slots", &body, "slot");
@@ -261,6 +272,10 @@ static int slot_remove(const char *slot)
 
 int secret_slot(const struct secret_args *a)
 {
+	if (a->n == 1 && a->transit && !strcmp(a->v[0], "add"))
+		return slot_add(a, "transit");
+	if (a->transit)
+		return cli_usage(a->verb);
 	if (a->n == 1 && !strcmp(a->v[0], "list"))
 		return slot_list();
 	if (a->n == 2 && !strcmp(a->v[0], "add"))

@@ -341,7 +341,9 @@ enum takes {
 	TAKES_PASSPHRASE = 8,
 	TAKES_SCRYPT = 16,
 	TAKES_UNSEAL = 32,
-	TAKES_AGE = 64
+	TAKES_AGE = 64,
+	TAKES_TRANSIT = 128,
+	TAKES_SLOT = TAKES_PASSPHRASE | TAKES_SCRYPT | TAKES_TRANSIT
 };
 
 static const struct {
@@ -364,7 +366,7 @@ static const struct {
 	{"seal",        0,        0,			       secret_seal       },
 	{"unseal",      0,        TAKES_PASSPHRASE | TAKES_UNSEAL, secret_unseal     },
 	{"seal-status", 0,        0,			       secret_seal_status},
-	{"slot",        ANY_ARGS, TAKES_PASSPHRASE | TAKES_SCRYPT, secret_slot       },
+	{"slot",        ANY_ARGS, TAKES_SLOT,                      secret_slot       },
 	{"rotate",      0,        0,			       secret_rotate     },
 	{"rekey",       0,        TAKES_PASSPHRASE,                secret_rekey      },
 };
@@ -377,6 +379,7 @@ static unsigned said(const struct secret_args *a)
 	       (a->age ? TAKES_AGE : 0) |
 	       (a->passphrase_fd ? TAKES_PASSPHRASE : 0) |
 	       (a->scrypt ? TAKES_SCRYPT : 0) |
+	       (a->transit ? TAKES_TRANSIT : 0) |
 	       (a->automatic || a->accept_rollback ? TAKES_UNSEAL : 0);
 }
 
@@ -385,27 +388,29 @@ int verb_secret(int argc, char **argv, const struct verb *v)
 	struct secret_args a = {.verb = v};
 	const struct opt opts[] = {
 		{"project",         'p', OPT_TEXT, &a.project,         "NAME",
-		 "whose secrets; default"                                   },
+		 "whose secrets; default"                                  },
 		{"if-version",      0,   OPT_TEXT, &a.if_version,      "N",
-		 "put only over this version; 0: only where there is none"  },
+		 "put only over this version; 0: only where there is none" },
 		{"plain",           0,   OPT_FLAG, &a.plain,           NULL,
-		 "put it as it is, not sealed for the keeper alone"         },
+		 "put it as it is, not sealed for the keeper alone"        },
 		{"version",         0,   OPT_TEXT, &a.version,         "N",
-		 "which one to rm (hide), undelete or destroy"              },
+		 "which one to rm (hide), undelete or destroy"             },
 		{"description",     0,   OPT_TEXT, &a.description,     "TEXT",
-		 "of describe"					      },
+		 "of describe"					     },
 		{"max-versions",    0,   OPT_TEXT, &a.max_versions,    "N",
-		 "of describe: kept from now on; 0: as the server does"     },
+		 "of describe: kept from now on; 0: as the server does"    },
 		{"age",             0,   OPT_TEXT, &a.age,             "RECIPIENT",
-		 "of export: who may read the file, age1..."                },
+		 "of export: who may read the file, age1..."               },
 		{"passphrase-fd",   0,   OPT_TEXT, &a.passphrase_fd,   "N",
-		 "read it from there, a line each; else it is asked for"    },
+		 "read it from there, a line each; else it is asked for"   },
 		{"scrypt",          0,   OPT_TEXT, &a.scrypt,          "16-20",
-		 "of a passphrase: 2 to the power of this; 17"              },
+		 "of a passphrase: 2 to the power of this; 17"             },
+		{"transit",         0,   OPT_TEXT, &a.transit,         "PROVIDER/KEY",
+		 "of slot add: a key of a transit engine of Vault"         },
 		{"automatic",       0,   OPT_FLAG, &a.automatic,       NULL,
-		 "unseal by the key file or credential, not by a passphrase"},
+		 "unseal by key file, credential or transit, no passphrase"},
 		{"accept-rollback", 0,   OPT_TEXT, &a.accept_rollback, "WHY",
-		 "unseal what may be an older copy of the store"            },
+		 "unseal what may be an older copy of the store"           },
 	};
 	size_t n;
 	int r;

@@ -9,6 +9,7 @@ struct secret_args {
 	const char *project;
 	const char *if_version, *version, *description, *max_versions;
 	const char *age, *accept_rollback, *passphrase_fd, *scrypt;
+	const char *transit;
 	bool automatic, plain;
 	char **v; /* behind the action */
 	size_t n;

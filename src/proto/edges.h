@@ -135,7 +135,7 @@ enum msg_type {
 			    ULIDs, up to RUN_KEYS_MAX bytes */
 
 	/* server's http thread <-> monitor, on a channel of their own */
-	MSG_RELOAD = 112, /* no body: read everything anew; then: */
+	MSG_RELOAD = 224, /* no body: read everything anew; then: */
 	MSG_RELOADED,     /* monitor -> server: ok u8, text str */
 	/* monitor -> server: policies changed u8; fds: settings, policies, and
 	 * certificates as in INIT; then: */

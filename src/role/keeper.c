@@ -16,6 +16,7 @@ static void on_server_gone(void *ctx, const struct err *why)
 
 	(void)why;
 	keeper_checks_end(k);
+	keeper_transit_unasked(k);
 	chan_free(k->server);
 	k->server = NULL;
 }
@@ -33,6 +34,7 @@ static int on_monitor(void *ctx, struct chan_msg *msg)
 		if (msg->n_fds != 1)
 			return -1;
 		keeper_checks_end(k);
+		keeper_transit_unasked(k);
 		chan_free(k->server);
 		k->server = chan_new(k->loop, chan_msg_take(msg, 0),
 				     &server_ops, k);
@@ -83,12 +85,16 @@ int main(void)
 	list_init(&k.checks);
 	list_init(&k.helpers);
 	if (secret_process_harden(&e) || secret_store_heap_init(&e) ||
-	    loop_new(&k.loop, &e) || keeper_identity_new(&k, &start.init, &e) ||
+	    loop_new(&k.loop, &e))
+		role_failed(&e);
+	keeper_transit_new(&k);
+	if (keeper_identity_new(&k, &start.init, &e) ||
 	    keeper_sealed_new(&k, &e) || keeper_move_new(&k, &start.init, &e) ||
 	    keeper_seal_start(&k, start.init.state, &e) ||
 	    keeper_vault_new(&k, &e) ||
 	    keeper_leases_new(&k, start.init.state, &e))
 		role_failed(&e);
+	keeper_transit_start(&k);
 	k.monitor = chan_new(k.loop, ROLE_FD, &monitor_ops, &k);
 	role_ready();
 	if (loop_run(k.loop, &e))
@@ -96,6 +102,7 @@ int main(void)
 	keeper_attempts_end(&k);
 	keeper_checks_end(&k);
 	keeper_helpers_end(&k);
+	keeper_transit_free(&k);
 	vault_free(k.vault);
 	keeper_seal_end(&k);
 	keeper_identity_free(&k);

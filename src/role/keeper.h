@@ -11,17 +11,21 @@
 
 struct keeper_identity;
 struct ring_key;
+struct keeper_transit;
 
 enum seal_reason {
 	SEAL_NONE,
 	SEAL_ASKED,    /* somebody sealed it */
 	SEAL_NO_KEY,   /* nothing that needs nobody opens it */
 	SEAL_ROLLBACK, /* it may be an older copy */
-	SEAL_DAMAGED
+	SEAL_DAMAGED,
+	SEAL_PROVIDER /* a provider that would open it does not yet */
 };
 
 enum {
-	KEEPER_SOURCES_MAX = 2 /* what opens the store without anybody */
+	KEEPER_SOURCES_MAX = 2, /* what opens the store without anybody */
+	/* what a new root key is wrapped by besides */
+	KEEPER_REKEY_MAX = 2 * SECRET_STORE_SLOTS_MAX
 };
 
 struct keeper_seal {
@@ -42,6 +46,7 @@ struct keeper {
 	struct secret_store *store; /* NULL: sealed */
 	struct scanner *scanner;    /* likewise */
 	struct keeper_seal seal;
+	struct keeper_transit *transit;
 	struct link attempts;
 	struct keeper_identity *identity;
 	struct keeper_sealed *sealed;
@@ -219,6 +224,42 @@ int keeper_seal(struct keeper *k, uint64_t tag, struct wire_reader *r,
 int keeper_unseal(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		  struct chan_msg *msg);
 
+/* The way of all that opens it, while it is sealed. */
+MUST_USE int keeper_open_with(struct keeper *k, const struct secret_opener *by,
+			      size_t n_by, bool accept_rollback, struct err *e);
+/* It is sealed, and that is why; true: it may wait like that. */
+bool keeper_stays_sealed(struct keeper *k, const struct err *why);
+void keeper_seal_reason(struct keeper *k, enum seal_reason reason,
+			const char *why);
+/* It was asked for: it counts, and the mark of an administrator goes when it is
+ * open, or will be by itself. */
+void keeper_unseal_counts(struct keeper *k, bool failed);
+void keeper_unmark(struct keeper *k);
+struct secret_store_opts keeper_store_opts(const struct keeper *k);
+
+/* --- keeper_transit.c: slots that a provider opens ----------------------- */
+
+void keeper_transit_new(struct keeper *k);
+void keeper_transit_free(struct keeper *k); /* before the providers go */
+/* The store is sealed for want of a key: have it opened by a provider. */
+void keeper_transit_start(struct keeper *k);
+/* The same, as somebody asked: false: there is nothing to ask, or it is being
+ * asked for; *e says it.  True: the tag is answered later. */
+bool keeper_transit_unseal(struct keeper *k, uint64_t tag, bool accept,
+			   struct err *e);
+/* A provider is up again. */
+void keeper_transit_heard(struct keeper *k, const char *provider);
+/* It was opened otherwise, or sealed: what is under way is for nothing. */
+void keeper_transit_stop(struct keeper *k, const char *why);
+void keeper_transit_unasked(struct keeper *k); /* the server is gone */
+/* A new slot; answered later, where it returns true. */
+bool keeper_transit_add(struct keeper *k, uint64_t tag, struct str where,
+			struct err *e);
+/* A new root key: the keys of these slots are fetched, then all is done by
+ * keeper_rekey_by().  pass is taken. */
+void keeper_transit_rekey(struct keeper *k, uint64_t tag, struct secret **pass,
+			  size_t n_pass);
+
 /* --- keeper_slots.c ------------------------------------------------------ */
 
 int keeper_slots(struct keeper *k, uint64_t tag, struct wire_reader *r,
@@ -231,6 +272,9 @@ int keeper_rotate(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		  struct chan_msg *msg);
 int keeper_rekey(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		 struct chan_msg *msg);
+/* With these besides the keeper's own sources; answers. */
+void keeper_rekey_by(struct keeper *k, uint64_t tag,
+		     const struct secret_opener *by, size_t n);
 
 /* --- keeper_move.c: files of age ----------------------------------------- */
 

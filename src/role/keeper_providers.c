@@ -145,6 +145,7 @@ void keeper_leave(struct keeper *k)
 		return;
 	}
 	keeper_checks_end(k);
+	keeper_transit_stop(k, "the server is being stopped");
 	k->leaving = loop_timer_new(k->loop, leave, k);
 	loop_timer_set(k->leaving, clock_mono_us() + LEAVE_US);
 	vault_stop(k->vault, leave, k);

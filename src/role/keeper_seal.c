@@ -31,7 +31,7 @@ enum {
 static const char *const reasons[] = {
 	[SEAL_NONE] = NULL,         [SEAL_ASKED] = "asked",
 	[SEAL_NO_KEY] = "no-key",   [SEAL_ROLLBACK] = "rollback",
-	[SEAL_DAMAGED] = "damaged",
+	[SEAL_DAMAGED] = "damaged", [SEAL_PROVIDER] = "provider",
 };
 
 /* --- what the server is told -------------------------------------------- */
@@ -120,19 +120,30 @@ static void closed(struct keeper *k, enum seal_reason reason, const char *why)
 	k->scanner = NULL;
 	secret_store_close(k->store);
 	k->store = NULL;
-	k->seal.reason = reason;
-	(void)snprintf(k->seal.why, sizeof(k->seal.why), "%s", why);
+	keeper_seal_reason(k, reason, why);
 	if (k->seal.rewrap)
 		loop_timer_set(k->seal.rewrap, -1);
 }
 
-static int open_with(struct keeper *k, const struct secret_opener *by,
+struct secret_store_opts keeper_store_opts(const struct keeper *k)
+{
+	return (struct secret_store_opts){.path = k->seal.db,
+					  .epoch_dir = k->seal.epoch};
+}
+
+void keeper_seal_reason(struct keeper *k, enum seal_reason reason,
+			const char *why)
+{
+	k->seal.reason = reason;
+	(void)snprintf(k->seal.why, sizeof(k->seal.why), "%s", why);
+}
+
+int keeper_open_with(struct keeper *k, const struct secret_opener *by,
 		     size_t n_by, bool accept_rollback, struct err *e)
 {
-	struct secret_store_opts o = {.path = k->seal.db,
-				      .epoch_dir = k->seal.epoch,
-				      .accept_rollback = accept_rollback};
+	struct secret_store_opts o = keeper_store_opts(k);
 
+	o.accept_rollback = accept_rollback;
 	if (secret_store_open(&o, by, n_by, &k->store, e))
 		return -1;
 	opened(k);
@@ -173,7 +184,7 @@ static int open_by_sources(struct keeper *k, bool accept_rollback,
 		e->code = ERR_DENIED;
 		return -1;
 	}
-	bad = open_with(k, by, n, accept_rollback, e);
+	bad = keeper_open_with(k, by, n, accept_rollback, e);
 	keeper_sources_done(k);
 	return bad;
 }
@@ -189,6 +200,16 @@ static bool reason_of(const struct err *e, enum seal_reason *ret)
 					 SEAL_DAMAGED;
 	return e->code == ERR_CONFLICT || e->code == ERR_DENIED ||
 	       e->code == ERR_INTERNAL;
+}
+
+bool keeper_stays_sealed(struct keeper *k, const struct err *why)
+{
+	enum seal_reason reason;
+
+	if (!reason_of(why, &reason))
+		return false;
+	closed(k, reason, why->text);
+	return true;
 }
 
 /* --- the start ---------------------------------------------------------- */
@@ -218,8 +239,7 @@ void keeper_seal_credential(struct keeper *k, struct role_start *start)
 /* A store with one slot, of the credential where there is one. */
 static int create(struct keeper *k, struct err *e)
 {
-	struct secret_store_opts o = {.path = k->seal.db,
-				      .epoch_dir = k->seal.epoch};
+	struct secret_store_opts o = keeper_store_opts(k);
 	struct secret_opener by[KEEPER_SOURCES_MAX];
 	size_t n;
 	int bad;
@@ -236,7 +256,6 @@ static int create(struct keeper *k, struct err *e)
 int keeper_seal_start(struct keeper *k, const char *state, struct err *e)
 {
 	struct keeper_seal *s = &k->seal;
-	enum seal_reason reason;
 
 	(void)snprintf(s->db, sizeof(s->db), "%s/keeper/secrets.db", state);
 	(void)snprintf(s->epoch, sizeof(s->epoch), "%s/keeper/epoch", state);
@@ -251,10 +270,9 @@ int keeper_seal_start(struct keeper *k, const char *state, struct err *e)
 	}
 	if (!open_by_sources(k, false, e))
 		return 0;
-	if (!reason_of(e, &reason))
+	if (!keeper_stays_sealed(k, e))
 		return -1;
 	log_warn("the secret store stays sealed: %s", e->text);
-	closed(k, reason, e->text);
 	return 0;
 }
 
@@ -288,6 +306,7 @@ int keeper_seal(struct keeper *k, uint64_t tag, struct wire_reader *r,
 
 	if (!wire_end(r) || msg->n_fds)
 		return -1;
+	keeper_transit_stop(k, "it was sealed by an administrator");
 	closed(k, SEAL_ASKED, "it was sealed by an administrator");
 	bad = mark(k, &e);
 	keeper_tell_state(k);
@@ -306,7 +325,12 @@ static int too_soon(struct keeper *k, struct err *e)
 		       (long long)((k->seal.next_us - now) / 1000000 + 1));
 }
 
-static void count(struct keeper *k, int bad)
+void keeper_unmark(struct keeper *k)
+{
+	(void)unlink(k->seal.mark);
+}
+
+void keeper_unseal_counts(struct keeper *k, bool bad)
 {
 	int64_t wait_s = 1;
 
@@ -330,7 +354,7 @@ static int unseal(struct keeper *k, struct str pass, bool accept, struct err *e)
 	if (secret_new(pass.p, pass.len, SECRET_WIPE_ON_FORK, &key, e))
 		return -1;
 	by.key = key;
-	return open_with(k, &by, 1, accept, e);
+	return keeper_open_with(k, &by, 1, accept, e);
 }
 
 int keeper_unseal(struct keeper *k, uint64_t tag, struct wire_reader *r,
@@ -338,7 +362,6 @@ int keeper_unseal(struct keeper *k, uint64_t tag, struct wire_reader *r,
 {
 	bool accept = wire_get_u8(r);
 	struct str pass = wire_get_str(r, SECRET_STORE_PASSPHRASE_MAX);
-	enum seal_reason reason;
 	struct err e;
 	int bad;
 
@@ -346,13 +369,16 @@ int keeper_unseal(struct keeper *k, uint64_t tag, struct wire_reader *r,
 		return -1;
 	bad = unseal(k, pass, accept, &e);
 	mem_wipe((char *)(uintptr_t)pass.p, pass.len);
+	if (bad && !pass.len && !k->store && e.code == ERR_DENIED &&
+	    keeper_transit_unseal(k, tag, accept, &e))
+		return 0;
 	if (!bad || (e.code != ERR_LIMIT && !k->store))
-		count(k, bad);
+		keeper_unseal_counts(k, bad);
 	if (!bad) {
-		(void)unlink(k->seal.mark);
-	} else if (!k->store && e.code != ERR_LIMIT && e.code != ERR_DENIED &&
-		   reason_of(&e, &reason)) {
-		closed(k, reason, e.text);
+		keeper_transit_stop(k, "it was opened otherwise");
+		keeper_unmark(k);
+	} else if (!k->store && e.code != ERR_LIMIT && e.code != ERR_DENIED) {
+		(void)keeper_stays_sealed(k, &e);
 	}
 	keeper_tell_state(k);
 	return keeper_answer(k, tag, bad, 0, &e);

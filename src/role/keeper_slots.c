@@ -9,7 +9,6 @@
 #include <inttypes.h>
 
 enum {
-	REKEY_PASSPHRASES_MAX = SECRET_STORE_SLOTS_MAX,
 	LIST_MAX = 4096
 };
 
@@ -34,6 +33,11 @@ int keeper_slots(struct keeper *k, uint64_t tag, struct wire_reader *r,
 			   "\"created_at\":\"%s\"",
 			   i ? "," : "", slots[i].id,
 			   secret_slot_kind_name(slots[i].kind), created);
+		if (slots[i].kind == SECRET_SLOT_TRANSIT)
+			buf_printf(&b, ",\"provider\":\"%s\",\"key\":\"%s/%s\"",
+				   slots[i].transit.provider,
+				   slots[i].transit.mount,
+				   slots[i].transit.key);
 		if (slots[i].log_n)
 			buf_printf(&b, ",\"scrypt\":%u", slots[i].log_n);
 		buf_putc(&b, '}');
@@ -81,6 +85,11 @@ int keeper_slot_add(struct keeper *k, uint64_t tag, struct wire_reader *r,
 	if (!wire_end(r) || msg->n_fds || kind >= N_SECRET_SLOT_KINDS ||
 	    secret_new(text.p, text.len, SECRET_WIPE_ON_FORK, &pass, &e))
 		return -1;
+	if (kind == SECRET_SLOT_TRANSIT) {
+		if (keeper_transit_add(k, tag, text, &e))
+			return 0;
+		return keeper_answer(k, tag, -1, 0, &e);
+	}
 	mem_wipe((char *)(uintptr_t)text.p, text.len);
 	bad = opener_of(k, (enum secret_slot_kind)kind, pass, &by, &e);
 	if (!bad) {
@@ -118,42 +127,50 @@ int keeper_rotate(struct keeper *k, uint64_t tag, struct wire_reader *r,
 	return keeper_answer(k, tag, bad, term, &e);
 }
 
-/* All slots: those of the keeper's own sources, and the passphrases' that came
- * along. */
-int keeper_rekey(struct keeper *k, uint64_t tag, struct wire_reader *r,
-		 struct chan_msg *msg)
+/* All slots: those of the keeper's own sources too. */
+void keeper_rekey_by(struct keeper *k, uint64_t tag,
+		     const struct secret_opener *by, size_t n)
 {
-	struct secret_opener by[KEEPER_SOURCES_MAX + REKEY_PASSPHRASES_MAX];
-	struct secret *keys[REKEY_PASSPHRASES_MAX] = {NULL};
-	uint8_t n_pass = wire_get_u8(r);
+	struct secret_opener all[KEEPER_SOURCES_MAX + KEEPER_REKEY_MAX];
 	uint64_t term = 0;
-	size_t n, n_keys = 0;
+	size_t n_all;
 	struct err e;
 	int bad;
 
-	if (n_pass > REKEY_PASSPHRASES_MAX || msg->n_fds)
+	n_all = keeper_sources(k, all, &e);
+	for (size_t i = 0; i < n && i < KEEPER_REKEY_MAX; i++)
+		all[n_all++] = by[i];
+	bad = secret_store_rekey(k->store, all, n_all, &term, &e);
+	if (!bad)
+		keeper_rewrap(k);
+	keeper_sources_done(k);
+	(void)!keeper_answer(k, tag, bad, term, &e);
+}
+
+/* The passphrases came along; what providers open is asked for. */
+int keeper_rekey(struct keeper *k, uint64_t tag, struct wire_reader *r,
+		 struct chan_msg *msg)
+{
+	struct secret *pass[SECRET_STORE_SLOTS_MAX] = {NULL};
+	uint8_t n_pass = wire_get_u8(r);
+	size_t n = 0;
+	struct err e;
+
+	if (n_pass > SECRET_STORE_SLOTS_MAX || msg->n_fds)
 		return -1;
-	n = keeper_sources(k, by, &e);
-	for (; n_keys < n_pass; n_keys++) {
+	for (; n < n_pass; n++) {
 		struct str s = wire_get_str(r, SECRET_STORE_PASSPHRASE_MAX);
 
-		if (r->failed || secret_new(s.p, s.len, SECRET_WIPE_ON_FORK,
-					    &keys[n_keys], &e))
+		if (r->failed ||
+		    secret_new(s.p, s.len, SECRET_WIPE_ON_FORK, &pass[n], &e))
 			break;
 		mem_wipe((char *)(uintptr_t)s.p, s.len);
-		by[n++] = (struct secret_opener){.kind = SECRET_SLOT_PASSPHRASE,
-						 .key = keys[n_keys]};
 	}
-	bad = n_keys < n_pass || !wire_end(r);
-	if (!bad) {
-		int failed = secret_store_rekey(k->store, by, n, &term, &e);
-
-		if (!failed)
-			keeper_rewrap(k);
-		bad = keeper_answer(k, tag, failed, term, &e);
+	if (n == n_pass && wire_end(r)) {
+		keeper_transit_rekey(k, tag, pass, n);
+		return 0;
 	}
-	for (size_t i = 0; i < n_keys; i++)
-		secret_free(keys[i]);
-	keeper_sources_done(k);
-	return bad;
+	for (size_t i = 0; i < n; i++)
+		secret_free(pass[i]);
+	return -1;
 }

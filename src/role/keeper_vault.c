@@ -38,6 +38,8 @@ static void tell_server(void *ctx, const char *provider,
 	struct keeper *k = ctx;
 	struct err e;
 
+	if (state == PROVIDER_UP)
+		keeper_transit_heard(k, provider);
 	if (!k->server)
 		return;
 	wire_str(&w, str_from(provider));

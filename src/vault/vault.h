@@ -8,7 +8,7 @@
  *   kv          paths and answers of KV; kv_get asks
  *   token       the life of a login        login     its methods
  *   lease       what an attempt has        journal   on disk
- *   place       how a provider is
+ *   place       how a provider is          transit   keys sealed and opened
  *   call        one request until it has an answer
  *   files, trust   what the monitor opens for us; certificates
  *   retry, breaker, answer, provider       pure

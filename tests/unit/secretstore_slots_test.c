@@ -350,6 +350,83 @@ static void test_first_format_edited(void **state)
 	opens(&opener, "damaged");
 }
 
+static void no_place(const char *text)
+{
+	struct secret_transit t;
+	struct err e;
+
+	assert_int_equal(secret_transit_read(str_from(text), &t, &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+}
+
+static void test_transit_place(void **state)
+{
+	static const char *const bad[] = {
+		"",      "p",      "/k",      "p/",       "p//k",   "p/a//k",
+		"p/../", "p/../k", "p/./k",   "p/a/../k", "p/k?x",  "p/k#",
+		"p /k",  "p/k\n",  "p/a b/k", "p/%2e/k",  "p/\"/k", "p/a/"};
+	char longest[512] = "p/";
+	struct secret_transit t;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(secret_transit_read(STR("main/k.1"), &t, &e), 0);
+	assert_string_equal(t.provider, "main");
+	assert_string_equal(t.mount, "transit");
+	assert_string_equal(t.key, "k.1");
+	assert_int_equal(secret_transit_read(STR("m/a/b/k"), &t, &e), 0);
+	assert_string_equal(t.mount, "a/b");
+	assert_string_equal(t.key, "k");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		no_place(bad[i]);
+	memset(longest + 2, 'k', SECRET_TRANSIT_KEY_MAX);
+	assert_int_equal(secret_transit_read(str_from(longest), &t, &e), 0);
+	longest[2 + SECRET_TRANSIT_KEY_MAX] = 'k';
+	no_place(longest);
+}
+
+/* It is told before the store is open, and bound to what opens it. */
+static void test_transit_slot(void **state)
+{
+	struct secret_transit where;
+	struct secret_opener by = {.kind = SECRET_SLOT_TRANSIT,
+				   .transit = &where};
+	struct secret_slot slots[SECRET_STORE_SLOTS_MAX];
+	char id[SECRET_STORE_ID_LEN + 1], open_id[SECRET_STORE_ID_LEN + 1];
+	struct secret_store *s;
+	struct err e;
+	uint64_t n_id;
+	size_t n = 0;
+
+	(void)state;
+	fill();
+	by.key = secret_of("0123456789abcdef0123456789abcdef");
+	assert_int_equal(secret_transit_read(STR("main/k"), &where, &e), 0);
+	s = open_store();
+	assert_int_equal(secret_store_slot_add(s, &by, &n_id, &e), -1);
+	memset(where.sealed, 'x', SECRET_TRANSIT_SEALED_MAX);
+	where.bound = true;
+	assert_int_equal(add(s, &by), 2);
+	secret_store_id(s, open_id);
+	/* Nobody else looks into it meanwhile. */
+	assert_int_equal(secret_store_peek(&opts, slots, &n, id, &e), -1);
+	assert_int_equal(e.code, ERR_CONFLICT);
+	secret_store_close(s);
+	assert_int_equal(secret_store_peek(&opts, slots, &n, id, &e), 0);
+	assert_string_equal(id, open_id);
+	assert_int_equal(n, 2);
+	assert_memory_equal(&slots[1].transit, &where, sizeof(where));
+	opens(&by, NULL);
+	/* "main" into "evil" */
+	sql("UPDATE slots SET params = CAST(substr(params, 1, 4) || "
+	    "x'6576696C' || substr(params, 9) AS BLOB) WHERE slot = 2");
+	opens(&by, "does not open");
+	opens(&opener, "damaged");
+	sql("UPDATE slots SET params = substr(params, 2) WHERE slot = 2");
+	opens(&opener, "damaged");
+	done(&by);
+}
+
 static void test_describe(void **state)
 {
 	struct secret_store *s;
@@ -390,7 +467,8 @@ int main(void)
 		TEST(test_hostile_scrypt), TEST(test_replayed_slot),
 		TEST(test_rekey),          TEST(test_rekey_died),
 		TEST(test_first_format),   TEST(test_first_format_edited),
-		TEST(test_describe),
+		TEST(test_describe),       TEST(test_transit_place),
+		TEST(test_transit_slot),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, NULL);
