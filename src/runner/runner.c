@@ -155,12 +155,14 @@ static void judge_loss(struct run *r)
 
 	bool alone = p.fd < 0 || (poll(&p, 1, 0) > 0 && p.revents & POLLHUP);
 	bool killed = x->kind == KIND_SIGNAL && x->signo == SIGKILL;
+	/* what is taken out of a sandbox that is there no more */
+	bool taken = x->kind == KIND_OUTPUT || x->kind == KIND_ARTIFACT;
 
 	if (x->state != STATE_FAILED ||
-	    !(killed ? alone || r->no_usage :
-		       alone && (x->kind == KIND_INTERNAL ||
-				 x->kind == KIND_SETUP ||
-				 x->kind == KIND_SECRET)))
+	    !(killed || taken ? alone || r->no_usage :
+				alone && (x->kind == KIND_INTERNAL ||
+					  x->kind == KIND_SETUP ||
+					  x->kind == KIND_SECRET)))
 		return;
 	x->kind = KIND_NONE;
 	x->signo = 0;
