@@ -118,8 +118,8 @@ static void check_provider(struct needs *n, struct keeper *k,
 		   "unknown-provider",
 		   exec ? "secret_helpers of the settings has those that there "
 			  "are" :
-			  "secret_providers of the settings has those that "
-			  "there are",
+			  "nfo secret provider list shows those that there "
+			  "are (secret_providers of the settings)",
 		   "no %s \"" STR_FMT "\" on this server",
 		   exec ? "helper" : "provider of secrets", STR_ARG(name));
 }

@@ -253,7 +253,7 @@ static void check_path(const struct doc_node *vault, struct problems *ps)
 {
 	if (!str_has(vault->text, '$') && !job_secret_path_ok(vault->text))
 		problem_at(ps, vault, "bad-secret",
-			   "MOUNT/PATH as `vault read` has it, such as "
+			   "MOUNT/PATH as `vault kv get` has it, such as "
 			   "secret/release; no / at either end",
 			   "vault: \"" STR_FMT "\" is no path",
 			   STR_ARG(vault->text));

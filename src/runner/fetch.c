@@ -76,11 +76,20 @@ static bool file_name(struct str s)
 	return s.len > 0;
 }
 
+/* A name that somebody gave it, fit for a line. */
+static struct str shown(struct str name, char room[FIELD_NAME_MAX])
+{
+	for (size_t i = 0; i < name.len; i++)
+		room[i] = iscntrl((unsigned char)name.p[i]) ? '?' : name.p[i];
+	return str_n(room, name.len);
+}
+
 /* All of them, each as a file. */
 static int give_fields(struct run *r, size_t i, const struct secret *packed)
 {
 	const struct job_secret_use *u = &r->a->secrets[i];
 	struct field fields[FIELDS_MAX];
+	char room[FIELD_NAME_MAX];
 	struct secret *value;
 	struct err e;
 	size_t n;
@@ -96,12 +105,13 @@ static int give_fields(struct run *r, size_t i, const struct secret *packed)
 		struct secret_view v = fields[k].value;
 
 		if (!file_name(fields[k].name))
-			return run_fail(
-				r, KIND_SECRET,
-				"field: NAME, of those that you need",
-				"secret \"" STR_FMT "\": field \"" STR_FMT
-				"\" is no name of a file",
-				STR_ARG(u->name), STR_ARG(fields[k].name));
+			return run_fail(r, KIND_SECRET,
+					"field: NAME, of those that you need",
+					"secret \"" STR_FMT
+					"\": field \"" STR_FMT
+					"\" is no name of a file",
+					STR_ARG(u->name),
+					STR_ARG(shown(fields[k].name, room)));
 		if (secret_new(v.bytes, v.n_bytes, 0, &value, &e))
 			return run_fail(r, KIND_SECRET, "", "%s", e.text);
 		if (give(r, i, fields[k].name, value))
@@ -210,19 +220,51 @@ static int take_secret(struct run *r, size_t i, struct wire_reader *w,
 	return bad;
 }
 
+/* What to do about it; of a Vault's a check of it says more. */
+static const char *hint_of(struct str ref, uint8_t code, struct buf *room)
+{
+	static const struct {
+		enum err_code code;
+		const char *text;
+	} hints[] = {
+		{ERR_NOT_FOUND,   "path and field as `vault kv get` has them, no "
+				"`data/` in it"                 },
+		{ERR_DENIED,      "the path may be wrong, or a policy of the "
+			     "Vault has to let this server read it"},
+		{ERR_LIMIT,       "a secret is at most 1 MiB and 64 fields; more "
+			    "of them need a path each"              },
+		{ERR_INVALID,     "`nfo explain vault` and `nfo explain kind` say "
+			      "what can be asked for"             },
+		{ERR_INTERNAL,    "whoever runs this server has to look"                       },
+		{ERR_UNAVAILABLE, "whoever runs this server has to look"                       },
+	};
+
+	if (str_starts(ref, STR("store:")))
+		return code == ERR_NOT_FOUND ?
+			       "put it there: nfo secret put NAME < FILE" :
+			       "";
+	if (!str_starts(ref, STR("vault:")))
+		return "";
+	ref = str_from_at(ref, 6);
+	ref = str_cut(&ref, ':');
+	for (size_t i = 0; i < ARRAY_LEN(hints); i++)
+		if (hints[i].code == code)
+			buf_printf(room,
+				   "%s; nfo secret provider check " STR_FMT,
+				   hints[i].text, STR_ARG(ref));
+	return buf_cstr(room);
+}
+
 static int take_no(struct run *r, size_t i, struct wire_reader *w)
 {
+	CLEANUP_BUF struct buf hint = BUF_INIT(512);
 	const struct job_secret_use *u = &r->a->secrets[i];
 	uint8_t code = wire_get_u8(w), wait = wire_get_u8(w);
 	struct str text = wire_get_str(w, ERR_TEXT_MAX);
-	bool store = str_starts(u->ref, STR("store:"));
 
 	if (!wire_end(w) || !code)
 		return malformed(r, i);
-	run_fail(r, KIND_SECRET,
-		 store && code == ERR_NOT_FOUND ?
-			 "put it there: nfo secret put NAME < FILE" :
-			 "",
+	run_fail(r, KIND_SECRET, hint_of(u->ref, code, &hint),
 		 "secret \"" STR_FMT "\" (" STR_FMT "): " STR_FMT,
 		 STR_ARG(u->name), STR_ARG(u->ref), STR_ARG(text));
 	r->result.secrets_away = wait != 0;

@@ -83,8 +83,9 @@ static int add_file(struct run *r, struct make *make, struct str name)
 				MAKE_SECRETS_MAX);
 	if (name.len > MAKE_SECRET_NAME_MAX)
 		return run_fail(r, KIND_SECRET, "name `field`s",
-				"secret \"" STR_FMT "\": no name of a file",
-				STR_ARG(name));
+				"secret \"" STR_FMT
+				"\": over %d bytes are no name of a file",
+				STR_ARG(name), MAKE_SECRET_NAME_MAX);
 	memcpy(make->secrets[make->n_secrets++], name.p, name.len);
 	return 0;
 }

@@ -236,7 +236,8 @@ int answer_read(int status, struct str body, const struct answer_masks *masks,
 		      fine && (status == 200 || str_trim(body).len)) {
 		if (!a->root)
 			(void)err_set(e, ERR_UNAVAILABLE,
-				      "the answer is not one of Vault's");
+				      "the answer is not one of Vault's (no "
+				      "JSON, or a name twice or with a NUL)");
 		answer_free(a);
 		return -1;
 	}

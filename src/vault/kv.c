@@ -58,6 +58,11 @@ int kv_mount_read(const struct vault_answer *a, struct str path,
 			       "the answer about the mount has no path");
 	if (at.len && at.p[at.len - 1] == '/')
 		at.len--;
+	if (at.len && str_eq(at, path))
+		return err_set(e, ERR_INVALID,
+			       STR_FMT ": this is the engine itself; a path in "
+				       "it is wanted",
+			       STR_ARG(path));
 	if (!at.len || at.len >= path.len || !str_starts(path, at) ||
 	    path.p[at.len] != '/')
 		return err_set(e, ERR_INTERNAL,
@@ -130,6 +135,8 @@ int kv_pack(const json_t *o, struct secret **ret, struct err *e)
 			       FIELDS_MAX);
 	json_object_foreach((json_t *)(uintptr_t)o, key, v)
 	{
+		if (json_is_null(v))
+			continue;
 		fields[n].name = str_from(key);
 		from[n] = v;
 		value_of(v, &fields[n], &made[n]);
@@ -179,6 +186,20 @@ int kv_not_inside(const json_t *data, const char *what, struct err *e)
 		       what);
 }
 
+/* null is none. */
+static bool has_fields(const json_t *o)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)o, key, v)
+	{
+		if (!json_is_null(v))
+			return true;
+	}
+	return false;
+}
+
 int kv_fields(const struct vault_answer *a, uint8_t kv, const char *what,
 	      struct secret **ret, struct err *e)
 {
@@ -196,5 +217,7 @@ int kv_fields(const struct vault_answer *a, uint8_t kv, const char *what,
 			       a->warnings[0] ? ": " : "", a->warnings);
 	if (kv == 1 && kv_not_inside(data, what, e))
 		return -1;
+	if (!has_fields(data))
+		return err_set(e, ERR_NOT_FOUND, "%s: it has no fields", what);
 	return kv_pack(data, ret, e) ? err_wrap(e, "%s", what) : 0;
 }

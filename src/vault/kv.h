@@ -30,5 +30,6 @@ MUST_USE int kv_fields(const struct vault_answer *a, uint8_t kv,
  * a value that policies know by another path, and is to be had only there.
  */
 MUST_USE int kv_not_inside(const json_t *data, const char *what, struct err *e);
-/* A JSON object as fields: texts as they are, anything else as JSON. */
+/* A JSON object as fields: texts as they are, anything else as JSON;
+ * null as if it were not there. */
 MUST_USE int kv_pack(const json_t *o, struct secret **ret, struct err *e);
