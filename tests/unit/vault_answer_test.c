@@ -287,7 +287,7 @@ static void values_and_what_is_gone(void **state)
 		      "{\"data\":{\"data\":{\"b\":\"x\",\"a\":1,\"r\":0.1,"
 		      "\"big\":1e300,\"t\":true,\"n\":null,\"l\":[1,{}]},"
 		      "\"metadata\":{\"version\":1}}}",
-		      "a=1;b=x;big=1e+300;l=[1,{}];n=null;r=0.1;t=true;");
+		      "a=1;b=x;big=1e+300;l=[1,{}];r=0.1;t=true;");
 	expect_fields(200, 1, "{\"data\":{\"k\":\"v\"}}", "k=v;");
 	expect_fields(200, 2, "{\"data\":{\"data\":{},\"metadata\":{}}}", "");
 	expect_fields(404, 2, "{\"errors\":[]}", "kv/app: there is nothing");
