@@ -289,7 +289,8 @@ static void values_and_what_is_gone(void **state)
 		      "\"metadata\":{\"version\":1}}}",
 		      "a=1;b=x;big=1e+300;l=[1,{}];r=0.1;t=true;");
 	expect_fields(200, 1, "{\"data\":{\"k\":\"v\"}}", "k=v;");
-	expect_fields(200, 2, "{\"data\":{\"data\":{},\"metadata\":{}}}", "");
+	expect_fields(200, 2, "{\"data\":{\"data\":{},\"metadata\":{}}}",
+		      "kv/app: it has no fields");
 	expect_fields(404, 2, "{\"errors\":[]}", "kv/app: there is nothing");
 	expect_fields(404, 2,
 		      "{\"data\":{\"data\":null,\"metadata\":{\"version\":4,"
