@@ -34,7 +34,6 @@ struct fetch {
 	bool told; /* once: what comes then is new */
 	uint8_t tag;
 	uint8_t flags; /* GRANT_REF_* */
-	struct secret_ref ref;
 };
 
 /* --- answers ------------------------------------------------------------ */
@@ -77,10 +76,9 @@ static int yes(const struct fetch *f, enum msg_type type, enum secret_form form,
 
 /* --- who has it --------------------------------------------------------- */
 
-static int from_store(const struct fetch *f)
+static int from_store(const struct fetch *f, const struct secret_ref *ref)
 {
 	CLEANUP_SECRET struct secret *value = NULL;
-	const struct secret_ref *ref = &f->ref;
 	struct err e;
 
 	if (!f->a->k->store) {
@@ -101,7 +99,7 @@ static int new_token(void *ctx, uint8_t tag, const struct secret *token)
 	return f.a->chan ? yes(&f, MSG_SECRET_NEW, SECRET_VALUE, token) : -1;
 }
 
-static int from_us(const struct fetch *f)
+static int from_us(const struct fetch *f, const struct secret_ref *ref)
 {
 	CLEANUP_SECRET struct secret *token = NULL;
 	struct attempt *a = f->a;
@@ -110,7 +108,7 @@ static int from_us(const struct fetch *f)
 	if (!a->tokens)
 		a->tokens = keeper_tokens_new(a->k, &a->g, a->ends_us,
 					      new_token, a);
-	if (keeper_tokens_add(a->tokens, f->tag, &f->ref,
+	if (keeper_tokens_add(a->tokens, f->tag, ref,
 			      f->flags & GRANT_REF_REFRESH, &token, &e))
 		return no(f, &e, e.code == ERR_UNAVAILABLE);
 	return yes(f, MSG_SECRET, SECRET_VALUE, token);
@@ -133,7 +131,7 @@ static void on_read(void *ctx, enum secret_form form,
 		loop_timer_set(f->a->bury, clock_mono_us());
 }
 
-static int from_vault(const struct fetch *asked)
+static int from_vault(const struct fetch *asked, const struct secret_ref *ref)
 {
 	struct attempt *a = asked->a;
 	struct fetch *f;
@@ -147,7 +145,7 @@ static int from_vault(const struct fetch *asked)
 	f = mem_alloc(sizeof(*f));
 	*f = *asked;
 	list_push(&a->fetches, &f->link);
-	f->read = vault_read(a->k->vault, &f->ref, &a->g, f->flags, on_read, f);
+	f->read = vault_read(a->k->vault, ref, &a->g, f->flags, on_read, f);
 	return 0;
 }
 
@@ -158,17 +156,18 @@ static void on_helped(void *ctx, enum secret_form form,
 	on_read(ctx, form, value, why);
 }
 
-static int from_helper(const struct fetch *asked)
+static int from_helper(const struct fetch *asked, const struct secret_ref *ref)
 {
 	struct fetch *f = mem_alloc(sizeof(*f));
 
 	*f = *asked;
 	list_push(&asked->a->fetches, &f->link);
-	f->helped = keeper_helper_run(asked->a->k, &f->ref, on_helped, f);
+	f->helped = keeper_helper_run(asked->a->k, ref, on_helped, f);
 	return 0;
 }
 
-static int (*const sources[])(const struct fetch *f) = {
+static int (*const sources[])(const struct fetch *f,
+			      const struct secret_ref *ref) = {
 	[SECRET_REF_STORE] = from_store,
 	[SECRET_REF_VAULT] = from_vault,
 	[SECRET_REF_EXEC] = from_helper,
@@ -208,6 +207,7 @@ static int on_fetch(struct attempt *a, struct chan_msg *msg)
 	struct wire_reader r = wire_reader(msg->body, msg->body_len);
 	struct fetch f = {.a = a, .tag = wire_get_u8(&r)};
 	struct str text = wire_get_str(&r, SECRET_REF_TEXT_MAX);
+	struct secret_ref ref;
 	struct hash h;
 	struct err e;
 
@@ -215,7 +215,7 @@ static int on_fetch(struct attempt *a, struct chan_msg *msg)
 		return run_key(&f);
 	/* Each of the grant once: an answer may be a program that runs. */
 	if (!wire_end(&r) || msg->n_fds || a->asked[f.tag] ||
-	    a->n_asked++ >= a->g.n_refs || secret_ref_parse(text, &f.ref, &e))
+	    a->n_asked++ >= a->g.n_refs || secret_ref_parse(text, &ref, &e))
 		return -1;
 	a->asked[f.tag] = true;
 	h = hash_sha256(text.p, text.len);
@@ -223,7 +223,7 @@ static int on_fetch(struct attempt *a, struct chan_msg *msg)
 		err_set(&e, ERR_DENIED, "not granted to this attempt");
 		return no(&f, &e, false);
 	}
-	return sources[f.ref.kind](&f);
+	return sources[ref.kind](&f, &ref);
 }
 
 /* --- the channel -------------------------------------------------------- */

@@ -122,13 +122,19 @@ void calls_cancel(struct place *p); /* call.c */
 /* kv_get.c: one path of a KV engine, for all who want it at one time. */
 struct kv_get;
 struct kv_wait;
+struct kv_what {
+	char path[SECRET_REF_PATH_MAX + 1];
+	uint64_t version; /* 0: the newest */
+};
 /* fields: packed, borrowed; NULL: *why says it. */
 typedef void kv_fn(void *ctx, const struct secret *fields,
 		   const struct err *why);
-/* fn is called once, from the loop, never from in here. */
-struct kv_wait *kv_read(struct place *p, const struct secret_ref *ref,
+/* fn is called once, from the loop, never from in here.  who is borrowed until
+ * then, or until kv_cancel(). */
+struct kv_wait *kv_read(struct place *p, const struct kv_what *what,
 			const struct grant *who, kv_fn *fn, void *ctx) MUST_USE;
 void kv_cancel(struct kv_wait *w); /* NULL is fine; not within fn */
+void kv_attempt_ended(struct place *p, const struct ulid *attempt);
 void kv_end(struct place *p);
 
 /* loan.c: what is made for one attempt, once for all it wants of it. */

@@ -22,7 +22,10 @@ struct kv_get {
 	struct place *p;
 	char path[SECRET_REF_PATH_MAX + 1];
 	uint64_t version;
-	struct grant who; /* for whom the login is */
+	/* With a login for each attempt: whose this is.  Borrowed while somebody
+	 * waits; all who do are of it. */
+	const struct grant *who;
+	struct ulid attempt; /* its id */
 	struct link waits;
 	struct loop_timer *timer; /* the next step; done: to be forgotten */
 	struct token_wait *token_wait;
@@ -301,7 +304,7 @@ static void go_on(struct kv_get *g)
 {
 	if (!g->token)
 		g->token_wait = token_get(
-			g->p, &g->who,
+			g->p, g->who,
 			clock_mono_us() + (int64_t)g->p->p->timeout_ms * 1000,
 			on_token, g);
 	else if (known(g))
@@ -331,7 +334,7 @@ static void on_timer(void *ctx)
 static bool same_login(const struct kv_get *g, const struct grant *who)
 {
 	return g->p->p->auth != AUTH_IDENTITY ||
-	       !strcmp(g->who.attempt.s, who->attempt.s);
+	       !strcmp(g->attempt.s, who->attempt.s);
 }
 
 static bool still_for(const struct kv_get *g, const struct grant *who)
@@ -344,43 +347,46 @@ static bool still_for(const struct kv_get *g, const struct grant *who)
 	return false;
 }
 
-static struct kv_get *find(struct place *p, const struct secret_ref *ref,
+static struct kv_get *find(struct place *p, const struct kv_what *what,
 			   const struct grant *who)
 {
 	LIST_FOR(l, &p->gets)
 	{
 		struct kv_get *g = LIST_ENTRY(l, struct kv_get, link);
 
-		if (!strcmp(g->path, ref->path) && g->version == ref->version &&
-		    same_login(g, who) && still_for(g, who))
+		if (!strcmp(g->path, what->path) &&
+		    g->version == what->version && same_login(g, who) &&
+		    still_for(g, who))
 			return g;
 	}
 	return NULL;
 }
 
-static struct kv_get *get_new(struct place *p, const struct secret_ref *ref,
+static struct kv_get *get_new(struct place *p, const struct kv_what *what,
 			      const struct grant *who)
 {
 	struct kv_get *g = mem_alloc(sizeof(*g));
 
 	g->p = p;
-	g->who = *who;
-	g->version = ref->version;
-	memcpy(g->path, ref->path, sizeof(g->path));
+	if (p->p->auth == AUTH_IDENTITY)
+		g->who = who;
+	g->attempt = who->attempt;
+	g->version = what->version;
+	memcpy(g->path, what->path, sizeof(g->path));
 	list_init(&g->waits);
 	list_push(&p->gets, &g->link);
 	g->timer = loop_timer_new(p->v->loop, on_timer, g);
 	return g;
 }
 
-struct kv_wait *kv_read(struct place *p, const struct secret_ref *ref,
+struct kv_wait *kv_read(struct place *p, const struct kv_what *what,
 			const struct grant *who, kv_fn *fn, void *ctx)
 {
 	struct kv_wait *w = mem_alloc(sizeof(*w));
-	struct kv_get *g = find(p, ref, who);
+	struct kv_get *g = find(p, what, who);
 
 	if (!g)
-		g = get_new(p, ref, who);
+		g = get_new(p, what, who);
 	*w = (struct kv_wait){
 		.g = g, .attempt = who->attempt, .fn = fn, .ctx = ctx};
 	list_push(&g->waits, &w->link);
@@ -403,6 +409,25 @@ void kv_cancel(struct kv_wait *w)
 	if (g->p->asks_mount == g)
 		wake_others(g->p);
 	get_free(g);
+}
+
+/* Kept for attempts that may ask for more of it: for none is for nobody. */
+static void forget(struct kv_get *g, const struct ulid *attempt)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n_attempts; i++)
+		if (strcmp(g->attempts[i].s, attempt->s) != 0)
+			g->attempts[n++] = g->attempts[i];
+	g->n_attempts = n;
+	if (g->fields && !n && list_empty(&g->waits))
+		get_free(g);
+}
+
+void kv_attempt_ended(struct place *p, const struct ulid *attempt)
+{
+	LIST_FOR(l, &p->gets)
+	forget(LIST_ENTRY(l, struct kv_get, link), attempt);
 }
 
 void kv_end(struct place *p)

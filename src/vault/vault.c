@@ -16,9 +16,10 @@
 
 struct vault_read {
 	struct vault *v;
-	struct place *p; /* NULL: there is none of the name */
-	struct secret_ref ref;
-	struct grant who;
+	struct place *p;     /* NULL: there is none of the name */
+	struct kv_what what; /* the version: of a KV */
+	char field[SECRET_REF_FIELD_MAX + 1];
+	const struct grant *who;
 	vault_fn *fn;
 	void *ctx;
 	unsigned flags; /* VAULT_READ_* */
@@ -62,13 +63,13 @@ static int pick(const struct vault_read *r, const struct secret *packed,
 	if (fields_parse(secret_bytes(packed), fields, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if (str_is(fields[i].name, r->ref.field))
+		if (str_is(fields[i].name, r->field))
 			return secret_new(fields[i].value.bytes,
 					  fields[i].value.n_bytes, 0, ret, e);
 	name_fields(fields, n, names);
 	answer_clean(str_from(names), NULL, clean);
 	return err_set(e, ERR_NOT_FOUND, "%s: %s: no field \"%s\" %s",
-		       r->p->p->name, r->ref.path, r->ref.field, clean);
+		       r->p->p->name, r->what.path, r->field, clean);
 }
 
 static void no(struct vault_read *r, const struct err *why)
@@ -81,7 +82,7 @@ static void give(struct vault_read *r, const struct secret *packed)
 	CLEANUP_SECRET struct secret *value = NULL;
 	struct err e;
 
-	if (!r->ref.field[0])
+	if (!r->field[0])
 		r->fn(r->ctx, SECRET_FIELDS, packed, NULL);
 	else if (pick(r, packed, &value, &e))
 		no(r, &e);
@@ -148,7 +149,7 @@ static void on_look(void *ctx)
 	struct vault_read *r = ctx;
 
 	if (!r->kv)
-		r->kv = kv_read(r->p, &r->ref, &r->who, on_fields, r);
+		r->kv = kv_read(r->p, &r->what, r->who, on_fields, r);
 }
 
 static void on_wrong(void *ctx)
@@ -157,7 +158,7 @@ static void on_wrong(void *ctx)
 	struct err e;
 
 	err_set(&e, ERR_NOT_FOUND, "the settings have no provider \"%s\"",
-		r->ref.provider);
+		r->what.path);
 	r->fn(r->ctx, SECRET_VALUE, NULL, &e);
 }
 
@@ -169,16 +170,19 @@ struct vault_read *vault_read(struct vault *v, const struct secret_ref *ref,
 
 	*r = (struct vault_read){.v = v,
 				 .p = vault_place(v, ref->provider),
-				 .ref = *ref,
-				 .who = *who,
+				 .what = {.version = ref->version},
+				 .who = who,
 				 .flags = flags,
 				 .fn = fn,
 				 .ctx = ctx};
+	memcpy(r->field, ref->field, sizeof(r->field));
+	(void)snprintf(r->what.path, sizeof(r->what.path), "%s",
+		       r->p ? ref->path : ref->provider);
 	r->timer = loop_timer_new(v->loop, r->p ? on_look : on_wrong, r);
 	if (!r->p)
 		loop_timer_set(r->timer, clock_mono_us());
 	else if (ref->read == SECRET_READ_KV)
-		r->kv = kv_read(r->p, ref, who, on_fields, r);
+		r->kv = kv_read(r->p, &r->what, who, on_fields, r);
 	else
 		r->loan = loan_read(r->p, ref, who, flags, on_loan, r);
 	return r;
@@ -318,8 +322,10 @@ void vault_tell(struct vault *v)
 
 void vault_attempt_ended(struct vault *v, const struct ulid *attempt)
 {
-	for (size_t i = 0; i < v->providers.n; i++)
+	for (size_t i = 0; i < v->providers.n; i++) {
+		kv_attempt_ended(&v->places[i], attempt);
 		token_attempt_ended(&v->places[i], attempt);
+	}
 	leases_attempt_ended(v->leases, attempt);
 }
 

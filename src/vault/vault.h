@@ -75,7 +75,8 @@ typedef void vault_fn(void *ctx, enum secret_form form,
 		      const struct secret *value, const struct err *why);
 
 struct vault_read;
-/* fn is never called from in here.  ref and who are copied. */
+/* fn is never called from in here.  ref is copied; who is borrowed
+ * until vault_read_free(). */
 struct vault_read *vault_read(struct vault *v, const struct secret_ref *ref,
 			      const struct grant *who, unsigned flags,
 			      vault_fn *fn, void *ctx) MUST_USE;
