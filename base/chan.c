@@ -150,7 +150,6 @@ struct chan {
 	size_t n_queued;
 	bool closed;
 	unsigned burst; /* messages at a time */
-	unsigned char in[WIRE_MAX + 2];
 };
 
 static void queued_free(struct queued *q)
@@ -200,9 +199,10 @@ static int flush(struct chan *c, struct err *e)
 /* One message; false when there is none, or no channel any more. */
 static bool take_one(struct chan *c)
 {
+	unsigned char in[WIRE_MAX + 2];
 	struct chan_msg msg;
 	struct err e;
-	int r = chan_recv(c->fd, c->in, &msg, &e);
+	int r = chan_recv(c->fd, in, &msg, &e);
 
 	if (r < 0 && e.code == ERR_UNAVAILABLE)
 		return false;
@@ -211,6 +211,7 @@ static bool take_one(struct chan *c)
 		return false;
 	}
 	r = c->ops->on_msg(c->ctx, &msg);
+	mem_wipe(in, 2 + msg.body_len); /* it may carry a secret */
 	chan_msg_done(&msg);
 	if (r >= 0)
 		return true;
