@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 
+#include <malloc.h>
+
 /* --- the monitor -------------------------------------------------------- */
 
 static void on_server_gone(void *ctx, const struct err *why)
@@ -78,6 +80,8 @@ int main(void)
 	struct err e;
 
 	role_begin(ROLE_KEEPER, &start);
+	/* Threads that look names up are few and short: no heap for each. */
+	(void)mallopt(M_ARENA_MAX, 1);
 	(void)hash_sha256("", 0); /* libcrypto reads its configuration now */
 	keeper_seal_credential(&k, &start);
 	keeper_vault_confine(&k, &start);

@@ -55,7 +55,8 @@ struct keeper {
 	struct link checks;   /* of providers, under way */
 	unsigned n_checks;
 	struct loop_timer *leaving;
-	struct link helpers; /* calls of them */
+	struct loop_timer *tidy; /* NULL: nobody has ended since the last */
+	struct link helpers;     /* calls of them */
 	uint32_t helper_tag;
 	int dir_fd;          /* STATE/keeper */
 	int64_t scan_second; /* the second that scans were counted in */

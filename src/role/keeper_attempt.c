@@ -12,6 +12,10 @@
 #include "base/mem.h"
 #include "secrets/ref.h"
 
+#include <malloc.h>
+
+#define TIDY_US INT64_C(1000000) /* at most so often */
+
 struct attempt {
 	struct link link;
 	struct keeper *k;
@@ -233,10 +237,29 @@ static int on_attempt(void *ctx, struct chan_msg *msg)
 	return msg->type == MSG_FETCH ? on_fetch(ctx, msg) : -1;
 }
 
+/* What the allocator keeps of the busiest moment goes back to the system. */
+static void on_tidy(void *ctx)
+{
+	struct keeper *k = ctx;
+
+	loop_timer_free(k->tidy);
+	k->tidy = NULL;
+	(void)malloc_trim(0);
+}
+
+static void tidy_soon(struct keeper *k)
+{
+	if (k->tidy)
+		return;
+	k->tidy = loop_timer_new(k->loop, on_tidy, k);
+	loop_timer_set(k->tidy, clock_mono_us() + TIDY_US);
+}
+
 static void on_bury(void *ctx)
 {
 	struct attempt *a = ctx;
 
+	tidy_soon(a->k);
 	keeper_tokens_free(a->tokens);
 	LIST_FOR(l, &a->fetches)
 	{
@@ -287,4 +310,6 @@ void keeper_attempts_end(struct keeper *k)
 {
 	LIST_FOR(l, &k->attempts)
 	on_bury(LIST_ENTRY(l, struct attempt, link));
+	loop_timer_free(k->tidy);
+	k->tidy = NULL;
 }
