@@ -5,12 +5,14 @@
 
 #include <limits.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "secrets/wipe.h"
 
 enum {
 	BLOCK = 16
@@ -19,6 +21,39 @@ enum {
 static void ctx_cleanup(EVP_CIPHER_CTX **c)
 {
 	EVP_CIPHER_CTX_free(*c); /* wipes the key schedule */
+}
+
+static void *heap_alloc(size_t len, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return len ? wipe_alloc(len) : NULL;
+}
+
+static void heap_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	wipe_free(p);
+}
+
+static void *heap_resize(void *p, size_t len, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	if (len)
+		return wipe_realloc(p, len);
+	wipe_free(p);
+	return NULL;
+}
+
+int crypto_heap_init(struct err *e)
+{
+	if (CRYPTO_set_mem_functions(heap_alloc, heap_resize, heap_free) != 1)
+		return err_set(e, ERR_CONFLICT,
+			       "OpenSSL is in use already: its heap cannot be "
+			       "changed");
+	return 0;
 }
 
 /* The queue of OpenSSL's errors belongs to the thread: leave it empty. */

@@ -10,6 +10,12 @@
 #include "base/err.h"
 #include "base/str.h"
 
+/*
+ * From now on what OpenSSL frees or moves is wiped: before anything uses it,
+ * as it fails (ERR_CONFLICT) afterwards.  For the whole process.
+ */
+MUST_USE int crypto_heap_init(struct err *e);
+
 enum { /* bytes */
 	CRYPTO_KEY_LEN = 32,
 	CRYPTO_NONCE_LEN = 12,

@@ -5,58 +5,23 @@
  */
 #include <limits.h>
 #include <sqlite3.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/mem.h"
 #include "secrets/store.h"
-
-/* Before each block: its size, and as much alignment as malloc gives. */
-union before {
-	size_t len;
-	max_align_t align;
-};
+#include "secrets/wipe.h"
 
 static void *heap_alloc(int len)
 {
-	union before *b;
-
-	if (len <= 0)
-		return NULL;
-	b = malloc(sizeof(*b) + (size_t)len);
-	if (!b)
-		return NULL;
-	b->len = (size_t)len;
-	return b + 1;
-}
-
-static void heap_free(void *p)
-{
-	union before *b = p;
-
-	if (!p)
-		return;
-	b--;
-	mem_wipe(p, b->len);
-	free(b);
+	return len > 0 ? wipe_alloc((size_t)len) : NULL;
 }
 
 static int heap_size(void *p)
 {
-	return p ? (int)((union before *)p - 1)->len : 0;
+	return (int)wipe_size(p);
 }
 
 static void *heap_resize(void *p, int len)
 {
-	int old = heap_size(p);
-	void *q = heap_alloc(len);
-
-	if (!q)
-		return NULL;
-	if (p)
-		memcpy(q, p, (size_t)(old < len ? old : len));
-	heap_free(p);
-	return q;
+	return len > 0 ? wipe_realloc(p, (size_t)len) : NULL;
 }
 
 static int heap_round(int len)
@@ -79,7 +44,7 @@ int secret_store_heap_init(struct err *e)
 {
 	static const sqlite3_mem_methods methods = {
 		.xMalloc = heap_alloc,
-		.xFree = heap_free,
+		.xFree = wipe_free,
 		.xRealloc = heap_resize,
 		.xSize = heap_size,
 		.xRoundup = heap_round,

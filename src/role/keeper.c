@@ -7,6 +7,7 @@
 #include "role/keeper.h"
 
 #include "base/log.h"
+#include "secrets/crypto.h"
 
 #include <malloc.h>
 
@@ -78,8 +79,11 @@ int main(void)
 	struct keeper k = {0};
 	struct role_start start;
 	struct err e;
+	int bad = crypto_heap_init(&e);
 
 	role_begin(ROLE_KEEPER, &start);
+	if (bad)
+		role_failed(&e);
 	/* Threads that look names up are few and short: no heap for each. */
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)hash_sha256("", 0); /* libcrypto reads its configuration now */

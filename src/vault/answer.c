@@ -3,7 +3,7 @@
 #include "vault/answer.h"
 
 #include "base/mem.h"
-#include "vault/wipe.h"
+#include "secrets/wipe.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
-#include "vault/wipe.h"
+#include "secrets/wipe.h"
 
 #include <curl/curl.h>
 #include <stdio.h>

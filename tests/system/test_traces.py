@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 import traces
+import vaultkit
 
 VALUE = b"q7Zk-R3_xW9vTb5+Lm2/Yd8H"
 HOLDERS = ("nfo: keeper", "nfo: runner")
@@ -94,3 +95,17 @@ def test_no_core_of_a_task_that_crashes(nfo):
     for top in (nfo.home, pathlib.Path.cwd()):
         assert [p for p in top.rglob("core*") if p.is_file() and
                 traces.in_bytes(p.read_bytes(), [VALUE])] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look")
+def test_the_keeper_has_no_copy_left_of_what_a_vault_gave(cold, tls_bao):
+    """Neither libcurl, nor TLS, nor the parser of the answer."""
+    bao = tls_bao
+    bao.policy("jobs", vaultkit.READS)
+    bao.kv(vaultkit.KV, "app", {"token": VALUE.decode()})
+    vaultkit.serve(cold, bao, ca_file=str(bao.ca_file))
+    declared = {"key": "{ vault: kv/app, field: token }"}
+    for _ in range(3):
+        vaultkit.succeeds(cold, declared, "true")
+    keeper = cold.role("keeper")
+    cold.until(lambda: traces.in_memory(keeper, [VALUE]) == [])

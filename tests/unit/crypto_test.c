@@ -2,7 +2,9 @@
 /* Known answers for the ciphers and the derivation, and what must not open. */
 #include "base/hex.h"
 #include "secrets/crypto.h"
+#include "secrets/wipe.h"
 
+#include <openssl/crypto.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,6 +86,22 @@ static void check_vector(const struct vector *v, cipher_fn *seal, open_fn *open)
 	/* In place. */
 	assert_int_equal(open(key, nonce, a, got, len, tag, got, &e), 0);
 	assert_memory_equal(got, plain, len);
+}
+
+/* What OpenSSL gets is what is wiped; all that follows runs on it. */
+static void test_heap(void **state)
+{
+	struct err e;
+	void *p;
+
+	(void)state;
+	assert_int_equal(crypto_heap_init(&e), 0);
+	p = OPENSSL_malloc(37);
+	assert_int_equal(wipe_size(p), 37);
+	p = OPENSSL_realloc(p, 38);
+	assert_int_equal(wipe_size(p), 38);
+	assert_null(OPENSSL_realloc(p, 0));
+	assert_null(OPENSSL_malloc(0));
 }
 
 static void test_vectors(void **state)
@@ -174,6 +192,7 @@ static void test_hkdf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_heap), /* the first */
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_bits),
 		cmocka_unit_test(test_hkdf),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Wiped memory; see wipe.h. */
-#include "vault/wipe.h"
+#include "secrets/wipe.h"
 
 #include "base/mem.h"
 
@@ -55,9 +55,14 @@ void wipe_free(void *p)
 	free(h);
 }
 
+size_t wipe_size(void *p)
+{
+	return p ? head_of(p)->len : 0;
+}
+
 void *wipe_realloc(void *p, size_t len)
 {
-	size_t old = p ? head_of(p)->len : 0;
+	size_t old = wipe_size(p);
 	void *q = wipe_alloc(len);
 
 	if (!q || !p)
