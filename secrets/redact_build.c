@@ -148,11 +148,6 @@ static unsigned kind_of(uint32_t at, uint32_t len)
 	return k;
 }
 
-static int8_t check_at(unsigned kind)
-{
-	return kind < ARRAY_LEN(around) ? around[kind] : 0;
-}
-
 /* Into the filters; how many are in each bucket. */
 static void count_grams(struct redact_match *m, uint32_t pat, uint32_t from,
 			uint32_t *bloom, uint64_t *pair, uint32_t *bucket)
@@ -162,8 +157,10 @@ static void count_grams(struct redact_match *m, uint32_t pat, uint32_t from,
 	for (uint32_t at = from; at < from + m->stride; at++) {
 		unsigned kind = kind_of(at, m->pat[pat].len);
 		uint32_t gram = load32(p + at);
-		uint32_t other = load32(p + at + check_at(kind));
+		uint32_t other = 0;
 
+		if (kind < ARRAY_LEN(around))
+			other = load32(p + at + around[kind]);
 		put_gram(bloom, bloom_hash(gram), m->bloom_shift);
 		put_place(pair, pair_place(gram, other, kind, m->pair_shift));
 		m->kinds |= 1u << kind;
@@ -171,22 +168,23 @@ static void count_grams(struct redact_match *m, uint32_t pat, uint32_t from,
 	}
 }
 
-/* Into the table; the last first, as `end` is the end of each bucket. */
+/* Into the table; the last first, as `end` is the end of each bucket.  So of a
+ * gram that is in a pattern twice, the first place comes first. */
 static void put_grams(const struct redact_match *m, uint32_t pat, uint32_t from,
 		      struct redact_gram *to, uint32_t *end)
 {
 	const uint8_t *p = m->bytes + m->pat[pat].off;
+	uint32_t len = m->pat[pat].len;
 
 	for (uint32_t at = from + m->stride; at-- > from;) {
-		int8_t check = check_at(kind_of(at, m->pat[pat].len));
 		uint32_t hash = hash32(load32(p + at));
 
 		to[--end[hash >> m->bucket_shift]] = (struct redact_gram){
-			.check = load32(p + at + check),
+			.tail = load32(p + len - GRAM),
 			.pat = pat,
 			.hash = (uint16_t)hash,
 			.at = (uint8_t)at,
-			.check_at = check,
+			.len = (uint8_t)len,
 		};
 	}
 }

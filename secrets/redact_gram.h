@@ -12,12 +12,13 @@ enum {
 };
 
 struct redact_gram {
-	uint32_t check; /* the pattern's 4 bytes check_at from the gram */
+	uint32_t tail; /* the pattern's last 4 bytes */
 	uint32_t pat;
 	uint16_t hash; /* its low half; the bucket is of the high one */
 	uint8_t at;    /* the gram's place in the pattern */
-	int8_t check_at;
+	uint8_t len;   /* the pattern's */
 };
+_Static_assert(REDACT_TILE_MAX <= UINT8_MAX, "fits len");
 
 static inline uint32_t load32(const uint8_t *p)
 {

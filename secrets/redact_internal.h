@@ -119,7 +119,8 @@ void redact_match_build(struct redact_match *m, struct redact_list *l,
 			unsigned min_len);
 void redact_match_done(struct redact_match *m);
 typedef void redact_hit_fn(void *ctx, size_t at, const struct redact_pat *p);
-/* Calls fn for every occurrence; returns the number of comparisons. */
+/* Calls fn for every occurrence but those within others of the same secret that
+ * overlap; returns the number of comparisons. */
 uint64_t redact_match_scan(const struct redact_match *m, const uint8_t *b,
 			   size_t n, redact_hit_fn *fn, void *ctx);
 /* The longest end of b that is a proper beginning of a pattern. */

@@ -21,6 +21,9 @@ struct search {
 	redact_hit_fn *fn;
 	void *ctx;
 	uint64_t verifies;
+	/* What was found last, with all that it overlaps. */
+	size_t from, to;
+	uint32_t secret;
 };
 
 /* Of the n places in v, leave those that the second filter lets through: most
@@ -51,27 +54,74 @@ static size_t pairs(const struct search *s, uint32_t *v, size_t n)
 	return kept;
 }
 
+/* Is it within what was found of the same secret?  In "aaaa..." a pattern is
+ * at every place. */
+static bool is_covered(const struct search *s, uint32_t secret, size_t from,
+		       size_t to)
+{
+	return secret == s->secret && from >= s->from && to <= s->to;
+}
+
+static void found(struct search *s, size_t from, const struct redact_pat *p)
+{
+	size_t to = from + p->len;
+
+	if (p->secret != s->secret || from >= s->to || to <= s->from) {
+		s->secret = p->secret;
+		s->from = from;
+		s->to = to;
+	}
+	s->from = from < s->from ? from : s->from;
+	s->to = to > s->to ? to : s->to;
+	s->fn(s->ctx, from, p);
+}
+
+static const uint32_t *bucket_of(const struct search *s, size_t at)
+{
+	return &s->m->bucket[hash32(load32(s->b + at)) >> s->m->bucket_shift];
+}
+
 /* The filters let the gram at `at` through: find the patterns it is of. */
 static void look(struct search *s, size_t at)
 {
 	uint32_t hash = hash32(load32(s->b + at));
 	const struct redact_match *m = s->m;
-	const uint32_t *b = &m->bucket[hash >> m->bucket_shift];
+	const uint32_t *b = bucket_of(s, at);
 
 	for (uint32_t i = b[0]; i < b[1]; i++) {
 		const struct redact_gram *g = &m->gram[i];
 		const struct redact_pat *p;
 		size_t from = at - g->at;
 
-		if (g->hash != (uint16_t)hash || at < g->at)
+		if (g->hash != (uint16_t)hash || at < g->at ||
+		    g->len > s->n - from ||
+		    load32(s->b + from + g->len - GRAM) != g->tail)
 			continue;
 		p = &m->pat[g->pat];
-		if (p->len > s->n - from ||
-		    load32(s->b + at + g->check_at) != g->check)
+		if (is_covered(s, p->secret, from, from + g->len))
 			continue;
 		s->verifies++;
-		if (!memcmp(s->b + from, m->bytes + p->off, p->len))
-			s->fn(s->ctx, from, p);
+		if (!memcmp(s->b + from, m->bytes + p->off, g->len))
+			found(s, from, p);
+	}
+}
+
+/* Look at all; when they are many, ask for the memory of the next ones. */
+static void look_all(struct search *s, const uint32_t *v, size_t n)
+{
+	enum {
+		AHEAD = 6
+	};
+	size_t ahead = n < 4 * AHEAD ? 0 : AHEAD;
+
+	for (size_t i = 0; i < n + 2 * ahead; i++) {
+		if (ahead && i < n)
+			__builtin_prefetch(bucket_of(s, v[i]));
+		if (ahead && i >= ahead && i - ahead < n)
+			__builtin_prefetch(
+				&s->m->gram[*bucket_of(s, v[i - ahead])]);
+		if (i >= 2 * ahead)
+			look(s, v[i - 2 * ahead]);
 	}
 }
 
@@ -81,7 +131,7 @@ uint64_t redact_match_scan(const struct redact_match *m, const uint8_t *b,
 	enum {
 		PLACES = 512 /* looked up at a time */
 	};
-	struct search s = {m, b, n, fn, ctx, 0};
+	struct search s = {.m = m, .b = b, .n = n, .fn = fn, .ctx = ctx};
 	size_t piece = PLACES * m->stride, at = 0;
 	uint32_t v[PLACES + REDACT_FILTER_SLACK];
 
@@ -92,8 +142,7 @@ uint64_t redact_match_scan(const struct redact_match *m, const uint8_t *b,
 			m, b, at, end - at < piece ? end : at + piece, v);
 
 		k = pairs(&s, v, k);
-		for (size_t i = 0; i < k; i++)
-			look(&s, v[i]);
+		look_all(&s, v, k);
 	}
 	return s.verifies;
 }

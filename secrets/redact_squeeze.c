@@ -234,6 +234,10 @@ size_t redact_squeeze_index(const struct redact_squeezed *s, size_t at)
 	       (size_t)__builtin_popcountll(s->kept[block] & before);
 }
 
+enum {
+	NEAR = 4 /* blocks */
+};
+
 size_t redact_squeeze_origin(struct redact_squeezed *s, size_t i)
 {
 	size_t lo = 0, hi = s->n_blocks, skip;
@@ -242,8 +246,12 @@ size_t redact_squeeze_origin(struct redact_squeezed *s, size_t i)
 	/* The last block that begins at i or before; often near the last. */
 	if (s->map[s->hint] <= i) {
 		lo = s->hint;
-		if (lo + 4 < hi && s->map[lo + 4] > i)
-			hi = lo + 4;
+		if (lo + NEAR < hi && s->map[lo + NEAR] > i)
+			hi = lo + NEAR;
+	} else {
+		hi = s->hint;
+		if (hi > NEAR && s->map[hi - NEAR] <= i)
+			lo = hi - NEAR;
 	}
 	while (hi - lo > 1) {
 		size_t mid = lo + (hi - lo) / 2;
@@ -254,9 +262,19 @@ size_t redact_squeeze_origin(struct redact_squeezed *s, size_t i)
 			hi = mid;
 	}
 	s->hint = lo;
+	skip = i - s->map[lo];
 	kept = s->kept[lo];
-	for (skip = i - s->map[lo]; skip; skip--)
-		kept &= kept - 1;
+	while (skip) { /* a run of kept bytes at a time */
+		unsigned from = (unsigned)__builtin_ctzll(kept);
+		uint64_t rest = ~(kept >> from);
+		unsigned run =
+			rest ? (unsigned)__builtin_ctzll(rest) : REDACT_BLOCK;
+
+		if (skip < run)
+			return lo * REDACT_BLOCK + from + skip;
+		skip -= run;
+		kept &= ~(((uint64_t)1 << run) - 1) << from;
+	}
 	assert(kept); /* i is no gap's zero */
 	return lo * REDACT_BLOCK + (size_t)__builtin_ctzll(kept);
 }
