@@ -241,6 +241,8 @@ int journal_append(struct journal *j, const struct journal_record *r, bool sync,
 			       "the journal of leases cannot be written");
 	bad = journal_record_encode(r, &w, e) || add(j, f, &w, e);
 	mem_wipe(w.data, w.len);
+	if (bad && f == &j->next)
+		fd_close(&j->next.fd); /* what comes goes to the old one */
 	if (bad)
 		return -1;
 	CRASH_POINT("keeper.journal-written");
@@ -287,16 +289,18 @@ static int keep_bad(struct journal *j)
 int journal_renewed(struct journal *j, struct err *e)
 {
 	if (fsync(j->next.fd) || keep_bad(j) ||
-	    renameat(j->dir, NAME_TO, j->dir, NAME) || fsync(j->dir)) {
+	    renameat(j->dir, NAME_TO, j->dir, NAME)) {
 		err_sys(e, errno, "the journal of leases");
 		fd_close(&j->next.fd);
 		return -1;
 	}
+	/* Whatever the disk has after a crash now, this is the file. */
 	fd_close(&j->now.fd);
 	j->now = j->next;
 	j->next.fd = -1;
-	j->failed = j->lost = false;
-	return 0;
+	j->lost = false;
+	j->failed = fsync(j->dir) != 0;
+	return j->failed ? err_sys(e, errno, "the journal of leases") : 0;
 }
 
 size_t journal_records(const struct journal *j)

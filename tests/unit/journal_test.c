@@ -438,6 +438,30 @@ static void a_full_disk(void **state)
 	journal_free(j);
 }
 
+/* It is full while the file is made anew: what comes then is in the old one. */
+static void a_full_disk_while_made_anew(void **state)
+{
+	struct rlimit old, small;
+	struct journal *j = fresh();
+	struct journal_record r = lease();
+	struct err e;
+
+	(void)state;
+	append(j, login());
+	assert_int_equal(journal_renew(j, &e), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = (struct rlimit){100, old.rlim_max};
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(journal_append(j, &r, false, &e), -1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	append(j, lease());
+	journal_free(j);
+	j = reopen(key, 0);
+	assert_int_equal(lines(), 2);
+	journal_free(j);
+}
+
 static void too_long_is_refused(void **state)
 {
 	CLEANUP_SECRET struct secret *big = NULL;
@@ -472,6 +496,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_no_journal),
 		cmocka_unit_test(renewing_that_fails_leaves_the_old),
 		cmocka_unit_test(a_full_disk),
+		cmocka_unit_test(a_full_disk_while_made_anew),
 		cmocka_unit_test(too_long_is_refused),
 	};
 
