@@ -273,11 +273,14 @@ static int take_no(struct run *r, size_t i, struct wire_reader *w)
 
 /* --- all of them -------------------------------------------------------- */
 
+/* There is another one soon. */
 static int keeper_away(struct run *r, size_t i)
 {
-	return run_fail(r, KIND_SECRET, "",
-			"secret \"" STR_FMT "\": the keeper is away",
-			STR_ARG(r->a->secrets[i].name));
+	run_fail(r, KIND_SECRET, "",
+		 "secret \"" STR_FMT "\": the keeper is away",
+		 STR_ARG(r->a->secrets[i].name));
+	r->result.secrets_away = true;
+	return -1;
 }
 
 static int ask(struct run *r, size_t i)
@@ -428,9 +431,12 @@ static int fetch_run_key(struct run *r)
 	wire_u8(&w, FETCH_RUN_KEY);
 	wire_str(&w, STR(""));
 	if (chan_send(r->fds[FORK_KEEPER], MSG_FETCH, &w, NULL, 0, &e) <= 0 ||
-	    chan_recv(r->fds[FORK_KEEPER], room, &msg, &e) <= 0)
-		return run_fail(r, KIND_SECRET, "",
-				"private files: the keeper is away");
+	    chan_recv(r->fds[FORK_KEEPER], room, &msg, &e) <= 0) {
+		run_fail(r, KIND_SECRET, "",
+			 "private files: the keeper is away");
+		r->result.secrets_away = true;
+		return -1;
+	}
 	rd = wire_reader(msg.body, msg.body_len);
 	if (msg.type == MSG_SECRET && wire_get_u8(&rd) == FETCH_RUN_KEY &&
 	    wire_get_u8(&rd) == SECRET_VALUE &&

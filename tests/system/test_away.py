@@ -6,7 +6,9 @@ import signal
 
 import pytest
 
+from nfo import FINAL
 from test_events import history
+from test_roles import runner
 from test_vault_kv import READS, serve
 
 JOB = """
@@ -76,3 +78,26 @@ def test_the_jobs_time_counts(vault, bao):
     bao.seal()
     run = vault.run("nfo: 1\nname: x\ntimeout: 3s\n" + JOB)
     assert (run["state"], run["kind"]) == ("failed", "timeout")
+
+
+def test_the_keeper_dies_while_a_task_asks_it(cold):
+    """The task has not begun: it starts anew with the next keeper, and none of
+    its retries is spent."""
+    cold.serve()
+    cold("secret", "put", "k", stdin="a-value-of-the-store")
+    keeper = cold.role("keeper")
+    run = cold.run("""
+secrets: { k: { store: k } }
+tasks:
+  first: { run: sleep 2 }
+  t: { needs: [first], secrets: [k], run: 'test -s "$NFO_SECRETS/k"' }
+""", wait=None)
+    before = runner(cold)
+    os.kill(keeper, signal.SIGSTOP)
+    cold.until(lambda: runner(cold) != before)
+    os.kill(keeper, signal.SIGKILL)
+    # its stream of events ends with the server, which starts anew as well
+    cold.until(lambda: cold.fresh(run)["state"] in FINAL)
+    assert cold.fresh(run)["state"] == "succeeded"
+    *failed, last = kinds(cold, run)
+    assert last is None and set(failed) == {"secret"}
