@@ -34,10 +34,6 @@ int verb_approvals(int argc, char **argv, const struct verb *v)
 	const struct opt opts[] = {
 		{"all", 'a', OPT_FLAG, &all, NULL, "also what others decide"}
         };
-	const struct doc_node *items;
-	struct http_answer a;
-	struct table t;
-	struct doc *d;
 	size_t n;
 	int r;
 
@@ -46,22 +42,9 @@ int verb_approvals(int argc, char **argv, const struct verb *v)
 		return r > 0 ? EXIT_DONE : EXIT_USAGE;
 	if (n)
 		return cli_usage(v);
-	r = cli_get(all ? "/v1/approvals?limit=500" :
-			  "/v1/approvals?for=me&limit=500",
-		    &a, &d);
-	if (r)
-		return r;
-	items = doc_get(d ? d->root : NULL, "items");
-	if (d)
-		table_begin(&t, ARRAY_LEN(heads), heads);
-	for (const struct doc_node *x = items ? items->first : NULL; x;
-	     x = x->next)
-		put_row(&t, x);
-	if (d)
-		table_print(&t);
-	doc_free(d);
-	http_answer_done(&a);
-	return EXIT_DONE;
+	return cli_list(all ? "/v1/approvals?limit=500" :
+			      "/v1/approvals?for=me&limit=500",
+			ARRAY_LEN(heads), heads, put_row);
 }
 
 /* --- one of them -------------------------------------------------------- */

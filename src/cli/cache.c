@@ -29,48 +29,13 @@ static int list(const char *project)
 	static const char *const heads[] = {"CACHE", "PROJECT", "KEY",
 					    "SIZE",  "MADE",    "USED"};
 	CLEANUP_BUF struct buf path = BUF_INIT(512);
-	const struct doc_node *items;
-	struct http_answer a;
-	struct table t;
-	struct doc *d;
-	int code;
 
 	buf_puts(&path, "/v1/caches?limit=500");
 	if (project) {
 		buf_puts(&path, "&project=");
 		percent_encode(&path, str_from(project));
 	}
-	code = cli_get(buf_cstr(&path), &a, &d);
-	if (code)
-		return code;
-	items = doc_get(d ? d->root : NULL, "items");
-	if (d)
-		table_begin(&t, ARRAY_LEN(heads), heads);
-	for (const struct doc_node *n = items ? items->first : NULL; n;
-	     n = n->next)
-		put_row(&t, n);
-	if (d)
-		table_print(&t);
-	doc_free(d);
-	http_answer_done(&a);
-	return EXIT_DONE;
-}
-
-static int rm(const char *before, const char *name, const char *behind)
-{
-	CLEANUP_BUF struct buf path = BUF_INIT(512);
-	struct http_call c = {.method = "DELETE"};
-	struct http_answer a;
-	int code;
-
-	buf_puts(&path, before);
-	percent_encode(&path, str_from(name));
-	buf_puts(&path, behind);
-	c.path = buf_cstr(&path);
-	code = cli_ask(&c, &a);
-	if (!code)
-		http_answer_done(&a);
-	return code;
+	return cli_list(buf_cstr(&path), ARRAY_LEN(heads), heads, put_row);
 }
 
 int verb_cache(int argc, char **argv, const struct verb *v)
@@ -92,8 +57,9 @@ int verb_cache(int argc, char **argv, const struct verb *v)
 	if (n == 1 && !all && !strcmp(argv[0], "list"))
 		return list(project);
 	if (n == 2 && !all && !strcmp(argv[0], "rm"))
-		return rm("/v1/caches/", argv[1], "");
+		return cli_delete("/v1/caches/", argv[1], "");
 	if (n == 1 && all && !strcmp(argv[0], "rm"))
-		return rm("/v1/projects/", context_project(project), "/caches");
+		return cli_delete("/v1/projects/", context_project(project),
+				  "/caches");
 	return cli_usage(v);
 }

@@ -246,3 +246,46 @@ void table_print(struct table *t)
 	mem_free(t->cells);
 	*t = (struct table){0};
 }
+
+/* --- what lists have in common ------------------------------------------ */
+
+int cli_list(const char *path, size_t n_heads, const char *const *heads,
+	     cli_row *row)
+{
+	const struct doc_node *items;
+	struct http_answer a;
+	struct table t;
+	struct doc *d;
+	int code = cli_get(path, &a, &d);
+
+	if (code)
+		return code;
+	if (d) {
+		table_begin(&t, n_heads, heads);
+		items = doc_get(d->root, "items");
+		for (const struct doc_node *n = items ? items->first : NULL; n;
+		     n = n->next)
+			row(&t, n);
+		table_print(&t);
+	}
+	doc_free(d);
+	http_answer_done(&a);
+	return EXIT_DONE;
+}
+
+int cli_delete(const char *before, const char *name, const char *behind)
+{
+	CLEANUP_BUF struct buf path = BUF_INIT(512);
+	struct http_call c = {.method = "DELETE"};
+	struct http_answer a;
+	int code;
+
+	buf_puts(&path, before);
+	percent_encode(&path, str_from(name));
+	buf_puts(&path, behind);
+	c.path = buf_cstr(&path);
+	code = cli_ask(&c, &a);
+	if (!code)
+		http_answer_done(&a);
+	return code;
+}

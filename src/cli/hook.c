@@ -31,36 +31,12 @@ static void put_delivery(struct table *t, const struct doc_node *n)
 	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "error")));
 }
 
-static int show(const char *path, size_t n_heads, const char *const *heads,
-		void (*row)(struct table *t, const struct doc_node *n))
-{
-	const struct doc_node *items;
-	struct http_answer a;
-	struct table t;
-	struct doc *d;
-	int code = cli_get(path, &a, &d);
-
-	if (code)
-		return code;
-	items = doc_get(d ? d->root : NULL, "items");
-	if (d)
-		table_begin(&t, n_heads, heads);
-	for (const struct doc_node *n = items ? items->first : NULL; n;
-	     n = n->next)
-		row(&t, n);
-	if (d)
-		table_print(&t);
-	doc_free(d);
-	http_answer_done(&a);
-	return EXIT_DONE;
-}
-
 static int list(const char *path)
 {
 	static const char *const heads[] = {"HOOK", "SCHEME", "URL",
 					    "LAST (UTC)", "OUTCOME"};
 
-	return show(path, ARRAY_LEN(heads), heads, put_hook);
+	return cli_list(path, ARRAY_LEN(heads), heads, put_hook);
 }
 
 static int deliveries(const char *path)
@@ -68,7 +44,7 @@ static int deliveries(const char *path)
 	static const char *const heads[] = {"AT (UTC)", "DELIVERY", "EVENT",
 					    "OUTCOME",  "RUN",      "ERROR"};
 
-	return show(path, ARRAY_LEN(heads), heads, put_delivery);
+	return cli_list(path, ARRAY_LEN(heads), heads, put_delivery);
 }
 
 static int rotate(const char *path)

@@ -37,46 +37,12 @@ static int list(const struct asked *q)
 	static const char *const heads[] = {"LEASE", "OF",    "PATH", "PROJECT",
 					    "RUN",   "STATE", "ENDS"};
 	CLEANUP_BUF struct buf path = BUF_INIT(1024);
-	const struct doc_node *items;
-	struct http_answer a;
-	struct table t;
-	struct doc *d;
-	int code;
 
 	buf_puts(&path, "/v1/leases?limit=500");
 	put_filter(&path, "provider", q->provider);
 	put_filter(&path, "project", q->project);
 	put_filter(&path, "run", q->run);
-	code = cli_get(buf_cstr(&path), &a, &d);
-	if (code)
-		return code;
-	items = doc_get(d ? d->root : NULL, "items");
-	if (d)
-		table_begin(&t, ARRAY_LEN(heads), heads);
-	for (const struct doc_node *n = items ? items->first : NULL; n;
-	     n = n->next)
-		put_row(&t, n);
-	if (d)
-		table_print(&t);
-	doc_free(d);
-	http_answer_done(&a);
-	return EXIT_DONE;
-}
-
-static int revoke(const char *id)
-{
-	CLEANUP_BUF struct buf path = BUF_INIT(512);
-	struct http_call c = {.method = "DELETE"};
-	struct http_answer a;
-	int code;
-
-	buf_puts(&path, "/v1/leases/");
-	percent_encode(&path, str_from(id));
-	c.path = buf_cstr(&path);
-	code = cli_ask(&c, &a);
-	if (!code)
-		http_answer_done(&a);
-	return code;
+	return cli_list(buf_cstr(&path), ARRAY_LEN(heads), heads, put_row);
 }
 
 int verb_lease(int argc, char **argv, const struct verb *v)
@@ -98,6 +64,6 @@ int verb_lease(int argc, char **argv, const struct verb *v)
 	if (n == 1 && !strcmp(argv[0], "list"))
 		return list(&q);
 	if (n == 2 && !strcmp(argv[0], "revoke"))
-		return revoke(argv[1]);
+		return cli_delete("/v1/leases/", argv[1], "");
 	return cli_usage(v);
 }

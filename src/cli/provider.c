@@ -7,35 +7,22 @@
 #include <stdio.h>
 #include <string.h>
 
+static void put_row(struct table *t, const struct doc_node *n)
+{
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "name")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "kind")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "auth")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "state")));
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "address")));
+}
+
 static int list(void)
 {
 	static const char *const heads[] = {"NAME", "KIND", "AUTH", "STATE",
 					    "ADDRESS"};
-	const struct doc_node *items;
-	struct http_answer a;
-	struct table t;
-	struct doc *d;
-	int code = cli_get("/v1/secret-providers", &a, &d);
 
-	if (code)
-		return code;
-	if (d) {
-		table_begin(&t, ARRAY_LEN(heads), heads);
-		items = doc_get(d->root, "items");
-		for (const struct doc_node *n = items ? items->first : NULL; n;
-		     n = n->next) {
-			table_cell(&t, STR_FMT, STR_ARG(cli_text(n, "name")));
-			table_cell(&t, STR_FMT, STR_ARG(cli_text(n, "kind")));
-			table_cell(&t, STR_FMT, STR_ARG(cli_text(n, "auth")));
-			table_cell(&t, STR_FMT, STR_ARG(cli_text(n, "state")));
-			table_cell(&t, STR_FMT,
-				   STR_ARG(cli_text(n, "address")));
-		}
-		table_print(&t);
-	}
-	doc_free(d);
-	http_answer_done(&a);
-	return EXIT_DONE;
+	return cli_list("/v1/secret-providers", ARRAY_LEN(heads), heads,
+			put_row);
 }
 
 static void path_of(struct buf *b, const char *name, const char *rest)

@@ -22,25 +22,8 @@ static int list(const char *path)
 {
 	static const char *const heads[] = {"SCHEDULE",   "CRON",     "ZONE",
 					    "NEXT (UTC)", "LAST RUN", "ERROR"};
-	const struct doc_node *items;
-	struct http_answer a;
-	struct table t;
-	struct doc *d;
-	int code = cli_get(path, &a, &d);
 
-	if (code)
-		return code;
-	items = doc_get(d ? d->root : NULL, "items");
-	if (d)
-		table_begin(&t, ARRAY_LEN(heads), heads);
-	for (const struct doc_node *n = items ? items->first : NULL; n;
-	     n = n->next)
-		put_row(&t, n);
-	if (d)
-		table_print(&t);
-	doc_free(d);
-	http_answer_done(&a);
-	return EXIT_DONE;
+	return cli_list(path, ARRAY_LEN(heads), heads, put_row);
 }
 
 static int next(const char *path)

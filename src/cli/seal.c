@@ -6,8 +6,6 @@
  */
 #include "cli/secret.h"
 
-#include "base/hex.h"
-
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -198,25 +196,8 @@ static void put_slot(struct table *t, const struct doc_node *n)
 static int slot_list(void)
 {
 	static const char *const heads[] = {"SLOT", "KIND", "CREATED (UTC)"};
-	const struct doc_node *slots;
-	struct http_answer a;
-	struct table t;
-	struct doc *d;
-	int code = cli_get("/v1/seal/slots", &a, &d);
 
-	if (code)
-		return code;
-	slots = doc_get(d ? d->root : NULL, "items");
-	if (d)
-		table_begin(&t, ARRAY_LEN(heads), heads);
-	for (const struct doc_node *n = slots ? slots->first : NULL; n;
-	     n = n->next)
-		put_slot(&t, n);
-	if (d)
-		table_print(&t);
-	doc_free(d);
-	http_answer_done(&a);
-	return EXIT_DONE;
+	return cli_list("/v1/seal/slots", ARRAY_LEN(heads), heads, put_slot);
 }
 
 /* PROVIDER/KEY, or PROVIDER/MOUNT/KEY. */
@@ -254,22 +235,6 @@ static int slot_add(const struct secret_args *a, const char *kind)
 	return post("/v1/seal/slots", &body, "slot");
 }
 
-static int slot_remove(const char *slot)
-{
-	CLEANUP_BUF struct buf path = BUF_INIT(256);
-	struct http_call c = {.method = "DELETE"};
-	struct http_answer a;
-	int code;
-
-	buf_puts(&path, "/v1/seal/slots/");
-	percent_encode(&path, str_from(slot));
-	c.path = buf_cstr(&path);
-	code = cli_ask(&c, &a);
-	if (!code)
-		http_answer_done(&a);
-	return code;
-}
-
 int secret_slot(const struct secret_args *a)
 {
 	if (a->n == 1 && a->transit && !strcmp(a->v[0], "add"))
@@ -281,7 +246,7 @@ int secret_slot(const struct secret_args *a)
 	if (a->n == 2 && !strcmp(a->v[0], "add"))
 		return slot_add(a, a->v[1]);
 	if (a->n == 2 && !strcmp(a->v[0], "remove"))
-		return slot_remove(a->v[1]);
+		return cli_delete("/v1/seal/slots/", a->v[1], "");
 	return cli_usage(a->verb);
 }
 

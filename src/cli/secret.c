@@ -226,38 +226,24 @@ static int show(const struct secret_args *args)
 	return EXIT_DONE;
 }
 
+static void put_version(struct table *t, const struct doc_node *n)
+{
+	char when[24];
+
+	cli_time(cli_text(n, "created_at"), when);
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "version")));
+	table_cell(t, "%s", when);
+	table_cell(t, STR_FMT, STR_ARG(cli_text(n, "state")));
+}
+
 static int versions(const struct secret_args *args)
 {
 	static const char *const heads[] = {"VERSION", "CREATED", "STATE"};
 	CLEANUP_BUF struct buf path = BUF_INIT(1024);
-	const struct doc_node *items;
-	struct http_answer a;
-	struct table t;
-	struct doc *d;
-	int code;
 
 	if (secret_path(&path, args->project, args->v[0], "/versions"))
 		return EXIT_USAGE;
-	code = cli_get(buf_cstr(&path), &a, &d);
-	if (code)
-		return code;
-	items = doc_get(d ? d->root : NULL, "items");
-	if (d)
-		table_begin(&t, ARRAY_LEN(heads), heads);
-	for (const struct doc_node *n = items ? items->first : NULL; n;
-	     n = n->next) {
-		char when[24];
-
-		cli_time(cli_text(n, "created_at"), when);
-		table_cell(&t, STR_FMT, STR_ARG(cli_text(n, "version")));
-		table_cell(&t, "%s", when);
-		table_cell(&t, STR_FMT, STR_ARG(cli_text(n, "state")));
-	}
-	if (d)
-		table_print(&t);
-	doc_free(d);
-	http_answer_done(&a);
-	return EXIT_DONE;
+	return cli_list(buf_cstr(&path), ARRAY_LEN(heads), heads, put_version);
 }
 
 static int call(const char *method, const struct secret_args *args,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `nfo token`: made, listed, revoked. */
-#include "base/hex.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -95,41 +94,9 @@ static int list(void)
 {
 	static const char *const heads[] = {
 		"TOKEN", "NAME", "OF", "AT MOST", "PROJECTS", "ENDS", "USED"};
-	const struct doc_node *items;
-	struct http_answer a;
-	struct table t;
-	struct doc *d;
-	int code = cli_get("/v1/tokens?limit=500", &a, &d);
 
-	if (code)
-		return code;
-	items = doc_get(d ? d->root : NULL, "items");
-	if (d)
-		table_begin(&t, ARRAY_LEN(heads), heads);
-	for (const struct doc_node *n = items ? items->first : NULL; n;
-	     n = n->next)
-		put_row(&t, n);
-	if (d)
-		table_print(&t);
-	doc_free(d);
-	http_answer_done(&a);
-	return EXIT_DONE;
-}
-
-static int rm(const char *id)
-{
-	CLEANUP_BUF struct buf path = BUF_INIT(512);
-	struct http_call c = {.method = "DELETE"};
-	struct http_answer a;
-	int code;
-
-	buf_puts(&path, "/v1/tokens/");
-	percent_encode(&path, str_from(id));
-	c.path = buf_cstr(&path);
-	code = cli_ask(&c, &a);
-	if (!code)
-		http_answer_done(&a);
-	return code;
+	return cli_list("/v1/tokens?limit=500", ARRAY_LEN(heads), heads,
+			put_row);
 }
 
 int verb_token(int argc, char **argv, const struct verb *v)
@@ -156,6 +123,6 @@ int verb_token(int argc, char **argv, const struct verb *v)
 	if (n == 1 && !strcmp(argv[0], "list"))
 		return list();
 	if (n == 2 && !strcmp(argv[0], "rm"))
-		return rm(argv[1]);
+		return cli_delete("/v1/tokens/", argv[1], "");
 	return cli_usage(v);
 }

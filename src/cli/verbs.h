@@ -123,6 +123,13 @@ void table_begin(struct table *t, size_t n_columns, const char *const *heads);
 void table_cell(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void table_print(struct table *t); /* frees */
 
+/* GET, and a table of the answer's items, a row each; the exit code. */
+typedef void cli_row(struct table *t, const struct doc_node *item);
+int cli_list(const char *path, size_t n_heads, const char *const *heads,
+	     cli_row *row);
+/* DELETE, with name escaped between the two; the exit code. */
+int cli_delete(const char *before, const char *name, const char *behind);
+
 /*
  * watch.c: print a run's logs as they come until it has ended.  Returns the
  * exit code of `nfo run`.  For its owner an interrupt cancels it, and the end
