@@ -259,6 +259,63 @@ static void check_path(const struct doc_node *vault, struct problems *ps)
 			   STR_ARG(vault->text));
 }
 
+/* The next segment, whether it is the last, and has ${{ }} in it: what that
+ * holds may have slashes too. */
+static struct str segment(struct str *rest, bool *last, bool *filled)
+{
+	struct str s = *rest;
+	size_t i = 0;
+
+	*filled = false;
+	while (i < s.len && s.p[i] != '/') {
+		struct str here = str_from_at(s, i);
+		const char *end = str_starts(here, STR("${{")) ?
+					  memmem(here.p, here.len, "}}", 2) :
+					  NULL;
+
+		*filled |= end != NULL;
+		i = end ? (size_t)(end - s.p) + 2 : i + 1;
+	}
+	*last = i == s.len;
+	*rest = *last ? str_n(NULL, 0) : str_from_at(s, i + 1);
+	return str_n(s.p, i);
+}
+
+/* MOUNT/sign/ROLE, or may it be once it is filled?  MOUNT and what is between
+ * may be longer; `sign-verbatim` does without a role. */
+static bool signs(struct str path)
+{
+	bool last = false, filled;
+
+	for (size_t i = 0; !last; i++) {
+		struct str s = segment(&path, &last, &filled);
+
+		if (str_is(s, "sign-verbatim") && i)
+			return true;
+		if (filled && (!last || i < 2))
+			return true;
+		if (str_is(s, "sign") && i && !last)
+			return true;
+	}
+	return false;
+}
+
+static void check_signs(const struct doc_node *vault, enum kind kind,
+			struct problems *ps)
+{
+	const char *name = kind == KIND_PKI ? "pki" : "ssh-cert";
+
+	if (!(BIT(kind) & (BIT(KIND_PKI) | BIT(KIND_SSH_CERT))) ||
+	    signs(vault->text))
+		return;
+	problem_at(
+		ps, vault, "bad-secret",
+		"the key is made here for the attempt and only signed there: "
+		"MOUNT/sign/ROLE",
+		"vault: \"" STR_FMT "\" does not go with kind %s",
+		STR_ARG(vault->text), name);
+}
+
 void check_declared(const struct doc_node *s, struct problems *ps)
 {
 	static const char *const from[] = {"store", "vault", "exec"};
@@ -283,8 +340,10 @@ void check_declared(const struct doc_node *s, struct problems *ps)
 	check_one_value(s, kind, ps);
 	if (doc_get(s, "store"))
 		check_store(doc_get(s, "store"), ps);
-	if (doc_get(s, "vault"))
+	if (doc_get(s, "vault")) {
 		check_path(doc_get(s, "vault"), ps);
+		check_signs(doc_get(s, "vault"), kind, ps);
+	}
 	if (exec && !job_name_ok(exec->text))
 		problem_at(ps, exec, "bad-secret", NULL,
 			   "exec: the name of a helper is wanted");

@@ -303,8 +303,18 @@ def test_transit_decrypts(vault):
 
 
 def test_pki_does_not_take_a_key_from_elsewhere(vault):
-    run = vault.run(job({"web": "{ vault: pki/issue/web, kind: pki, params: "
-                                "{ common_name: a.example } }"}, "true"))
+    text = job({"web": "{ vault: \"pki/issue/web\", kind: pki, params: "
+                       "{ common_name: a.example } }"}, "true")
+    head = "nfo: 1\nname: test\n"
+    a = vault.submit(head + text)
+    assert a.status == 422, a
+    problem, = a.json["errors"]
+    assert (problem["line"], problem["code"]) == (4, "bad-secret")
+    assert "MOUNT/sign/ROLE" in problem["hint"]
+    # what is filled in is looked at then
+    run = vault.run(head + "inputs: { way: { type: string, enum: [issue], "
+                    "default: issue } }\n" +
+                    text.replace("issue/web", "${{ inputs.way }}/web"))
     assert (run["state"], run["kind"]) == ("failed", "secret")
     assert "MOUNT/sign/ROLE" in run["error"]
     assert not vault.bao.asked("POST pki/*")

@@ -215,6 +215,39 @@ static void first_lines(void **state)
 	assert_int_equal(n_wrong, 0);
 }
 
+/* Where a key is made here, and what is filled later may be right. */
+static void paths_that_sign(void **state)
+{
+	static const char *const good[] = {"pki/sign/web",
+					   "a/b/sign/web",
+					   "pki/sign-verbatim",
+					   "pki/issuer/x/sign/web",
+					   "${{ inputs.r }}",
+					   "pki/${{ inputs.r }}",
+					   "${{ inputs.r }}/x",
+					   "pki/${{ inputs.r }}/web",
+					   "pki/sign/${{ inputs.r }}",
+					   "pki-${{ inputs.r }}/sign/web"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+		CLEANUP_BUF struct buf text = BUF_INIT(4096);
+		struct job *j;
+
+		buf_printf(&text,
+			   HEAD
+			   "inputs: { r: { type: string, enum: [x, y] } }\n"
+			   "secrets: { k: { vault: \"%s\", kind: pki, "
+			   "params: { common_name: a } } }\n"
+			   "tasks: { a: { run: x } }\n",
+			   good[i]);
+		if (job_parse(buf_view(&text), DOC_YAML, &j, ps))
+			fail_msg("%s: %s", good[i], ps->items[0].message);
+		job_free(j);
+	}
+}
+
 /* Everything that is wrong is told at once, in the order of the file. */
 static void all_at_once(void **state)
 {
@@ -311,11 +344,17 @@ static void explain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_digest),  cmocka_unit_test(convert),
-		cmocka_unit_test(full_example), cmocka_unit_test(examples),
-		cmocka_unit_test(not_yet),      cmocka_unit_test(first_lines),
-		cmocka_unit_test(all_at_once),  cmocka_unit_test(at_most_fifty),
-		cmocka_unit_test(table),        cmocka_unit_test(schema),
+		cmocka_unit_test(same_digest),
+		cmocka_unit_test(convert),
+		cmocka_unit_test(full_example),
+		cmocka_unit_test(examples),
+		cmocka_unit_test(not_yet),
+		cmocka_unit_test(first_lines),
+		cmocka_unit_test(paths_that_sign),
+		cmocka_unit_test(all_at_once),
+		cmocka_unit_test(at_most_fifty),
+		cmocka_unit_test(table),
+		cmocka_unit_test(schema),
 		cmocka_unit_test(explain),
 	};
 
