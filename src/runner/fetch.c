@@ -220,24 +220,25 @@ static int take_secret(struct run *r, size_t i, struct wire_reader *w,
 	return bad;
 }
 
-/* What to do about it; of a Vault's a check of it says more. */
+/* What to do about it.  Whether it is the login or the path only a check can
+ * tell for sure. */
 static const char *hint_of(struct str ref, uint8_t code, struct buf *room)
 {
 	static const struct {
 		enum err_code code;
 		const char *text;
 	} hints[] = {
-		{ERR_NOT_FOUND,   "path and field as `vault kv get` has them, no "
-				"`data/` in it"                 },
-		{ERR_DENIED,      "the path may be wrong, or a policy of the "
-			     "Vault has to let this server read it"},
-		{ERR_LIMIT,       "a secret is at most 1 MiB and 64 fields; more "
-			    "of them need a path each"              },
-		{ERR_INVALID,     "`nfo explain vault` and `nfo explain kind` say "
-			      "what can be asked for"             },
-		{ERR_INTERNAL,    "whoever runs this server has to look"                       },
-		{ERR_UNAVAILABLE, "whoever runs this server has to look"                       },
+		{ERR_NOT_FOUND, "path and field as `vault kv get` has them, no "
+				"`data/` in it"    },
+		{ERR_DENIED,    "a policy of the Vault has to let it read the "
+			     "path"                   },
+		{ERR_LIMIT,     "a secret is at most 1 MiB and 64 fields; more of "
+			    "them need a path each"    },
+		{ERR_INVALID,   "`nfo explain vault` and `nfo explain kind` say "
+			      "what can be asked for"},
 	};
+	const char *text = NULL;
+	struct str provider;
 
 	if (str_starts(ref, STR("store:")))
 		return code == ERR_NOT_FOUND ?
@@ -246,12 +247,14 @@ static const char *hint_of(struct str ref, uint8_t code, struct buf *room)
 	if (!str_starts(ref, STR("vault:")))
 		return "";
 	ref = str_from_at(ref, 6);
-	ref = str_cut(&ref, ':');
+	provider = str_cut(&ref, ':');
 	for (size_t i = 0; i < ARRAY_LEN(hints); i++)
 		if (hints[i].code == code)
-			buf_printf(room,
-				   "%s; nfo secret provider check " STR_FMT,
-				   hints[i].text, STR_ARG(ref));
+			text = hints[i].text;
+	buf_printf(room, "nfo secret provider check " STR_FMT "%s%s",
+		   STR_ARG(provider),
+		   text ? "; if that is well: " : " says at which step",
+		   text ? text : "");
 	return buf_cstr(room);
 }
 

@@ -265,7 +265,8 @@ static void send(struct call *c)
 		.method = c->r.method,
 		.tls = &c->trust->tls,
 		.token = c->r.token,
-		.vault_namespace = c->p->p->vault_namespace,
+		.vault_namespace =
+			c->r.of_server ? NULL : c->p->p->vault_namespace,
 		.index = c->p->index,
 		.wrap_ttl_s = c->r.wrap_ttl_s,
 		.body = c->body.len ? buf_view(&c->body) : str_n(NULL, 0),

@@ -22,6 +22,7 @@ struct call_request {
 	unsigned wrap_ttl_s;
 	int64_t deadline_us; /* 0: now and the provider's timeout */
 	bool always;         /* past the breaker: what it is asked by */
+	bool of_server;      /* not of a namespace: these know no sys/health */
 	/* What may not come back in an error text, besides the token. */
 	const struct secret *masks[4];
 };

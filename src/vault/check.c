@@ -60,6 +60,8 @@ static void finish(struct check *c)
 	check_free(c);
 }
 
+static call_fn on_health;
+
 static void ask(struct check *c, const char *method, const char *path,
 		struct str body, call_fn *fn)
 {
@@ -68,6 +70,7 @@ static void ask(struct check *c, const char *method, const char *path,
 				 .body = body,
 				 .kind = RETRY_READ,
 				 .always = true,
+				 .of_server = fn == on_health,
 				 .deadline_us = clock_mono_us() + STEP_US};
 
 	if (c->token)
@@ -168,9 +171,12 @@ static void on_lookup(void *ctx, struct vault_answer *a, const struct err *why)
 }
 
 static const char *const hints[N_AUTHS] = {
-	[AUTH_TOKEN] = "Put a token that lives into token_file.",
+	[AUTH_TOKEN] = "token_file: one word, a token that lives, in a file "
+		       "that only its owner may read (root or the server's "
+		       "user).",
 	[AUTH_APPROLE] = "Is role_id that of the role, and the secret id one "
-			 "that is neither old nor used up?",
+			 "that is neither old nor used up? Is auth_mount "
+			 "where AppRole is enabled?",
 	[AUTH_JWT] = "Do bound_audiences and bound_claims of the role fit the "
 		     "JWT, and is it fresh?",
 	[AUTH_KUBERNETES] = "Is the service account bound to the role, and may "
@@ -212,6 +218,38 @@ static void log_in(struct check *c)
 
 /* --- is it there --------------------------------------------------------- */
 
+/* What a newcomer gets wrong first, by a word of what went wrong. */
+static const struct {
+	const char *word, *hint;
+} address_hints[] = {
+	{"wrong version number",
+	 "Nobody speaks TLS there: is it http://, or another port?"},
+	{"CA certificate",
+	 "ca_file: certificates in PEM of who signed the server's."},
+	{"it is not there",
+	 "Files that the settings name have to be there, and the server's "
+	 "user has to read them."				  },
+	{"not one of Vault's",
+	 "address is only its beginning, https://HOST:8200: "
+	 "no /ui, no /v1; and no proxy's page."                    },
+	{"ertificate",           "Does ca_file hold who signed the server's certificate, "
+		       "and is the name in it that of the address, or of "
+		       "tls_server_name?"    },
+	{"",
+	 "Is the address right, does it listen, is the way open? For TLS: does "
+	 "ca_file hold who signed its certificate, and is the name in it that "
+	 "of the address, or of tls_server_name?"                  },
+};
+
+static const char *address_hint(const char *why)
+{
+	size_t i = 0;
+
+	while (!strstr(why, address_hints[i].word))
+		i++;
+	return address_hints[i].hint;
+}
+
 static void on_health(void *ctx, struct vault_answer *a, const struct err *why)
 {
 	struct check *c = ctx;
@@ -220,11 +258,8 @@ static void on_health(void *ctx, struct vault_answer *a, const struct err *why)
 	c->call = NULL;
 	if (why && !a) {
 		check_step(&c->report, "address", CHECK_FAILED,
-			   "Is the address right, does it listen, is the way "
-			   "open? For TLS: does ca_file hold who signed its "
-			   "certificate, and is the name in it that of the "
-			   "address, or of tls_server_name?",
-			   "%s: %s", c->p->p->address, why->text);
+			   address_hint(why->text), "%s: %s", c->p->p->address,
+			   why->text);
 		finish(c);
 		return;
 	}
@@ -234,8 +269,10 @@ static void on_health(void *ctx, struct vault_answer *a, const struct err *why)
 		   secure ? "" : "Tokens and secrets pass in the clear.", "%s",
 		   secure ? "its certificate is trusted" : "there is none");
 	if (why)
-		check_step(&c->report, "health", CHECK_FAILED, "", "%s",
-			   why->text);
+		check_step(&c->report, "health", CHECK_FAILED,
+			   "Is address only its beginning, https://HOST:8200, "
+			   "without /v1, and no proxy before it?",
+			   "%s", why->text);
 	if (why || !check_health(&c->report, a))
 		finish(c);
 	else

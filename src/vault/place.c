@@ -74,6 +74,7 @@ static void on_probe_at(void *ctx)
 		.kind = RETRY_MAKES, /* once */
 		.deadline_us = clock_mono_us() + PROBE_US,
 		.always = true,
+		.of_server = true,
 	};
 
 	if (!breaker_probe(&p->breaker, clock_mono_us())) {

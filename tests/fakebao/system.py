@@ -33,6 +33,8 @@ def health(core, request):
         except ValueError:
             raise Refusal(400) from None
 
+    if request.headers.get("X-Vault-Namespace"):
+        raise Refusal(400, "operation unavailable in namespaces")
     status = code("activecode", 200)
     if core.sealed:
         status = code("sealedcode", 503)

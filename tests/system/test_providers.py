@@ -6,6 +6,8 @@ import json
 import jsonschema
 import pytest
 
+from vaultkit import FakeBao
+
 YAML = {"Content-Type": "application/yaml"}
 JOB = """
 name: j
@@ -143,6 +145,43 @@ def test_tls_that_is(cold, tls_bao):
     tls_bao.policy("jobs", "")
     serve(cold, tls_bao, ca_file=tls_bao.ca_file)
     assert check(cold)["tls"][0] == "ok"
+
+
+@pytest.mark.parametrize("more, step, hint", [
+    ({"ca_file": "junk.pem"}, "address", "certificates in PEM"),
+    ({"address": "clear"}, "address", "is it http://"),
+    ({"address": "/ui"}, "health", "without /v1"),
+])
+def test_what_a_newcomer_gets_wrong(cold, tls_bao, more, step, hint):
+    cold.bao = tls_bao
+    tls_bao.policy("jobs", "")
+    more = {"ca_file": str(tls_bao.ca_file), **more}
+    cold.write("junk.pem", "hello")
+    if more["ca_file"] == "junk.pem":
+        more["ca_file"] = str(cold.home / "junk.pem")
+    with FakeBao() as clear:
+        wrong = {"clear": clear.address.replace("http:", "https:"),
+                 "/ui": tls_bao.address + "/ui"}
+        if "address" in more:
+            more["address"] = wrong[more["address"]]
+        serve(cold, tls_bao, **more)
+        steps = check(cold, code=1)
+    assert steps[step][0] == "failed" and hint in steps[step][2], steps
+
+
+def test_of_a_namespace(cold, bao):
+    """The server as a whole is not one of it."""
+    cold.bao, cold.hidden = bao, []
+    bao.must("POST", "sys/namespaces/team", {})
+    path = cold.write("token", bao.must(
+        "POST", "auth/token/create", {"policies": ["default"]},
+        ns="team")["auth"]["client_token"])
+    path.chmod(0o600)
+    cold.serve("--config", cold.write("server.yaml", json.dumps(
+        {"secret_providers": [{"name": "prod", "address": bao.address,
+                               "namespace": "team", "auth": "token",
+                               "token_file": str(path)}]})))
+    assert check(cold)["health"][0] == "ok"
 
 
 def test_a_root_token_is_not_well(cold, bao):

@@ -163,7 +163,7 @@ CHECK = "nfo secret provider check default"
     ("{ vault: kv, field: token }", "the engine itself", "nfo explain"),
     ("{ vault: closed/app, field: token }", "permission denied", "policy"),
     ("{ vault: none/app, field: token }", "permission denied",
-     "path may be wrong"),
+     "policy of the Vault"),
     ("{ vault: kv/empty }", "it has no fields", CHECK),
     ("{ vault: kv/nothing }", "it has no fields", CHECK),
     ("{ vault: kv/odd, field: none }", 'no field "none"', CHECK),
