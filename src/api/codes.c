@@ -48,6 +48,7 @@ static const char *const codes[] = {
 	"private",
 	"provider-unavailable",
 	"range",
+	"secret-in-job",
 	"secret-missing",
 	"slow-down",
 	"source-missing",

@@ -8,6 +8,7 @@
 #include "api/handlers.h"
 #include "api/hookset.h"
 #include "api/internal.h"
+#include "api/jobscan.h"
 #include "api/jobview.h"
 #include "api/once.h"
 #include "api/reply.h"
@@ -35,6 +36,7 @@ struct put {
 	struct store_job job; /* text borrowed from the request and below */
 	struct buf canonical;
 	char digest[HASH_HEX_LEN + 1], name[JOB_NAME_MAX + 1];
+	char what[WHAT_MAX];
 	struct guard guard;
 	struct hookset hooks;
 	bool create; /* POST: only a new one */
@@ -188,10 +190,34 @@ static struct job *check(struct request *r, struct put *p)
 	return j;
 }
 
+static void refuse(struct request *r, uint32_t line)
+{
+	CLEANUP_MEM struct problems *ps = mem_alloc(sizeof(*ps));
+
+	problem_add(ps, (struct doc_place){line, 1}, "secret-in-job",
+		    "declare it under `secrets`; whoever may read the job "
+		    "reads what is in it",
+		    "the job holds the value of a secret of its project");
+	reply_problems(r, 422, "secret-in-job", ps);
+}
+
+static void on_scanned(void *ctx, uint32_t line)
+{
+	struct request *r = ctx;
+	struct put *p = r->state;
+
+	if (line)
+		refuse(r, line);
+	else
+		(void)once_edit(r, STR("job.put"), str_from(p->what), edit_put,
+				on_put);
+	if (r->phase == REQUEST_ANSWERED)
+		request_resume(r);
+}
+
 int h_job_put(struct request *r)
 {
 	struct put *p = mem_alloc(sizeof(*p));
-	char what[WHAT_MAX];
 	struct job *j;
 
 	*p = (struct put){
@@ -206,7 +232,7 @@ int h_job_put(struct request *r)
 	j = check(r, p);
 	if (!j)
 		return 0;
-	(void)snprintf(what, sizeof(what), STR_FMT "/" STR_FMT,
+	(void)snprintf(p->what, sizeof(p->what), STR_FMT "/" STR_FMT,
 		       STR_ARG(j->project), STR_ARG(j->name));
 	memcpy(p->name, j->name.p, j->name.len);
 	job_free(j);
@@ -217,7 +243,9 @@ int h_job_put(struct request *r)
 	p->job.canonical = buf_view(&p->canonical);
 	p->job.put_us = p->job.created_us = clock_real_us();
 	p->job.put_by = str_from(r->who.name);
-	return once_edit(r, STR("job.put"), str_from(what), edit_put, on_put);
+	request_wait(r);
+	jobscan(r->api->keeper, p->job.project, p->job.text, on_scanned, r);
+	return 0;
 }
 
 /* --- deleting ----------------------------------------------------------- */
