@@ -42,7 +42,7 @@ enum {
 	POINT = 1 << 9,
 	OTHER = 1 << 12,
 	FIELD = 7,
-	LEAST = 1 /* of what gram_weight() gives */
+	RARE = 10 /* the weight of a gram that is worth no search */
 };
 
 static unsigned class_of(uint8_t c)
@@ -73,7 +73,7 @@ static unsigned gram_weight(unsigned classes)
 	unsigned points = classes / POINT & FIELD;
 
 	if (classes / OTHER & FIELD)
-		return LEAST;
+		return 1;
 	if (digits + points == GRAM)
 		return 60;
 	if (!digits)
@@ -84,7 +84,8 @@ static unsigned gram_weight(unsigned classes)
 /* The stride consecutive grams that are least like ordinary text. */
 static uint32_t rarest_window(const uint8_t *p, size_t len, unsigned stride)
 {
-	unsigned class[WINDOW_REACH], weight[WINDOW_REACH];
+	uint16_t class[WINDOW_REACH];
+	uint8_t weight[WINDOW_REACH];
 	unsigned least = ~0u, classes = 0, sum = 0;
 	uint32_t best = 0;
 
@@ -99,7 +100,7 @@ static uint32_t rarest_window(const uint8_t *p, size_t len, unsigned stride)
 		classes += class[i];
 		if (i + 1 < GRAM)
 			continue;
-		weight[i + 1 - GRAM] = gram_weight(classes);
+		weight[i + 1 - GRAM] = (uint8_t)gram_weight(classes);
 		classes -= class[i + 1 - GRAM];
 		sum += weight[i + 1 - GRAM];
 		if (i + 1 < GRAM + stride - 1)
@@ -107,8 +108,8 @@ static uint32_t rarest_window(const uint8_t *p, size_t len, unsigned stride)
 		if (sum < least) {
 			least = sum;
 			best = i + 1 - (GRAM + stride - 1);
-			if (sum == stride * LEAST)
-				break; /* the first of the best */
+			if (sum <= stride * RARE)
+				break;
 		}
 		sum -= weight[i + 1 - (GRAM + stride - 1)];
 	}
@@ -331,7 +332,7 @@ static void copy_pats(struct redact_match *m, const struct redact_list *l,
 void redact_match_build(struct redact_match *m, struct redact_list *l,
 			unsigned min_len)
 {
-	size_t n_grams, used = 0, total;
+	size_t n_grams, used = 0, total, n_bytes = 0;
 	unsigned bloom_log, pair_log, prefix_log, bucket_log;
 	uint32_t *prefix, *bucket, *bloom;
 	uint64_t *pair;
@@ -345,6 +346,8 @@ void redact_match_build(struct redact_match *m, struct redact_list *l,
 		return;
 	l->n = sort_unique(l);
 	n_grams = l->n * m->stride;
+	for (size_t i = 0; i < l->n; i++)
+		n_bytes += l->v[i].len;
 	bloom_log =
 		log2_for(n_grams * BLOOM_LEAST, BLOOM_MIN_LOG, BLOOM_MAX_LOG);
 	if (bloom_log < BLOOM_CACHE_LOG)
@@ -357,7 +360,7 @@ void redact_match_build(struct redact_match *m, struct redact_list *l,
 	total = ((size_t)1 << bloom_log) / 8 + ((size_t)1 << pair_log) / 8 +
 		((size_t)1 << prefix_log) / 8 +
 		(((size_t)1 << bucket_log) + 1) * sizeof(*bucket) +
-		n_grams * sizeof(*gram) + l->n * sizeof(*pat) + l->used + 256 +
+		n_grams * sizeof(*gram) + l->n * sizeof(*pat) + n_bytes + 256 +
 		8 * 16;
 	m->mem = redact_guard(total);
 	bloom = carve(&m->mem, &used, ((size_t)1 << bloom_log) / 32, 4);
@@ -366,7 +369,7 @@ void redact_match_build(struct redact_match *m, struct redact_list *l,
 	bucket = carve(&m->mem, &used, ((size_t)1 << bucket_log) + 1, 4);
 	gram = carve(&m->mem, &used, n_grams, sizeof(*gram));
 	pat = carve(&m->mem, &used, l->n, sizeof(*pat));
-	bytes = carve(&m->mem, &used, l->used, 1);
+	bytes = carve(&m->mem, &used, n_bytes, 1);
 	first = carve(&m->mem, &used, 256, 1);
 	copy_pats(m, l, pat, bytes);
 	m->bytes = bytes;

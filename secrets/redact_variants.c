@@ -90,6 +90,24 @@ static void add_tiles(struct job *j, enum redact_view view, const uint8_t *p,
 	}
 }
 
+/* Is nothing dropped from it?  Eight bytes at a time. */
+static bool all_kept(const uint8_t *p, size_t n)
+{
+	const uint64_t ones = 0x0101010101010101u, high = ones << 7;
+	uint64_t dropped = 0, w, del;
+
+	for (; n >= sizeof(w); n -= sizeof(w), p += sizeof(w)) {
+		memcpy(&w, p, sizeof(w));
+		del = w ^ ones * 0x7f;
+		/* Some byte is under 0x21, or 0x7f. */
+		dropped |= ((w - ones * 0x21) & ~w) | ((del - ones) & ~del);
+	}
+	while (n--)
+		if (!redact_kept(*p++))
+			return false;
+	return !(dropped & high);
+}
+
 static void add_pattern(struct job *j, const uint8_t *p, size_t n)
 {
 	uint8_t *sq = (uint8_t *)j->scratch->p + j->scratch->len / 2;
@@ -98,6 +116,10 @@ static void add_pattern(struct job *j, const uint8_t *p, size_t n)
 	if (n < REDACT_MIN || n > j->scratch->len / 2 ||
 	    redact_in_mark(str_n((const char *)p, n)))
 		return;
+	if (n >= REDACT_FULL_MIN && all_kept(p, n)) {
+		add_tiles(j, REDACT_VIEW_SQUEEZED, p, n);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		if (redact_kept(p[i]))
 			sq[k++] = p[i];
