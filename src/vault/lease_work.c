@@ -248,7 +248,7 @@ static void work_login(struct lease_login *g, int64_t now)
 	 * end of a login is not. */
 	if (!g->n_needed && !g->n_ending)
 		end_login(g, p, now);
-	else if (g->n_needed && p && g->ours && g->renewable && now >= g->at_us)
+	else if (g->n_needed && p && g->renewable && now >= g->at_us)
 		ask_login(g, p, "v1/auth/token/renew-self", on_login_renewed);
 }
 

@@ -349,6 +349,22 @@ def test_at_its_limit_it_is_read_anew(vault):
         assert user.username.encode() not in log
 
 
+def test_a_given_token_is_kept_alive_for_its_leases(vault):
+    """There is another one in its file, and another keeper: the leases of the
+    first live as long as their task does."""
+    first = vault.bao.token(["jobs"], ttl="5s")
+    vault.write("credential", first)
+    run = start(vault, {"db": DB}, "sleep 14")
+    lease, = vault.bao.leases
+    vault.write("credential", vault.bao.token(["jobs"]))
+    kill(vault, "keeper")
+    until(vault.bao, lambda: [r.token for r in vault.bao.asked(
+        "POST auth/token/renew-self")].count(first) >= 3)
+    assert vault.bao.leases == [lease]
+    vault.until(lambda: vault.fresh(run)["state"] == "succeeded")
+    assert none_left(vault)
+
+
 # --- what is not seen goes with its login -----------------------------------
 
 def test_an_answer_that_was_lost(own):
