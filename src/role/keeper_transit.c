@@ -175,8 +175,13 @@ static void open_by(struct keeper *k, const struct secret *key)
 		next_slot(k);
 		return;
 	}
+	if (!keeper_stays_sealed(k, &e)) { /* the disk, or memory: later */
+		t->why = e;
+		t->again = true;
+		open_failed(k);
+		return;
+	}
 	log_error("the secret store stays sealed: %s", e.text);
-	(void)keeper_stays_sealed(k, &e);
 	answer(k, -1, 0, &e);
 	keeper_tell_state(k);
 }
