@@ -52,6 +52,10 @@ static int values_add(struct values *v, struct secret_store *store,
 		*e = why;
 		return -1;
 	}
+	if (secret_bytes(v->own[v->n]).n_bytes < SCANNER_VALUE_MIN) {
+		secret_free(v->own[v->n]);
+		return 0;
+	}
 	v->list[v->n] = (struct redact_secret){"secret", v->own[v->n]};
 	v->n++;
 	return 0;

@@ -13,6 +13,8 @@ struct scanner;
 enum {
 	SCANNER_PROJECTS = 8,       /* kept; the one least used goes first */
 	SCANNER_SECRETS_MAX = 1000, /* of one project */
+	/* bytes; a shorter value may be a word that stands there by right */
+	SCANNER_VALUE_MIN = 12,
 	/* Of all kept projects, so that locked memory is left for those
 	 * secrets that are on their way to a task.  A project with more is
 	 * read anew at every scan. */
@@ -23,7 +25,8 @@ struct scanner *scanner_new(struct secret_store *store); /* borrowed */
 void scanner_free(struct scanner *s);                    /* NULL is fine */
 
 /*
- * ret  whether a secret was seen in text, in any encoding
+ * ret  whether a secret of SCANNER_VALUE_MIN bytes or more was seen in text, in
+ *      any encoding
  *
  * Fails with ERR_LIMIT for a project of more than SCANNER_SECRETS_MAX secrets,
  * and as secret_store_get() does: what cannot be read cannot be looked for.

@@ -69,6 +69,10 @@ static void test_changes_are_seen_at_once(void **state)
 	assert_false(hit("a hunter2-xyzzy b"));
 	assert_true(hit("correct-horse-9"));
 	scanner_changed(scanner, P);
+	put(store, "user", "release-bot"); /* may stand there by right */
+	assert_false(hit("runs as release-bot"));
+	assert_true(hit("correct-horse-9"));
+	scanner_changed(scanner, P);
 	assert_int_equal(secret_store_remove(store, P, STR("a"), 0, &e), 0);
 	assert_false(hit("correct-horse-9"));
 }
