@@ -24,9 +24,10 @@
 
 enum {
 	VALUE_MAX = 64 * 1024,
-	SAID_MAX = 4096, /* of standard error; the rest is dropped */
-	AT_ONCE = 8,     /* the others wait */
-	READS_MAX = 16,  /* of a turn: it may write without end */
+	OUT_MAX = VALUE_MAX + 1, /* a line end does not count */
+	SAID_MAX = 4096,         /* of standard error; the rest is dropped */
+	AT_ONCE = 8,             /* the others wait */
+	READS_MAX = 16,          /* of a turn: it may write without end */
 };
 
 enum {
@@ -44,7 +45,7 @@ struct helper_call {
 	void *ctx;
 	bool running, ended, too_large;
 	struct helper_end end;
-	struct secret *out; /* room for VALUE_MAX + 1 */
+	struct secret *out; /* room for OUT_MAX + 1 */
 	size_t out_len;
 	char said[SAID_MAX];
 	size_t said_len;
@@ -102,7 +103,7 @@ static void close_stream(struct helper_call *c, int which)
 static ssize_t read_some(struct helper_call *c, int which)
 {
 	static char dropped[4096];
-	size_t left = VALUE_MAX + 1 - c->out_len;
+	size_t left = OUT_MAX + 1 - c->out_len;
 	ssize_t n;
 
 	if (which == OUT) {
@@ -111,7 +112,7 @@ static ssize_t read_some(struct helper_call *c, int which)
 		if (n > 0)
 			c->out_len += (size_t)n;
 		/* The rest of it finds nobody that reads. */
-		c->too_large |= c->out_len > VALUE_MAX;
+		c->too_large |= c->out_len > OUT_MAX;
 		return c->too_large ? 0 : n;
 	}
 	left = SAID_MAX - c->said_len;
@@ -169,6 +170,11 @@ static void say_why(struct helper_call *c, char out[ANSWER_TEXT_MAX + 1])
 	redact_set_free(set);
 }
 
+static bool ends_a_line(const struct helper_call *c)
+{
+	return c->out_len && secret_bytes(c->out).bytes[c->out_len - 1] == '\n';
+}
+
 static int ended_well(struct helper_call *c, struct err *e)
 {
 	const struct helper_end *end = &c->end;
@@ -179,7 +185,7 @@ static int ended_well(struct helper_call *c, struct err *e)
 		return err_set(e, (enum err_code)end->code, "%s", end->text);
 	if (end->timed_out)
 		return err_set(e, ERR_UNAVAILABLE, "it took too long");
-	if (c->too_large)
+	if (c->too_large || (c->out_len == OUT_MAX && !ends_a_line(c)))
 		return err_set(e, ERR_LIMIT, "its value is over 64 KiB");
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return c->out_len ?
@@ -213,13 +219,9 @@ static int value_of(struct helper_call *c, struct secret **ret,
 		    enum secret_form *form, struct err *e)
 {
 	CLEANUP_SECRET struct secret *packed = NULL;
-	unsigned char *p = secret_room(c->out);
-	size_t len = c->out_len;
 	int is;
 
-	if (len && p[len - 1] == '\n')
-		len--;
-	secret_shrink(c->out, len);
+	secret_shrink(c->out, c->out_len - ends_a_line(c));
 	is = object_fields(secret_bytes(c->out), &packed, e);
 	if (is < 0)
 		return -1;
@@ -301,7 +303,7 @@ static int start(struct helper_call *c, struct err *e)
 {
 	struct wire_writer w = {.len = 0};
 	int fds[1 + N_STREAMS] = {-1, -1, -1};
-	int bad = secret_new(NULL, VALUE_MAX + 1, 0, &c->out, e) ||
+	int bad = secret_new(NULL, OUT_MAX + 1, 0, &c->out, e) ||
 		  question(&c->ref, &fds[0], e) || open_streams(c, fds + 1, e);
 
 	if (!bad) {

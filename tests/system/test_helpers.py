@@ -32,6 +32,10 @@ HELPERS = {
         sleep 60""",
     "floods": """#!/bin/sh
         exec cat /dev/zero""",
+    "full": """#!/bin/sh
+        head -c 65536 /dev/zero | tr '\\0' x; echo""",
+    "over": """#!/bin/sh
+        head -c 65537 /dev/zero | tr '\\0' x""",
     "chatters": """#!/bin/sh
         head -c 3000000 /dev/zero | tr '\\0' x >&2; echo the-value-behind-it""",
     "looks": """#!/bin/sh
@@ -90,6 +94,8 @@ def test_a_value_and_fields(served):
     assert plain(served, secret % ", field: n") == b"7"
     assert plain(served, secret % ", field: ref") == \
         b"exec:fields?p.entry=web%2Ftoken#ref"
+    _, log = run(served, "{ exec: full }", 'wc -c < "$NFO_SECRETS/k"')
+    assert log.strip().endswith("65536")  # the line end does not count
     _, log = run(served, "{ exec: plain }")
     assert log.strip() == "[REDACTED]"
 
@@ -97,6 +103,7 @@ def test_a_value_and_fields(served):
 @pytest.mark.parametrize("name, words", [
     ("empty", ["it gave no value"]),
     ("floods", ["over 64 KiB"]),
+    ("over", ["over 64 KiB"]),
     ("gone", ["/nowhere/at/all"]),
 ])
 def test_what_goes_wrong_says_so(served, name, words):
