@@ -433,7 +433,11 @@ def test_a_stored_value_is_followed(vault):
     run = start(vault, {"x": "{ vault: kv/app, field: token, refresh: true }"},
                 "cp $NFO_SECRETS/x old\n"
                 "while cmp -s old $NFO_SECRETS/x; do sleep 0.1; done\n"
-                "cat old $NFO_SECRETS/x; echo changed")
+                "printf 'T=%s\\n' \"$(cat $NFO_SECRETS/x)\" > new\n"
+                "until cmp -s new $NFO_SECRETS/conf; do sleep 0.1; done\n"
+                "cat old $NFO_SECRETS/x $NFO_SECRETS/conf; echo changed",
+                '    templates: { conf: { text: '
+                '"T=${{ line(secrets.x.value) }}\\n" } }\n')
     vault.bao.kv("kv", "app", {"token": "another-one-that-came"})
     assert vault.ended(run)["state"] == "succeeded"
     log = vault.log(run, "t")
