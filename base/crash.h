@@ -4,7 +4,7 @@
  * -DNFO_CRASH_POINTS=ON, which cannot be installed.  In any other a place is
  * nothing, and its name is not in the program.
  *
- * A process that has a directory (the server) looks for the file "crash" there
+ * A process that has a directory (server, keeper) looks for the file "crash" there
  * at each place: "NAME" or "NAME N", the Nth time from now.  It is renamed to
  * "crashed" before the process dies, so that each is met once.  The others have
  * NFO_CRASH in their environment, which the monitor hands on in such a build;

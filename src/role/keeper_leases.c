@@ -6,6 +6,7 @@
 #include "role/keeper.h"
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -66,6 +67,7 @@ int keeper_leases_new(struct keeper *k, const char *state, struct err *e)
 	k->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->dir_fd < 0)
 		return err_sys(e, errno, "%s", dir);
+	crash_begin(k->dir_fd);
 	keeper_leases_wake(k);
 	return 0;
 }

@@ -2,6 +2,7 @@
 """Every place where a crash could hurt is met once under a load of writes, in
 the build for it (cmake --preset crash; `./check` makes it).  The server comes
 back, and nothing that was answered with 2xx is lost or half there."""
+import json
 import os
 import pathlib
 import re
@@ -10,6 +11,7 @@ import pytest
 
 import nfo as programs
 import oracle
+import vaultkit
 
 CRASH_BIN = pathlib.Path(os.environ.get(
     "NFO_CRASH_BIN", programs.TOP / "build/crash/bin"))
@@ -17,8 +19,8 @@ FOUND = sorted({
     name for where in ("src", "base")
     for f in (programs.TOP / where).rglob("*.c")
     for name in re.findall(r'CRASH_POINT\("([\w.-]+)"\)', f.read_text())})
-SERVER = [n for n in FOUND if not n.startswith(("monitor.", "runner.",
-                                                "backup.", "restore."))]
+SERVER = [n for n in FOUND if not n.startswith(
+    ("monitor.", "runner.", "keeper.", "backup.", "restore."))]
 needs_build = pytest.mark.skipif(
     not (CRASH_BIN / "nfo").exists(), reason=f"{CRASH_BIN} is not built")
 
@@ -97,6 +99,44 @@ def test_a_runner_dies_at(crash, point):
     said = crash.home / "serve.err"
     crash.until(lambda: b"its runner died" in said.read_bytes())
     finish(crash, load)
+
+
+LEASE = """nfo: 1
+name: lease
+secrets: { db: { vault: database/creds/app, kind: read } }
+tasks: { t: { secrets: [db], run: 'test -s "$NFO_SECRETS/db/username"' } }
+"""
+RIGHTS = """path "database/creds/*" { capabilities = ["read"] }
+path "sys/leases/revoke" { capabilities = ["update"] }
+"""
+
+
+@needs_build
+@pytest.mark.parametrize("point", [n for n in FOUND
+                                   if n.startswith("keeper.")])
+def test_the_keeper_dies_at(crash, bao, point):
+    """No lease stays, whether its answer was written down or not."""
+    bao.policy("jobs", RIGHTS)
+    bao.database("app", ttl=3600)
+    role_id, secret_id = bao.approle("nfo", ["jobs"])
+    path = crash.write("secret-id", secret_id)
+    path.chmod(0o600)
+    crash.write("policies/test.yaml", vaultkit.POLICY)
+    crash.serve("--policy", "policies", "--config", crash.write(
+        "server.yaml", json.dumps({"secret_providers": [{
+            "address": bao.address, "auth": "approle", "role_id": role_id,
+            "secret_id_file": str(path)}]})))
+    armed = crash.state / "keeper/crash"
+    armed.with_suffix(".new").write_text(point)
+    armed.with_suffix(".new").rename(armed)
+    met = crash.state / "keeper/crashed"
+    run = crash.submit(LEASE).json
+    crash.until(met.exists)
+    crash.until(lambda: up(crash))
+    crash.ended(run)
+    bao.wait(lambda: not bao.leases, programs.LIMIT)
+    assert crash.run(LEASE)["state"] == "succeeded"
+    bao.wait(lambda: not bao.leases, programs.LIMIT)
 
 
 @needs_build
