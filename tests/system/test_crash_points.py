@@ -40,6 +40,9 @@ def finish(it, load):
     it.until(lambda: up(it))
     load.stop()
     load.check()
+    # those too that were made and never answered for
+    it.until(lambda: not it.get(
+        "/v1/runs?state=queued&state=blocked&state=running").json["items"])
     it.stop()
     known = oracle.check_disk(it.state)
     it.serve()
