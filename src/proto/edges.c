@@ -257,29 +257,31 @@ static bool init_sane(const struct role_init *m)
 	       (m->n_tls_fds || !m->tls_listeners);
 }
 
+/* As long as the room for it, without a NUL in it. */
+static void get_line(struct wire_reader *r, char *room, size_t max)
+{
+	struct str s = wire_get_str(r, max);
+
+	if (str_has(s, '\0'))
+		r->failed = true;
+	else if (s.len)
+		memcpy(room, s.p, s.len);
+}
+
 static void get_export_to(struct wire_reader *r, struct role_init *ret)
 {
 	uint8_t n = wire_get_u8(r);
 
 	if (n > EXPORT_TO_MAX)
 		r->failed = true;
-	for (; !r->failed && ret->n_export_to < n; ret->n_export_to++) {
-		struct str s = wire_get_str(r, EXPORT_TO_LEN);
-
-		if (s.len)
-			memcpy(ret->export_to[ret->n_export_to], s.p, s.len);
-	}
+	for (; !r->failed && ret->n_export_to < n; ret->n_export_to++)
+		get_line(r, ret->export_to[ret->n_export_to], EXPORT_TO_LEN);
 }
 
 int role_init_decode(struct wire_reader *r, struct role_init *ret)
 {
-	struct str state = wire_get_str(r, INIT_PATH_MAX), issuer;
-
 	memset(ret, 0, sizeof(*ret));
-	if (str_has(state, '\0'))
-		return -1;
-	if (state.len)
-		memcpy(ret->state, state.p, state.len);
+	get_line(r, ret->state, INIT_PATH_MAX);
 	ret->owner_uid = wire_get_u32(r);
 	ret->max_attempts = wire_get_u32(r);
 	ret->idle_exit_s = wire_get_u32(r);
@@ -287,9 +289,7 @@ int role_init_decode(struct wire_reader *r, struct role_init *ret)
 	ret->first_start = wire_get_u8(r);
 	ret->landlock_optional = wire_get_u8(r);
 	ret->unseal_credential = wire_get_u8(r);
-	issuer = wire_get_str(r, ISSUER_MAX);
-	if (issuer.len)
-		memcpy(ret->issuer, issuer.p, issuer.len);
+	get_line(r, ret->issuer, ISSUER_MAX);
 	ret->identity_rotate_s = wire_get_u32(r);
 	get_export_to(r, ret);
 	ret->tls_listeners = wire_get_u32(r);
