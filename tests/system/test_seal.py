@@ -24,8 +24,10 @@ def refused(nfo, why, *args, **more):
 
 def patient(nfo, *args, why=None, **more):
     """429 is waited for; why: that it is refused in the end."""
-    while "too soon" in (result := nfo(*args, code=None, **more)).err:
-        time.sleep(0.2)
+    def answer():
+        result = nfo(*args, code=None, **more)
+        return None if "too soon" in result.err else (result,)
+    result, = nfo.until(answer)
     assert bool(result.code) == bool(why) and (why or "") in result.err, result
 
 
@@ -174,11 +176,10 @@ def test_keys_made_anew(nfo, how):
         refused(nfo, "slot 2 (passphrase)", "secret", "rekey",
                 "--passphrase-fd", "0", stdin="wrong one\n")
         nfo("secret", "rekey", "--passphrase-fd", "0", stdin=PASS + "\n")
-    deadline = time.monotonic() + 10
-    while (s := status(nfo))["to_rewrap"] or s["old_root_key"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert s["term"] == 2
+    def wrapped():
+        s = status(nfo)
+        return None if s["to_rewrap"] or s["old_root_key"] else s
+    assert nfo.until(wrapped)["term"] == 2
     nfo("secret", "seal")
     unseal(nfo, PASS)
     nfo("secret", "seal")
